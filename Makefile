@@ -1,0 +1,41 @@
+# Everything a developer runs, by name. `make` alone builds.
+.PHONY: build demo test test-golden lint bench-convert clean rename
+
+REPVGG := bin/repvgg
+DIGITS := testdata/digits
+GO_FILES := $(shell find . -name '*.go') go.mod go.sum
+
+build: $(REPVGG)
+
+$(REPVGG): $(GO_FILES) $(shell find configs -name '*.py')
+	go build -o $@ ./cmd/repvgg
+
+# The main job on the data of this repository: convert a trained checkpoint, then test both forms on 300 images.
+demo: $(REPVGG)
+	@sh testdata/digits/demo.sh $(abspath $(REPVGG))
+
+# -count=1: the layering test reads what the test cache does not see.
+test:
+	go vet ./...
+	go test -count=1 ./...
+
+# The same checks on the full set of reference results, where it is at hand: make test-golden GOLDEN=folder
+test-golden:
+	REPVGG_GOLDEN=$(abspath $(GOLDEN)) go test -count=1 -run Golden -v ./cmd/repvgg
+
+lint:
+	go vet ./...
+	test -z "$$(gofmt -l .)"
+	golangci-lint run
+
+# The figures of docs/benchmarks.md on conversion.
+bench-convert: $(REPVGG)
+	sh testdata/bench_convert.sh $(abspath $(REPVGG))
+
+# The module path stands in go.mod and in imports. To publish under another: make rename MODULE=host/owner/repvgg
+rename:
+	@test -n "$(MODULE)" || { echo "usage: make rename MODULE=host/owner/repvgg"; exit 2; }
+	old=$$(go list -m) && find . -name '*.go' -exec sed -i "s#\"$$old/#\"$(MODULE)/#" {} + && go mod edit -module $(MODULE)
+
+clean:
+	rm -rf bin

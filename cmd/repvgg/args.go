@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// listFlag marks a flag that takes one or more values, as argparse's nargs='+':
+// --metrics accuracy precision.
+const listFlag = "repvgg_list"
+
+// markList makes a flag of the command take several values in a row.
+func markList(cmd *cobra.Command, name string) {
+	if err := cmd.Flags().SetAnnotation(name, listFlag, []string{"true"}); err != nil {
+		panic(err) // the flag was not defined: a mistake in this program
+	}
+}
+
+// spreadLists rewrites `--metrics a b` as `--metrics=a --metrics=b`, which is
+// what pflag understands. As with argparse, a list ends at the next flag or at
+// "--", so that positional arguments come before it.
+func spreadLists(root *cobra.Command, args []string) []string {
+	cmd, _, err := root.Find(args)
+	if err != nil {
+		return args
+	}
+	var out []string
+	for i := 0; i < len(args); i++ {
+		name, isFlag := strings.CutPrefix(args[i], "--")
+		var flag *pflag.Flag
+		if isFlag {
+			flag = cmd.Flags().Lookup(name)
+		}
+		if args[i] == "--" {
+			return append(out, args[i:]...)
+		}
+		if flag == nil || flag.Annotations[listFlag] == nil || i+1 == len(args) || endsList(args[i+1]) {
+			out = append(out, args[i])
+			continue
+		}
+		for ; i+1 < len(args) && !endsList(args[i+1]); i++ {
+			out = append(out, "--"+name+"="+args[i+1])
+		}
+	}
+	return out
+}
+
+func endsList(arg string) bool { return len(arg) > 1 && arg[0] == '-' }
+
+// usageHint makes an error one of usage that says where help is.
+func usageHint(c *cobra.Command, err error) error {
+	return usageError{fmt.Errorf("%w (usage: %s; %s --help says more)", err, c.UseLine(), c.CommandPath())}
+}

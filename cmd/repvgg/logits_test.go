@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"repvgg/internal/checkpoint"
+	"repvgg/internal/config"
+	"repvgg/internal/convert"
+	"repvgg/internal/cpu"
+	"repvgg/internal/model"
+	"repvgg/internal/tensor"
+)
+
+// logitsTolerance is how far logits may lie from the original's, in terms of the
+// largest of them (docs/numerics.md).
+const logitsTolerance = 2e-5
+
+func loadPlanFor(t *testing.T, cfg string) *model.Plan {
+	t.Helper()
+	c, err := config.Load(cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := model.FromConfig(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func openCheckpoint(t *testing.T, path string) *checkpoint.File {
+	t.Helper()
+	c, err := checkpoint.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// TestLogits runs both forms of the five architectures on the original's input.
+func TestLogits(t *testing.T) {
+	for _, name := range []string{"plain", "groups", "se", "dilated", "eps"} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(testdata, "fuse", name)
+			train, deploy := filepath.Join(dir, "train_cfg.py"), filepath.Join(dir, "deploy_cfg.py")
+			x, shape := readNPY(t, filepath.Join(dir, "input.npy"))
+			want, _ := readNPY(t, filepath.Join(dir, "logits.npy"))
+			checkLogits(t, "train", loadPlanFor(t, train), filepath.Join(dir, "train.pth"), x, shape, want)
+			weights := fused(t, train, filepath.Join(dir, "train.pth"))
+			checkLogits(t, "deploy", loadPlanFor(t, deploy), weights, x, shape, want)
+		})
+	}
+}
+
+func checkLogits(t *testing.T, form string, p *model.Plan, path string, x []float32, shape []int, want []float32) {
+	t.Helper()
+	if p.Form.String() != form {
+		t.Fatalf("the config describes the %s form", p.Form)
+	}
+	c := openCheckpoint(t, path)
+	if err := convert.Match(c, p); err != nil {
+		t.Fatal(err)
+	}
+	r, err := cpu.New(p, func(s tensor.Spec) ([]float32, error) { return c.Float32(s.Name) }, cpu.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	got := make([]float32, len(want))
+	if err := r.Run(t.Context(), got, x, shape[0], shape[2], shape[3]); err != nil {
+		t.Fatal(err)
+	}
+	largest, worst := 0.0, 0.0
+	for i := range want {
+		largest = max(largest, math.Abs(float64(want[i])))
+		worst = max(worst, math.Abs(float64(got[i])-float64(want[i])))
+	}
+	t.Logf("%s form: largest difference %.2g of %.3g", form, worst, largest)
+	if !(worst <= logitsTolerance*largest) {
+		t.Errorf("%s form: logits differ by %g, more than %g of %g", form, worst, logitsTolerance, largest)
+	}
+}
+
+var npyShape = regexp.MustCompile(`'descr': '<f4', 'fortran_order': False, 'shape': \(([0-9, ]*)\)`)
+
+// readNPY reads a float32 array of numpy's format 1.0.
+func readNPY(t *testing.T, path string) (values []float32, shape []int) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := 10 + int(binary.LittleEndian.Uint16(data[8:]))
+	m := npyShape.FindSubmatch(data[:header])
+	if m == nil {
+		t.Fatalf("%s: header %q", path, data[:header])
+	}
+	for _, d := range strings.FieldsFunc(string(m[1]), func(r rune) bool { return r == ',' || r == ' ' }) {
+		var n int
+		if _, err := fmt.Sscan(d, &n); err != nil {
+			t.Fatal(err)
+		}
+		shape = append(shape, n)
+	}
+	values = make([]float32, tensor.Numel(shape))
+	if err := binary.Read(bytes.NewReader(data[header:]), binary.LittleEndian, values); err != nil && err != io.EOF {
+		t.Fatal(err)
+	}
+	return values, shape
+}
+
+// TestVerifyNamesTheBlock damages one weight of a fused file: verification must
+// fail and name its block.
+func TestVerifyNamesTheBlock(t *testing.T) {
+	digits := filepath.Join(testdata, "digits")
+	cfg, src := filepath.Join(digits, "configs", "repvgg-digits.py"), filepath.Join(digits, "train.pth")
+	plan := loadPlanFor(t, cfg)
+	train := openCheckpoint(t, src)
+	newRunner := func(p *model.Plan, weights func(tensor.Spec) ([]float32, error)) (convert.Runner, error) {
+		return cpu.New(p, weights, cpu.Options{})
+	}
+	for i := range plan.Blocks {
+		name := plan.Blocks[i].Name
+		weight, _ := plan.Blocks[i].Fused()
+		var reported []string
+		damage := func(tmp string) error {
+			perturb(t, tmp, weight)
+			fused, err := checkpoint.Open(tmp)
+			if err != nil {
+				return err
+			}
+			defer fused.Close()
+			return convert.Verify(t.Context(), plan, train, fused, newRunner, func(d convert.Difference) {
+				if !d.OK() {
+					reported = append(reported, d.Part)
+				}
+			})
+		}
+		dst := filepath.Join(t.TempDir(), "deploy.pth")
+		err := convert.Reparameterize(t.Context(), plan, train, dst, damage)
+		if err == nil || !strings.Contains(err.Error(), ": "+name+" differs by") {
+			t.Errorf("damaged %s: got error %v", weight, err)
+		}
+		if len(reported) == 0 || reported[0] != name || len(reported) > 1 && reported[1] != "logits" {
+			t.Errorf("damaged %s: reported %q", weight, reported)
+		}
+		if _, err := os.Stat(dst); err == nil {
+			t.Errorf("damaged %s: the file was kept", weight)
+		}
+	}
+}
+
+// perturb adds a hundredth of the largest weight to the first one of a tensor in
+// a file, and mends the checksum, so that only Verify can tell.
+func perturb(t *testing.T, path, name string) {
+	t.Helper()
+	c, err := checkpoint.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var specs []tensor.Spec
+	values := make(map[string][]float32)
+	for _, n := range c.Names {
+		specs = append(specs, tensor.Spec{Name: n, Shape: c.Tensors[n].Shape})
+		if values[n], err = c.Float32(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Close()
+	largest := float32(0)
+	for _, v := range values[name] {
+		largest = max(largest, v, -v)
+	}
+	values[name][0] += largest / 100
+	w, err := checkpoint.Create(path, specs, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Abort()
+	for _, s := range specs {
+		if err := w.Write(values[s.Name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"repvgg/internal/checkpoint"
+	"repvgg/internal/config"
+	"repvgg/internal/convert"
+	"repvgg/internal/cpu"
+	"repvgg/internal/model"
+	"repvgg/internal/tensor"
+)
+
+func newReparameterizeCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "reparameterize CFG SRC DST",
+		Short: "Fuse a training checkpoint into deploy weights",
+		Long: `Reparameterize fuses the three branches of every RepVGG block of a training
+checkpoint into one 3x3 convolution, and writes the deploy weights as PyTorch
+would: bit for bit those of MMClassification's reparameterize_model.py, readable
+by torch.load.
+
+CFG is the train config, SRC the checkpoint (.pth, in torch's zip or legacy
+format), DST the file to write (.pth). With --verify the written file is read
+back and both forms are run on seeded input; a difference above the tolerance
+fails.`,
+		Example: `  repvgg reparameterize repvgg-A0 epoch_120.pth repvgg-A0_deploy.pth
+  repvgg reparameterize configs/my_repvgg.py latest.pth out/deploy.pth --verify`,
+		Args: exactArgs(3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := readSettings(cmd)
+			if err != nil {
+				return err
+			}
+			return reparameterize(cmd, s, args[0], args[1], args[2])
+		},
+	}
+	cmd.Flags().Bool("verify", false, "read DST back and compare both forms block by block")
+	addCommonFlags(cmd)
+	return cmd
+}
+
+func addCommonFlags(cmd *cobra.Command) {
+	cmd.Flags().StringArray("cfg-options", nil, "override entries of the config: KEY=VALUE ...")
+	markList(cmd, "cfg-options")
+	cmd.Flags().Int("threads", 0, "threads to run on (0: all cores)")
+}
+
+func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) error {
+	if filepath.Ext(dstPath) != ".pth" {
+		return fmt.Errorf("writing checkpoint %q: the path should end in .pth, the format that is written", dstPath)
+	}
+	plan, err := loadPlan(cmd, cfgName, s.CfgOptions)
+	if err != nil {
+		return err
+	}
+	if plan.Form == model.Deploy {
+		return fmt.Errorf("config %q describes the deploy form; give the train config, whose blocks have branches to fuse", cfgName)
+	}
+	src, err := checkpoint.Open(srcPath)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	if err := convert.Match(src, plan); err != nil {
+		return err
+	}
+	if src.Averages > 0 {
+		note(cmd, "%q also holds %d averaged tensors (ema_*), which are left out", srcPath, src.Averages)
+	}
+	var check func(string) error
+	if s.Verify {
+		check = func(tmp string) error { return verify(cmd, s, plan, src, tmp, dstPath) }
+	}
+	if err := convert.Reparameterize(cmd.Context(), plan, src, dstPath, check); err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "Done! Save at path \"%s\"\n", dstPath)
+	return nil
+}
+
+// loadPlan reads a config and the network it describes.
+func loadPlan(cmd *cobra.Command, name string, overrides []string) (*model.Plan, error) {
+	cfg, err := config.Load(name, overrides)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := model.FromConfig(cfg)
+	if err != nil {
+		return nil, err
+	}
+	noteConfig(cmd, cfg)
+	return plan, nil
+}
+
+// noteConfig passes on what a user should know of a config once it was read.
+func noteConfig(cmd *cobra.Command, cfg *config.Config) {
+	for _, w := range cfg.Warnings() {
+		note(cmd, "%s", w)
+	}
+	for _, key := range cfg.Unread() {
+		note(cmd, "--cfg-options %s: nothing reads this key", key)
+	}
+}
+
+// note prints something worth knowing that is no failure.
+func note(cmd *cobra.Command, format string, args ...any) {
+	fmt.Fprintf(cmd.ErrOrStderr(), "repvgg: note: "+format+"\n", args...)
+}
+
+// verify reads the written file back, which still has a temporary name, and
+// compares both forms.
+func verify(cmd *cobra.Command, s *settings, plan *model.Plan, src *checkpoint.File, tmp, dstPath string) error {
+	dst, err := checkpoint.Open(tmp)
+	if err != nil {
+		return err
+	}
+	defer dst.Close()
+	dst.Path = dstPath // what messages should name
+	newRunner := func(p *model.Plan, weights func(tensor.Spec) ([]float32, error)) (convert.Runner, error) {
+		return cpu.New(p, weights, cpu.Options{Threads: s.Threads})
+	}
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "%-24s %12s %12s %12s\n", "train against deploy", "max diff", "relative", "tolerance")
+	return convert.Verify(cmd.Context(), plan, src, dst, newRunner, func(d convert.Difference) {
+		fmt.Fprintf(out, "%-24s %12.3g %12.3g %12.3g\n", d.Part, d.Max, d.Relative(), d.Tolerance)
+	})
+}

@@ -1,0 +1,321 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"repvgg/internal/checkpoint"
+)
+
+const testdata = "../../testdata"
+
+// repvgg runs a command line in this process.
+func repvgg(t *testing.T, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	status = run(t.Context(), args, &out, &errs)
+	return out.String(), errs.String(), status
+}
+
+// fused reparameterizes and gives the path of the deploy weights.
+func fused(t *testing.T, cfg, src string, flags ...string) string {
+	t.Helper()
+	dst := filepath.Join(t.TempDir(), "out", "deploy.pth")
+	args := append([]string{"reparameterize", cfg, src, dst}, flags...)
+	stdout, stderr, status := repvgg(t, args...)
+	if status != 0 {
+		t.Fatalf("repvgg %q: exit status %d, stderr %s", args, status, stderr)
+	}
+	if want := "Done! Save at path \"" + dst + "\"\n"; !strings.HasSuffix(stdout, want) {
+		t.Errorf("stdout %q does not end in %q", stdout, want)
+	}
+	return dst
+}
+
+// fusedTensor is a tensor of deploy weights as the original wrote it.
+type fusedTensor struct {
+	Name   string `json:"name"`
+	Shape  []int  `json:"shape"`
+	SHA256 string `json:"sha256"`
+}
+
+func readJSON(t *testing.T, path string, into any) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+// checkFused compares a file with the tensors it must hold, in order, bit for bit.
+func checkFused(t *testing.T, path string, want []fusedTensor) {
+	t.Helper()
+	if len(want) == 0 {
+		t.Fatal("nothing to compare with")
+	}
+	c, err := checkpoint.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	names := make([]string, len(want))
+	for i, w := range want {
+		names[i] = w.Name
+	}
+	if !slices.Equal(c.Names, names) {
+		t.Fatalf("tensors %q, want %q", c.Names, names)
+	}
+	for _, w := range want {
+		ts := c.Tensors[w.Name]
+		values, err := c.Float32(w.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ts.DType.String() != "float32" || !slices.Equal(ts.Shape, w.Shape) || hash(values) != w.SHA256 {
+			t.Errorf("%s: %s of %v with SHA-256 %s, want float32 of %v with %s",
+				w.Name, ts.DType, ts.Shape, hash(values), w.Shape, w.SHA256)
+		}
+	}
+	if err := c.Verify(); err != nil {
+		t.Error(err)
+	}
+}
+
+func hash(values []float32) string {
+	b := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// TestFuseDigits compares with the file that the original wrote.
+func TestFuseDigits(t *testing.T) {
+	digits := filepath.Join(testdata, "digits")
+	dst := fused(t, filepath.Join(digits, "configs", "repvgg-digits.py"), filepath.Join(digits, "train.pth"), "--verify")
+	want, err := checkpoint.Open(filepath.Join(digits, "deploy.pth"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer want.Close()
+	var tensors []fusedTensor
+	for _, name := range want.Names {
+		values, err := want.Float32(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tensors = append(tensors, fusedTensor{Name: name, Shape: want.Tensors[name].Shape, SHA256: hash(values)})
+	}
+	checkFused(t, dst, tensors)
+}
+
+// TestFuseArchitectures compares with hashes of what the original fused: plain,
+// with groups, squeeze-and-excitation, dilation, another eps.
+func TestFuseArchitectures(t *testing.T) {
+	cases, err := filepath.Glob(filepath.Join(testdata, "fuse", "*", "train.pth"))
+	if err != nil || len(cases) != 5 {
+		t.Fatalf("found %d cases: %v", len(cases), err)
+	}
+	for _, src := range cases {
+		dir := filepath.Dir(src)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			var want []fusedTensor
+			readJSON(t, filepath.Join(dir, "deploy.sha256.json"), &want)
+			checkFused(t, fused(t, filepath.Join(dir, "train_cfg.py"), src, "--verify"), want)
+		})
+	}
+}
+
+// TestFuseContainers converts the same weights in every container and type.
+func TestFuseContainers(t *testing.T) {
+	dir := filepath.Join(testdata, "checkpoints")
+	var groups []struct {
+		Files   []string
+		Tensors []fusedTensor
+	}
+	readJSON(t, filepath.Join(dir, "expected.json"), &groups)
+	seen := 0
+	for _, g := range groups {
+		for _, name := range g.Files {
+			seen++
+			t.Run(name, func(t *testing.T) {
+				checkFused(t, fused(t, filepath.Join(dir, "tiny.py"), filepath.Join(dir, "ok", name+".pth")), g.Tensors)
+			})
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "ok", "*.pth"))
+	if err != nil || len(files) != seen {
+		t.Errorf("%d files, but expectations for %d (%v)", len(files), seen, err)
+	}
+}
+
+// TestSameBytes converts one input under two names.
+func TestSameBytes(t *testing.T) {
+	cfg, src := filepath.Join(testdata, "checkpoints", "tiny.py"), filepath.Join(testdata, "checkpoints", "ok", "train.pth")
+	var files [2][]byte
+	for i, name := range []string{"a.pth", "another_name.pth"} {
+		dst := filepath.Join(t.TempDir(), name)
+		if _, stderr, status := repvgg(t, "reparameterize", cfg, src, dst); status != 0 {
+			t.Fatal(stderr)
+		}
+		var err error
+		if files[i], err = os.ReadFile(dst); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(files[0], files[1]) {
+		t.Error("two conversions of one input differ")
+	}
+}
+
+// TestRefused feeds what must not be converted: one clear line, no file.
+func TestRefused(t *testing.T) {
+	dir := filepath.Join(testdata, "checkpoints")
+	wants := map[string]string{
+		"already_deployed":  "it is converted already",
+		"missing_key":       "missing: backbone.stage_3.0.branch_1x1.norm.bias",
+		"unexpected_key":    "unexpected: backbone.stage_3.0.extra.weight",
+		"wrong_shape":       "head.fc.weight has shape (7, 32) where the config needs (5, 32)",
+		"nan_variance":      `block "backbone.stage_3.0": backbone.stage_3.0.branch_1x1.norm.running_var of channel 3 is NaN`,
+		"negative_variance": `block "backbone.stage_3.0": backbone.stage_3.0.branch_1x1.norm.running_var of channel 3 is -0.5`,
+		"storage_missing":   "the file has no entry",
+		"storage_too_short": "its 4608 elements of float32 take 18432",
+		"flipped_bit":       "CRC-32",
+		"runs_a_command":    "may be malicious",
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "bad", "*.pth"))
+	if err != nil || len(files) < len(wants) {
+		t.Fatalf("found %d files: %v", len(files), err)
+	}
+	for _, src := range files {
+		name := strings.TrimSuffix(filepath.Base(src), ".pth")
+		t.Run(name, func(t *testing.T) { checkRefused(t, filepath.Join(dir, "tiny.py"), src, wants[name]) })
+	}
+	if _, err := os.Stat("/tmp/repvgg_ran_a_command"); err == nil {
+		t.Error("a checkpoint ran its command")
+	}
+}
+
+func checkRefused(t *testing.T, cfg, src, want string) {
+	t.Helper()
+	out := t.TempDir()
+	stdout, stderr, status := repvgg(t, "reparameterize", cfg, src, filepath.Join(out, "deploy.pth"))
+	if status != 1 || stdout != "" {
+		t.Errorf("exit status %d, stdout %q; want 1 and nothing", status, stdout)
+	}
+	if strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, src) || !strings.Contains(stderr, want) {
+		t.Errorf("stderr %q; want one line with %q and %q", stderr, src, want)
+	}
+	if left, err := os.ReadDir(out); err != nil || len(left) > 0 {
+		t.Errorf("left %v behind (%v)", left, err)
+	}
+}
+
+// TestTorchLoads has real PyTorch load our file and compare it with the one that
+// the original wrote.
+func TestTorchLoads(t *testing.T) {
+	python := "/usr/bin/python3"
+	if err := exec.Command(python, "-c", "import torch").Run(); err != nil {
+		if os.Getenv("REPVGG_REQUIRE_TORCH") != "" {
+			t.Fatalf("PyTorch is required, but: %v", err)
+		}
+		t.Skip("no PyTorch (Debian's python3-torch) on this machine")
+	}
+	digits := filepath.Join(testdata, "digits")
+	dst := fused(t, filepath.Join(digits, "configs", "repvgg-digits.py"), filepath.Join(digits, "train.pth"))
+	out, err := exec.Command(python, filepath.Join(testdata, "compare_torch.py"), dst, filepath.Join(digits, "deploy.pth")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Logf("%s", out)
+}
+
+// TestGoldenFolders checks the full reference results that are too large to
+// ship, where a machine has them: REPVGG_GOLDEN=folder.
+func TestGoldenFolders(t *testing.T) {
+	golden := os.Getenv("REPVGG_GOLDEN")
+	if golden == "" {
+		t.Skip("REPVGG_GOLDEN is not set")
+	}
+	cfg := filepath.Join(golden, "digits", "configs", "repvgg-digits.py")
+	tensorsOf := func(path string) (tensors []fusedTensor) {
+		c, err := checkpoint.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for _, name := range c.Names {
+			values, err := c.Float32(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tensors = append(tensors, fusedTensor{Name: name, Shape: c.Tensors[name].Shape, SHA256: hash(values)})
+		}
+		return tensors
+	}
+	formats, err := filepath.Glob(filepath.Join(golden, "formats", "*.pth"))
+	if err != nil || len(formats) == 0 {
+		t.Fatalf("found %d formats: %v", len(formats), err)
+	}
+	for _, src := range formats {
+		name := strings.TrimSuffix(filepath.Base(src), ".pth")
+		if strings.Contains(name, "_naming") || strings.HasPrefix(name, "expected_") {
+			continue
+		}
+		t.Run("formats/"+name, func(t *testing.T) {
+			want := filepath.Join(golden, "digits", "deploy.pth")
+			if name == "fp16" || name == "bf16" {
+				want = filepath.Join(golden, "formats", "expected_"+name+"_deploy.pth")
+			}
+			checkFused(t, fused(t, cfg, src), tensorsOf(want))
+		})
+	}
+	for _, name := range []string{"plain", "groups", "se", "dilated", "eps"} {
+		t.Run("fuse/"+name, func(t *testing.T) {
+			dir := filepath.Join(golden, "fuse", name)
+			checkFused(t, fused(t, filepath.Join(dir, "train_cfg.py"), filepath.Join(dir, "train.pth"), "--verify"), tensorsOf(filepath.Join(dir, "deploy.pth")))
+		})
+	}
+	bad, err := filepath.Glob(filepath.Join(golden, "bad", "*.pth"))
+	if err != nil || len(bad) == 0 {
+		t.Fatalf("found %d bad files: %v", len(bad), err)
+	}
+	for _, src := range bad {
+		name := strings.TrimSuffix(filepath.Base(src), ".pth")
+		t.Run("bad/"+name, func(t *testing.T) {
+			if name == "deflated_ok" {
+				checkFused(t, fused(t, cfg, src), tensorsOf(filepath.Join(golden, "digits", "deploy.pth")))
+				return
+			}
+			checkRefused(t, cfg, src, "")
+		})
+	}
+	t.Run("imagenet-sample", func(t *testing.T) {
+		var want map[string]fusedTensor
+		readJSON(t, filepath.Join(golden, "imagenet-sample", "deploy.sha256.json"), &want)
+		dst := fused(t, "repvgg-A0", filepath.Join(golden, "imagenet-sample", "train.pth"), "--verify")
+		got := tensorsOf(dst)
+		if len(got) != len(want) {
+			t.Fatalf("%d tensors, want %d", len(got), len(want))
+		}
+		for _, g := range got {
+			if w := want[g.Name]; w.SHA256 != g.SHA256 || !slices.Equal(w.Shape, g.Shape) {
+				t.Errorf("%s differs", g.Name)
+			}
+		}
+	})
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/viper"
+)
+
+// settings are what flags, REPVGG_* variables and repvgg.yaml can set. Each
+// command has flags for those that concern it.
+type settings struct {
+	CfgOptions    []string `mapstructure:"cfg-options"`
+	Device        string   `mapstructure:"device"`
+	MetricOptions []string `mapstructure:"metric-options"`
+	Metrics       []string `mapstructure:"metrics"`
+	Out           string   `mapstructure:"out"`
+	OutItems      []string `mapstructure:"out-items"`
+	Threads       int      `mapstructure:"threads"`
+	Verify        bool     `mapstructure:"verify"`
+}
+
+const settingsFile = "repvgg.yaml"
+
+// readSettings gathers the settings of a command.
+func readSettings(cmd *cobra.Command) (*settings, error) {
+	v := viper.New()
+	v.SetConfigFile(settingsFile)
+	v.SetEnvPrefix("REPVGG")
+	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
+	v.AutomaticEnv()
+	if err := v.ReadInConfig(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading settings %q: %w", settingsFile, err)
+	}
+	if err := v.BindPFlags(cmd.LocalFlags()); err != nil {
+		return nil, err
+	}
+	var s settings
+	err := v.Unmarshal(&s)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("reading settings: %w", err)}
+	}
+	if s.Threads < 0 {
+		return nil, usageError{errors.New("--threads must not be negative; 0 takes all cores")}
+	}
+	return &s, nil
+}

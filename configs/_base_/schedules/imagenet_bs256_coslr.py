@@ -1,0 +1,5 @@
+# SGD for a total batch of 256 (4 GPUs of 64), cosine decay to 0.
+optimizer = dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=0.0001)
+optimizer_config = dict(grad_clip=None)
+lr_config = dict(policy='CosineAnnealing', min_lr=0)
+runner = dict(type='EpochBasedRunner', max_epochs=100)

@@ -1,0 +1,367 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"repvgg/configs"
+)
+
+// The bounds of reading a config and its bases.
+const (
+	maxFileBytes = 1 << 20
+	maxIncludes  = 16  // files in one chain of _base_
+	maxFiles     = 100 // files in all
+)
+
+// A Config is a configuration with its bases and overrides merged in. It is not
+// safe for concurrent use: reading a section marks what was read.
+type Config struct {
+	path string
+	// flag tells that path is a flag whose items these are; see Options.
+	flag      bool
+	root      *Dict
+	warnings  []string
+	overrides []override
+	// reads maps the dotted paths that were read to whether the read took
+	// everything below them too.
+	reads map[string]bool
+}
+
+// Load reads the config that name means and merges the overrides (items of
+// --cfg-options, "data.samples_per_gpu=32") into it. name is, in this order,
+// the path of a file, the file name of an embedded config with or without its
+// folder ("repvgg/deploy/repvgg-A0_deploy_4xb64-coslr-120e_in1k.py"), or the
+// short name of one ("repvgg-A0", "repvgg-A0_deploy").
+func Load(name string, overrides []string) (*Config, error) {
+	src, err := find(name)
+	if err != nil {
+		return nil, fmt.Errorf("loading config %q: %w", name, err)
+	}
+	l := loader{}
+	root, err := l.load(src)
+	if err != nil {
+		return nil, fmt.Errorf("loading config %q: %w", name, err)
+	}
+	if err := stripDelete(root, ""); err != nil {
+		return nil, fmt.Errorf("loading config %q: %w", name, err)
+	}
+	c := &Config{path: src.path, root: root, warnings: l.warnings, reads: make(map[string]bool)}
+	if err := c.applyOverrides(overrides); err != nil {
+		return nil, err
+	}
+	if v, ok := root.Get(importsKey); ok && v != nil {
+		c.warnings = append(c.warnings, fmt.Sprintf("config %q: custom_imports=%s has no effect: Python modules are not imported",
+			c.path, brief(v)))
+	}
+	return c, nil
+}
+
+// Path returns the path of the file, or the embedded one's ("configs/repvgg/...").
+func (c *Config) Path() string { return c.path }
+
+// Warnings returns what the user should know of the config, a line each: that
+// it is deprecated, or asks for something that has no effect here.
+func (c *Config) Warnings() []string { return slices.Clone(c.warnings) }
+
+// A source is a config file, on disk or embedded.
+type source struct {
+	path     string // as it is shown
+	embedded bool
+}
+
+// absolute is the slash-separated path that identifies the file.
+func (s source) absolute() string {
+	if s.embedded {
+		return "embedded:" + s.path
+	}
+	abs, err := filepath.Abs(s.path)
+	if err != nil {
+		abs = s.path
+	}
+	return filepath.ToSlash(abs)
+}
+
+// base returns the file that name means in the _base_ of s.
+func (s source) base(name string) source {
+	if s.embedded {
+		return source{path.Join(path.Dir(s.path), name), true}
+	}
+	name = expandHome(name)
+	if filepath.IsAbs(name) {
+		return source{path: filepath.Clean(name)}
+	}
+	return source{path: filepath.Join(filepath.Dir(s.path), name)}
+}
+
+func (s source) open() (fs.File, error) {
+	if !s.embedded {
+		// Looked at before it is opened: opening a pipe would wait.
+		if info, err := os.Stat(s.path); err == nil && !info.Mode().IsRegular() {
+			return nil, errors.New("not a regular file")
+		}
+		return os.Open(s.path)
+	}
+	return configs.FS.Open(strings.TrimPrefix(s.path, embeddedRoot+"/"))
+}
+
+// read returns the text of the file, without a byte order mark.
+func (s source) read() (string, error) {
+	file, err := s.open()
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
+		return "", fmt.Errorf("file %q does not exist", s.path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading %q: %w", s.path, err)
+	}
+	defer file.Close()
+	if !slices.Contains([]string{".py", ".yml", ".yaml", ".json"}, path.Ext(filepath.ToSlash(s.path))) {
+		return "", fmt.Errorf("reading %q: only py/yml/yaml/json type are supported now", s.path)
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxFileBytes+1))
+	if err != nil {
+		return "", fmt.Errorf("reading %q: %w", s.path, err)
+	}
+	if len(data) > maxFileBytes {
+		return "", fmt.Errorf("reading %q: larger than %d bytes: not a config", s.path, maxFileBytes)
+	}
+	return strings.TrimPrefix(string(data), "\ufeff"), nil
+}
+
+// A loader reads one config and everything it is based on.
+type loader struct {
+	chain    []source // the files being read, the first one first
+	files    int
+	warnings []string
+}
+
+// load reads src and the files it is based on. Its errors tell the place in a
+// file and, in a base, the files that lead there; an error without a place is
+// about opening src.
+func (l *loader) load(src source) (*Dict, error) {
+	l.chain = append(l.chain, src)
+	defer func() { l.chain = l.chain[:len(l.chain)-1] }()
+	l.files++
+	text, err := src.read()
+	if err != nil {
+		return nil, err
+	}
+	doc, err := parse(src, text)
+	if err != nil {
+		return nil, l.located(err)
+	}
+	if err := l.checkKeys(src, doc); err != nil {
+		return nil, err
+	}
+	bases, err := baseNames(doc)
+	if err != nil {
+		return nil, l.located(err)
+	}
+	merged, err := l.loadBases(src, doc, bases)
+	if err != nil {
+		return nil, err
+	}
+	return l.merge(src, doc, merged)
+}
+
+// parse reads the text of a file as its suffix says.
+func parse(src source, text string) (document, error) {
+	text = expandTemplates(text, strings.TrimPrefix(src.absolute(), "embedded:"))
+	switch path.Ext(filepath.ToSlash(src.path)) {
+	case ".py":
+		return evalPython(src.path, text)
+	case ".yml", ".yaml":
+		return parseYAML(src.path, text)
+	}
+	return parseJSON(src.path, text)
+}
+
+// located adds the files that lead to the one at hand. An error of a base comes
+// located already.
+func (l *loader) located(err error) error {
+	if len(l.chain) < 2 {
+		return err
+	}
+	var b strings.Builder
+	for i := len(l.chain) - 2; i >= 0; i-- {
+		if b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString("included from " + l.chain[i].path)
+	}
+	return fmt.Errorf("%w (%s)", err, b.String())
+}
+
+// reservedKeys are attributes of mmcv's Config object.
+var reservedKeys = []string{"filename", "text", "pretty_text"}
+
+// checkReserved returns the first reserved key of d, with an error.
+func checkReserved(d *Dict) (string, error) {
+	for _, key := range reservedKeys {
+		if _, ok := d.Get(key); ok {
+			return key, fmt.Errorf("%s is reserved for config file: choose another name", key)
+		}
+	}
+	return "", nil
+}
+
+// checkKeys looks after the keys with a meaning of their own.
+func (l *loader) checkKeys(src source, doc document) error {
+	if key, err := checkReserved(doc.dict); err != nil {
+		return l.located(&placeError{doc.place(key, src), err})
+	}
+	v, ok := doc.dict.remove(deprecationKey)
+	if !ok {
+		return nil
+	}
+	msg := fmt.Sprintf("config %q is deprecated", src.path)
+	if d, ok := v.(*Dict); ok {
+		if use, ok := d.Get("expected"); ok {
+			msg += fmt.Sprintf(": use %v instead", use)
+		}
+		if ref, ok := d.Get("reference"); ok {
+			msg += fmt.Sprintf(" (more at %v)", ref)
+		}
+	}
+	l.warnings = append(l.warnings, msg)
+	return nil
+}
+
+func (d document) place(key string, src source) string {
+	if place, ok := d.places[key]; ok {
+		return place
+	}
+	return src.path
+}
+
+// baseNames takes _base_, a string or a list of strings, out of the document.
+func baseNames(doc document) ([]string, error) {
+	v, ok := doc.dict.remove(baseKey)
+	if !ok {
+		return nil, nil
+	}
+	place := doc.places[baseKey]
+	var items []Value
+	switch v := v.(type) {
+	case string:
+		return []string{v}, nil
+	case List:
+		items = v
+	case Tuple:
+		items = v
+	default:
+		return nil, &placeError{place, fmt.Errorf("_base_: want a file name or a list of file names, got %s", brief(v))}
+	}
+	names := make([]string, len(items))
+	for i, item := range items {
+		name, ok := item.(string)
+		if !ok {
+			return nil, &placeError{place, fmt.Errorf("_base_: want a file name, got %s", brief(item))}
+		}
+		names[i] = name
+	}
+	return names, nil
+}
+
+// loadBases loads the bases of src into one dict; nil when it has none. Two
+// bases must not set the same top-level key.
+func (l *loader) loadBases(src source, doc document, names []string) (*Dict, error) {
+	if names == nil {
+		return nil, nil
+	}
+	place := doc.place(baseKey, src)
+	merged := new(Dict)
+	owner := make(map[Value]source)
+	for _, name := range names {
+		base := src.base(name)
+		if err := l.checkInclude(base); err != nil {
+			return nil, l.located(&placeError{place, err})
+		}
+		dict, err := l.load(base)
+		if err != nil {
+			var placed *placeError
+			if !errors.As(err, &placed) { // the file itself could not be read
+				err = l.located(&placeError{place, fmt.Errorf("_base_: %w", err)})
+			}
+			return nil, err
+		}
+		var twice []string
+		var other source
+		for _, key := range dict.Keys() {
+			if first, ok := owner[key]; ok {
+				twice, other = append(twice, fmt.Sprint(key)), first
+				continue
+			}
+			owner[key] = base
+			merged.Set(key, dict.values[key])
+		}
+		if len(twice) > 0 {
+			return nil, l.located(&placeError{place, fmt.Errorf("_base_: duplicate key is not allowed among bases: both %q and %q set %s",
+				other.path, base.path, strings.Join(twice, ", "))})
+		}
+	}
+	return merged, nil
+}
+
+// checkInclude refuses a base that would not end, or take too long.
+func (l *loader) checkInclude(base source) error {
+	id := base.absolute()
+	for i, s := range l.chain {
+		if s.absolute() != id {
+			continue
+		}
+		var names []string
+		for _, s := range l.chain[i:] {
+			names = append(names, s.path)
+		}
+		return fmt.Errorf("_base_: include cycle: %s", strings.Join(append(names, base.path), " -> "))
+	}
+	if len(l.chain) >= maxIncludes {
+		return fmt.Errorf("_base_: more than %d files include one another", maxIncludes)
+	}
+	if l.files >= maxFiles {
+		return fmt.Errorf("_base_: more than %d files are included", maxFiles)
+	}
+	return nil
+}
+
+// merge resolves the document's references to its base and merges it in.
+func (l *loader) merge(src source, doc document, base *Dict) (*Dict, error) {
+	for _, key := range doc.dict.Keys() {
+		v, err := resolvePlaceholders(doc.dict.values[key], base)
+		if err != nil {
+			return nil, l.located(&placeError{doc.place(fmt.Sprint(key), src), err})
+		}
+		doc.dict.values[key] = v
+	}
+	if base == nil {
+		return doc.dict, nil
+	}
+	for _, key := range doc.dict.Keys() {
+		one := new(Dict) // key by key, to name the place of the one that fails
+		one.Set(key, doc.dict.values[key])
+		if err := (merger{}).dict(one, base, ""); err != nil {
+			return nil, l.located(&placeError{doc.place(fmt.Sprint(key), src), err})
+		}
+	}
+	return base, nil
+}
+
+// expandHome replaces a leading ~ by the home folder.
+func expandHome(name string) string {
+	if name != "~" && !strings.HasPrefix(name, "~/") {
+		return name
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return name
+	}
+	return filepath.Join(home, name[1:])
+}

@@ -1,0 +1,169 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+const (
+	baseKey        = "_base_"
+	deleteKey      = "_delete_"
+	deprecationKey = "_deprecation_"
+	importsKey     = "custom_imports"
+)
+
+// A merger merges a child's values into its base, as mmcv's
+// Config._merge_a_into_b does: dicts merge key by key, anything else replaces.
+// A child dict with _delete_=True replaces the base's value.
+type merger struct {
+	// listKeys lets a dict of digit keys change single elements of a list, as
+	// an override such as data.test.pipeline.1.size does.
+	listKeys bool
+}
+
+// dict merges child into base in place. path is the dotted path of both.
+func (m merger) dict(child, base *Dict, path string) error {
+	for _, key := range child.Keys() {
+		v, _ := child.Get(key)
+		at := joinPath(path, key)
+		target := m.targetKey(base, key)
+		old, exists := base.Get(target)
+		merged, err := m.value(v, old, exists, key, at)
+		if err != nil {
+			return err
+		}
+		base.Set(target, merged)
+	}
+	return nil
+}
+
+// value returns what stands at key once v meets old.
+func (m merger) value(v, old Value, exists bool, key Value, path string) (Value, error) {
+	child, ok := v.(*Dict)
+	if !ok {
+		return v, nil
+	}
+	deleted, err := popDelete(child, path)
+	if err != nil {
+		return nil, err
+	}
+	if !exists || deleted {
+		return child, stripDelete(child, path)
+	}
+	switch old := old.(type) {
+	case *Dict:
+		return old, m.dict(child, old, path)
+	case List:
+		if m.listKeys {
+			return old, m.items(child, old, "list", path)
+		}
+	case Tuple:
+		if m.listKeys {
+			return old, m.items(child, old, "tuple", path)
+		}
+	}
+	return nil, fmt.Errorf("%s: %v=%s in child config cannot inherit from base because %v is a dict in the "+
+		"child config but is of type <class '%s'> in base config. You may set `_delete_=True` to ignore the base config",
+		path, key, brief(child), key, pythonType(old))
+}
+
+// items changes single elements of a list or tuple in place.
+func (m merger) items(child *Dict, items []Value, kind, path string) error {
+	for _, key := range child.Keys() {
+		v, _ := child.Get(key)
+		name := fmt.Sprint(key)
+		index, ok := parseIndex(name)
+		if !ok {
+			return fmt.Errorf("%s is a %s of length %d: name an element by its index, not by %q", path, kind, len(items), name)
+		}
+		if index >= len(items) {
+			var whole Value = List(items)
+			if kind == "tuple" {
+				whole = Tuple(items)
+			}
+			return fmt.Errorf("%s: index %s exceeds the length of %s %s", path, name, kind, brief(whole))
+		}
+		merged, err := m.value(v, items[index], true, key, joinPath(path, index))
+		if err != nil {
+			return err
+		}
+		items[index] = merged
+	}
+	return nil
+}
+
+// targetKey is the key of base that key means: an override spells the integer
+// key of {2: 4} as the string "2".
+func (m merger) targetKey(base *Dict, key Value) Value {
+	name, ok := key.(string)
+	if !m.listKeys || !ok {
+		return key
+	}
+	if _, ok := base.Get(name); ok {
+		return name
+	}
+	index, ok := parseIndex(name)
+	if !ok {
+		return name
+	}
+	for _, k := range base.Keys() {
+		if _, ok := k.(int64); ok {
+			return int64(index)
+		}
+	}
+	return name
+}
+
+// popDelete removes _delete_ from d and returns whether it was true.
+func popDelete(d *Dict, path string) (bool, error) {
+	v, ok := d.remove(deleteKey)
+	if !ok {
+		return false, nil
+	}
+	deleted, ok := v.(bool)
+	if !ok {
+		return false, fmt.Errorf("%s: want True or False, got %s", joinPath(path, deleteKey), brief(v))
+	}
+	return deleted, nil
+}
+
+// stripDelete removes _delete_ from a dict that met no base and from the dicts
+// in it.
+func stripDelete(d *Dict, path string) error {
+	if _, err := popDelete(d, path); err != nil {
+		return err
+	}
+	for _, key := range d.Keys() {
+		if child, ok := d.values[key].(*Dict); ok {
+			if err := stripDelete(child, joinPath(path, key)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// parseIndex reads a list index: decimal digits only.
+func parseIndex(s string) (int, bool) {
+	if s == "" {
+		return 0, false
+	}
+	for _, c := range s {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+	}
+	n, err := strconv.Atoi(s)
+	if errors.Is(err, strconv.ErrRange) {
+		return 1<<31 - 1, true // longer than any list: reported as out of range
+	}
+	return n, err == nil
+}
+
+func joinPath(path string, key Value) string {
+	if path == "" {
+		return fmt.Sprint(key)
+	}
+	return path + "." + fmt.Sprint(key)
+}

@@ -1,0 +1,265 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// An override is one --cfg-options item.
+type override struct {
+	text string // as typed: "data.test.pipeline.1.size=(224,-1)"
+	path string // "data.test.pipeline.1.size"
+}
+
+// parseOverride splits an item at its first "=" and reads the value.
+func parseOverride(item string) (parts []string, v Value, err error) {
+	name, text, ok := strings.Cut(item, "=")
+	if !ok {
+		return nil, nil, errors.New(`missing "=": write it as key=value`)
+	}
+	name = strings.TrimSpace(name)
+	if name == "" {
+		return nil, nil, errors.New(`missing key before "=": write it as key=value`)
+	}
+	parts = strings.Split(name, ".")
+	if len(parts) > maxDepth {
+		return nil, nil, errTooDeep
+	}
+	for i, part := range parts {
+		if part == "" {
+			return nil, nil, fmt.Errorf("empty name in key %q: write it as a.b.c=value", name)
+		}
+		if n, ok := parseIndex(part); ok && n < 1<<31-1 {
+			parts[i] = strconv.Itoa(n)
+		}
+	}
+	v, err = parseLiteral(text)
+	return parts, v, err
+}
+
+// applyOverrides merges the items into c in one go, as mmcv's merge_from_dict
+// does, so that a later item wins over an earlier one of the same key.
+func (c *Config) applyOverrides(items []string) error {
+	options := new(Dict)
+	for _, item := range items {
+		parts, v, err := parseOverride(item)
+		if err != nil {
+			return fmt.Errorf("parsing override %q: %w", item, err)
+		}
+		if err := setPath(options, parts, v); err != nil {
+			return fmt.Errorf("parsing override %q: %w", item, err)
+		}
+		c.overrides = append(c.overrides, override{text: item, path: strings.Join(parts, ".")})
+	}
+	if _, err := checkReserved(options); err != nil {
+		return fmt.Errorf("applying overrides to config %q: %w", c.path, err)
+	}
+	if err := (merger{listKeys: true}).dict(options, c.root, ""); err != nil {
+		return fmt.Errorf("applying overrides to config %q: %w", c.path, err)
+	}
+	return nil
+}
+
+// Options reads the items of another flag of the same grammar, such as
+// --metric-options, which errors name.
+func Options(flag string, items []string) (Section, error) {
+	c := &Config{path: flag, flag: true, root: new(Dict), reads: make(map[string]bool)}
+	if err := c.applyOverrides(items); err != nil {
+		return Section{}, err
+	}
+	return c.Root(), nil
+}
+
+// setPath sets a value in nested dicts, making those that are missing.
+func setPath(d *Dict, parts []string, v Value) error {
+	for i, part := range parts[:len(parts)-1] {
+		next, ok := d.Get(part)
+		if !ok {
+			next = new(Dict)
+			d.Set(part, next)
+		}
+		child, ok := next.(*Dict)
+		if !ok {
+			return fmt.Errorf("another override sets %s to %s, which has no keys",
+				strings.Join(parts[:i+1], "."), brief(next))
+		}
+		d = child
+	}
+	last := parts[len(parts)-1]
+	if old, ok := d.Get(last); ok {
+		if _, ok := old.(*Dict); ok {
+			return fmt.Errorf("another override sets a key below %s", strings.Join(parts, "."))
+		}
+	}
+	d.Set(last, v)
+	return nil
+}
+
+// parseLiteral reads the value of an override in the grammar of mmcv's
+// DictAction: (a,b) is a tuple, [a,b] and a bare a,b are lists, and a scalar is
+// the first of int, float, true/false in any case, None, string that fits.
+// Quotes round an element are dropped. Unlike there, blanks are dropped only
+// round separators.
+func parseLiteral(text string) (Value, error) {
+	if err := checkBrackets(text); err != nil {
+		return nil, err
+	}
+	return parseElement(text, 0)
+}
+
+func parseElement(text string, depth int) (Value, error) {
+	if depth > maxDepth {
+		return nil, errTooDeep
+	}
+	s := unquote(text)
+	if n := len(s); n > 0 && closing(s) == n-1 {
+		items, err := parseItems(s[1:n-1], depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if s[0] == '(' {
+			return Tuple(items), nil
+		}
+		return List(items), nil
+	}
+	if nextComma(s) < len(s) {
+		items, err := parseItems(s, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		return List(items), nil
+	}
+	return parseScalar(s)
+}
+
+// parseItems reads elements separated by commas; a comma after the last one
+// adds none.
+func parseItems(s string, depth int) ([]Value, error) {
+	items := []Value{}
+	s = strings.TrimSpace(s)
+	for s != "" {
+		end := nextComma(s)
+		item, err := parseElement(s[:end], depth)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, item)
+		s = strings.TrimSpace(s[min(end+1, len(s)):])
+	}
+	return items, nil
+}
+
+// unquote drops blanks and then quotes of either kind at both ends, balanced or
+// not, as mmcv does.
+func unquote(s string) string {
+	return strings.TrimSpace(strings.Trim(strings.TrimSpace(s), `'"`))
+}
+
+// nextComma returns the place of the first comma outside brackets, or len(s).
+func nextComma(s string) int {
+	depth := 0
+	for i := range len(s) {
+		switch s[i] {
+		case '(', '[':
+			depth++
+		case ')', ']':
+			depth--
+		case ',':
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+	return len(s)
+}
+
+// closing returns the place of the bracket that closes the one s starts with,
+// or -1.
+func closing(s string) int {
+	if s[0] != '(' && s[0] != '[' {
+		return -1
+	}
+	depth := 0
+	for i := range len(s) {
+		switch s[i] {
+		case '(', '[':
+			depth++
+		case ')', ']':
+			depth--
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// checkBrackets refuses brackets that do not pair up. A plain string (a path
+// with a lone bracket inside, no comma) needs no pairs.
+func checkBrackets(text string) error {
+	s := unquote(text)
+	if s == "" || !strings.Contains(s, ",") && !strings.ContainsRune("([", rune(s[0])) &&
+		!strings.ContainsRune(")]", rune(s[len(s)-1])) {
+		return nil
+	}
+	var open []byte
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case '(', '[':
+			open = append(open, c)
+		case ')', ']':
+			want := byte('(')
+			if c == ']' {
+				want = '['
+			}
+			if len(open) == 0 || open[len(open)-1] != want {
+				return fmt.Errorf("imbalanced brackets exist in %q", s)
+			}
+			open = open[:len(open)-1]
+		}
+	}
+	if len(open) > 0 {
+		return fmt.Errorf("imbalanced brackets exist in %q", s)
+	}
+	return nil
+}
+
+var (
+	pythonInt   = regexp.MustCompile(`^[+-]?[0-9]+(_[0-9]+)*$`)
+	pythonFloat = regexp.MustCompile(`(?i)^[+-]?(([0-9]+(_[0-9]+)*\.?([0-9]+(_[0-9]+)*)?|\.[0-9]+(_[0-9]+)*)(e[+-]?[0-9]+(_[0-9]+)*)?|inf|infinity|nan)$`)
+)
+
+func parseScalar(s string) (Value, error) {
+	switch {
+	case pythonInt.MatchString(s):
+		n, err := strconv.ParseInt(strings.ReplaceAll(s, "_", ""), 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("integer %s is out of range: it does not fit 64 bits", s)
+		}
+		return n, nil
+	case pythonFloat.MatchString(s):
+		return parseFloat(s), nil
+	case strings.EqualFold(s, "true"):
+		return true, nil
+	case strings.EqualFold(s, "false"):
+		return false, nil
+	case s == "None":
+		return nil, nil
+	}
+	return s, nil
+}
+
+// parseFloat reads what pythonFloat matches; too large is infinite, as in
+// Python.
+func parseFloat(s string) float64 {
+	s = strings.ReplaceAll(s, "_", "")
+	if strings.HasSuffix(strings.ToLower(s), "nan") {
+		return math.NaN() // ParseFloat refuses a sign here
+	}
+	f, _ := strconv.ParseFloat(s, 64)
+	return f
+}

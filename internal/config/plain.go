@@ -1,0 +1,315 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// parseYAML reads a YAML config. Tuples are written as mmcv dumps them, with
+// the tag !!python/tuple; yes, no, on and off are booleans as in YAML 1.1.
+func parseYAML(name, text string) (doc document, err error) {
+	defer func() { // the library reports some malformed texts by a panic
+		if p := recover(); p != nil {
+			err = &placeError{name, fmt.Errorf("parsing YAML: %v", p)}
+		}
+	}()
+	doc = document{dict: new(Dict), places: make(map[string]string)}
+	decoder := yaml.NewDecoder(strings.NewReader(text))
+	var root yaml.Node
+	switch err := decoder.Decode(&root); {
+	case errors.Is(err, io.EOF):
+		return doc, nil
+	case err != nil:
+		return doc, &placeError{name, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))}
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return doc, &placeError{name, errors.New("holds more than one YAML document")}
+	}
+	y := yamlReader{name: name}
+	v, err := y.value(root.Content[0])
+	if err != nil {
+		return doc, err
+	}
+	switch v := v.(type) {
+	case nil:
+		return doc, nil
+	case *Dict:
+		doc.dict = v
+	default:
+		return doc, &placeError{name, fmt.Errorf("want a mapping of settings, got %s", brief(v))}
+	}
+	for i := 0; i+1 < len(root.Content[0].Content); i += 2 {
+		key := root.Content[0].Content[i]
+		doc.places[key.Value] = y.place(key)
+	}
+	return doc, nil
+}
+
+type yamlReader struct {
+	name string
+	size sizer
+}
+
+func (y *yamlReader) place(n *yaml.Node) string {
+	return fmt.Sprintf("%s:%d:%d", y.name, n.Line, n.Column)
+}
+
+func (y *yamlReader) errorf(n *yaml.Node, format string, args ...any) error {
+	return &placeError{y.place(n), fmt.Errorf(format, args...)}
+}
+
+func (y *yamlReader) value(n *yaml.Node) (Value, error) {
+	if err := y.size.enter(); err != nil {
+		return nil, y.errorf(n, "%w", err)
+	}
+	defer y.size.leave()
+	switch n.Kind {
+	case yaml.AliasNode:
+		return y.value(n.Alias)
+	case yaml.SequenceNode:
+		items := make([]Value, len(n.Content))
+		for i, c := range n.Content {
+			item, err := y.value(c)
+			if err != nil {
+				return nil, err
+			}
+			items[i] = item
+		}
+		switch tag := n.ShortTag(); tag {
+		case "!!seq":
+			return List(items), nil
+		case "!!python/tuple":
+			return Tuple(items), nil
+		default:
+			return nil, y.errorf(n, "tag %s is not supported: use plain values, or !!python/tuple", tag)
+		}
+	case yaml.MappingNode:
+		if tag := n.ShortTag(); tag != "!!map" {
+			return nil, y.errorf(n, "tag %s is not supported: use plain values, or !!python/tuple", tag)
+		}
+		return y.mapping(n)
+	case yaml.ScalarNode:
+		return y.scalar(n)
+	}
+	return nil, y.errorf(n, "unknown YAML construct")
+}
+
+func (y *yamlReader) mapping(n *yaml.Node) (*Dict, error) {
+	out := new(Dict)
+	merged := new(Dict)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		keyNode := n.Content[i]
+		v, err := y.value(n.Content[i+1])
+		if err != nil {
+			return nil, err
+		}
+		if keyNode.ShortTag() == "!!merge" {
+			if err := mergeYAML(merged, v); err != nil {
+				return nil, y.errorf(keyNode, "%w", err)
+			}
+			continue
+		}
+		key, err := y.value(keyNode)
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := normalKey(key); !ok {
+			return nil, y.errorf(keyNode, "a %s cannot be a key of a config: use a string or an int", pythonType(key))
+		}
+		if _, ok := out.Get(key); ok {
+			return nil, y.errorf(keyNode, "duplicate key %s", Format(key))
+		}
+		out.Set(key, v)
+	}
+	for _, key := range merged.Keys() {
+		if _, ok := out.Get(key); !ok {
+			out.Set(key, merged.values[key])
+		}
+	}
+	return out, nil
+}
+
+// mergeYAML adds what a "<<" key refers to; of several, the first wins.
+func mergeYAML(into *Dict, v Value) error {
+	sources, ok := v.(List)
+	if !ok {
+		sources = List{v}
+	}
+	for _, source := range sources {
+		d, ok := source.(*Dict)
+		if !ok {
+			return fmt.Errorf("<< wants a mapping or a list of mappings, got %s", brief(source))
+		}
+		for _, key := range d.Keys() {
+			if _, ok := into.Get(key); !ok {
+				into.Set(key, d.values[key])
+			}
+		}
+	}
+	return nil
+}
+
+func (y *yamlReader) scalar(n *yaml.Node) (Value, error) {
+	if n.Style == 0 && n.Tag == "!!str" {
+		switch strings.ToLower(n.Value) {
+		case "yes", "on":
+			return true, nil
+		case "no", "off":
+			return false, nil
+		}
+	}
+	switch tag := n.ShortTag(); tag {
+	case "!!null":
+		return nil, nil
+	case "!!bool":
+		var v bool
+		err := n.Decode(&v)
+		return v, y.wrap(n, err)
+	case "!!int":
+		var v int64
+		if err := n.Decode(&v); err != nil {
+			return nil, y.errorf(n, "integer %s does not fit 64 bits", n.Value)
+		}
+		return v, nil
+	case "!!float":
+		if pythonInt.MatchString(n.Value) {
+			return nil, y.errorf(n, "integer %s does not fit 64 bits", n.Value)
+		}
+		var v float64
+		err := n.Decode(&v)
+		return v, y.wrap(n, err)
+	case "!!str", "!!timestamp":
+		return n.Value, nil
+	default:
+		return nil, y.errorf(n, "tag %s is not supported: use plain values, or !!python/tuple", tag)
+	}
+}
+
+func (y *yamlReader) wrap(n *yaml.Node, err error) error {
+	if err == nil {
+		return nil
+	}
+	return y.errorf(n, "%w", err)
+}
+
+// parseJSON reads a JSON config, keeping the order of keys.
+func parseJSON(name, text string) (document, error) {
+	j := jsonReader{name: name, text: text, decoder: json.NewDecoder(strings.NewReader(text))}
+	j.decoder.UseNumber()
+	doc := document{places: make(map[string]string)}
+	j.topKey = func(key string) { doc.places[key] = j.place(j.decoder.InputOffset()) }
+	v, err := j.value()
+	if err != nil {
+		return document{}, j.located(err)
+	}
+	dict, ok := v.(*Dict)
+	if !ok {
+		return document{}, &placeError{name, fmt.Errorf("want an object of settings, got %s", brief(v))}
+	}
+	doc.dict = dict
+	if _, err := j.decoder.Token(); !errors.Is(err, io.EOF) {
+		return document{}, j.located(errors.New("unexpected text after the top-level object"))
+	}
+	return doc, nil
+}
+
+type jsonReader struct {
+	name, text string
+	decoder    *json.Decoder
+	size       sizer
+	topKey     func(key string)
+}
+
+func (j *jsonReader) place(offset int64) string {
+	before := []byte(j.text[:min(int(offset), len(j.text))])
+	line := bytes.Count(before, []byte("\n")) + 1
+	col := len([]rune(string(before[bytes.LastIndexByte(before, '\n')+1:])))
+	return fmt.Sprintf("%s:%d:%d", j.name, line, max(col, 1))
+}
+
+func (j *jsonReader) located(err error) error {
+	offset := j.decoder.InputOffset()
+	var syntaxErr *json.SyntaxError
+	if errors.As(err, &syntaxErr) {
+		offset = syntaxErr.Offset
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err, offset = errors.New("unexpected end of file"), int64(len(j.text))
+	}
+	return &placeError{j.place(offset), err}
+}
+
+func (j *jsonReader) value() (Value, error) {
+	if err := j.size.enter(); err != nil {
+		return nil, err
+	}
+	defer j.size.leave()
+	token, err := j.decoder.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch t := token.(type) {
+	case json.Delim:
+		if t == '{' {
+			return j.object()
+		}
+		return j.array()
+	case json.Number:
+		return jsonNumber(t.String())
+	}
+	return token, nil // nil, bool or string
+}
+
+func (j *jsonReader) array() (Value, error) {
+	items := List{}
+	for j.decoder.More() {
+		item, err := j.value()
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, item)
+	}
+	_, err := j.decoder.Token()
+	return items, err
+}
+
+func (j *jsonReader) object() (Value, error) {
+	out := new(Dict)
+	for j.decoder.More() {
+		token, err := j.decoder.Token()
+		if err != nil {
+			return nil, err
+		}
+		key, ok := token.(string)
+		if !ok {
+			return nil, fmt.Errorf("want a string as key, got %v", token)
+		}
+		if _, ok := out.Get(key); ok {
+			return nil, fmt.Errorf("duplicate key %q", key)
+		}
+		if j.size.depth == 1 {
+			j.topKey(key)
+		}
+		v, err := j.value()
+		if err != nil {
+			return nil, err
+		}
+		out.Set(key, v)
+	}
+	_, err := j.decoder.Token()
+	return out, err
+}
+
+// jsonNumber is an int without a point and an exponent, as in Python.
+func jsonNumber(s string) (Value, error) {
+	if strings.ContainsAny(s, ".eE") {
+		return parseFloat(s), nil
+	}
+	return parseScalar(s)
+}

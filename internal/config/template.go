@@ -1,0 +1,122 @@
+package config
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+)
+
+// The templates of mmcv: parts of the file's name as raw text, and values of
+// the bases. There is no template for environment variables.
+var (
+	fileTemplate = regexp.MustCompile(`\{\{\s*(fileDirname|fileBasenameNoExtension|fileBasename|fileExtname)\s*\}\}`)
+	baseTemplate = regexp.MustCompile(`(["']?)\{\{\s*_base_\.([\w.]+)\s*\}\}(["']?)`)
+	// A placeholder is what a baseTemplate becomes in the text: a string that
+	// stands for a value until the bases are known.
+	placeholder     = regexp.MustCompile(`^\{\{_base_\.([\w.]+)\}\}$`)
+	anyPlaceholder  = regexp.MustCompile(`\{\{_base_\.[\w.]+\}\}`)
+	placeholderText = `"{{_base_.%s}}"`
+)
+
+// expandTemplates replaces the templates of a config's text. file is the
+// absolute, slash-separated path of the file.
+func expandTemplates(text, file string) string {
+	base := path.Base(file)
+	ext := path.Ext(base)
+	parts := map[string]string{
+		"fileDirname":             path.Dir(file),
+		"fileBasename":            base,
+		"fileBasenameNoExtension": strings.TrimSuffix(base, ext),
+		"fileExtname":             ext,
+	}
+	text = fileTemplate.ReplaceAllStringFunc(text, func(m string) string {
+		return parts[fileTemplate.FindStringSubmatch(m)[1]]
+	})
+	return baseTemplate.ReplaceAllStringFunc(text, func(m string) string {
+		sub := baseTemplate.FindStringSubmatch(m)
+		open, name, end := sub[1], sub[2], sub[3]
+		value := fmt.Sprintf(placeholderText, name)
+		if open == end { // quoted or bare: both stand for the value
+			return value
+		}
+		return open + value + end
+	})
+}
+
+// resolvePlaceholders puts the bases' values where v refers to them. base is
+// nil when the file has no _base_.
+func resolvePlaceholders(v Value, base *Dict) (Value, error) {
+	switch v := v.(type) {
+	case string:
+		if m := placeholder.FindStringSubmatch(v); m != nil {
+			return lookupBase(m[1], base)
+		}
+		if m := anyPlaceholder.FindString(v); m != "" {
+			return nil, fmt.Errorf("%s stands inside a longer string: it can only be a whole value", m)
+		}
+	case List:
+		return v, resolveItems(v, base)
+	case Tuple:
+		return v, resolveItems(v, base)
+	case *Dict:
+		for _, key := range v.Keys() {
+			if name, ok := key.(string); ok && anyPlaceholder.MatchString(name) {
+				return nil, fmt.Errorf("%s is a key: it can only be a value", name)
+			}
+			resolved, err := resolvePlaceholders(v.values[key], base)
+			if err != nil {
+				return nil, err
+			}
+			v.values[key] = resolved
+		}
+	}
+	return v, nil
+}
+
+func resolveItems(items []Value, base *Dict) error {
+	for i, item := range items {
+		resolved, err := resolvePlaceholders(item, base)
+		if err != nil {
+			return err
+		}
+		items[i] = resolved
+	}
+	return nil
+}
+
+// lookupBase returns a copy of the base's value at a dotted path.
+func lookupBase(dotted string, base *Dict) (Value, error) {
+	if base == nil {
+		return nil, fmt.Errorf("{{_base_.%s}}: the file has no _base_", dotted)
+	}
+	var v Value = base
+	for _, name := range strings.Split(dotted, ".") {
+		var next Value
+		ok := false
+		switch c := v.(type) {
+		case *Dict:
+			next, ok = c.Get(name)
+			if !ok {
+				return nil, fmt.Errorf("{{_base_.%s}}: there is no %q in the base config (it has %s)", dotted, name, keyList(c))
+			}
+		case List:
+			next, ok = element(c, name)
+		case Tuple:
+			next, ok = element(c, name)
+		}
+		if !ok {
+			return nil, fmt.Errorf("{{_base_.%s}}: there is no %q in the base config's %s", dotted, name, brief(v))
+		}
+		v = next
+	}
+	return clone(v), nil
+}
+
+func element(items []Value, name string) (Value, bool) {
+	i, ok := parseIndex(name)
+	if !ok || i >= len(items) {
+		return nil, false
+	}
+	return items[i], true
+}

@@ -1,0 +1,79 @@
+package convert
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"repvgg/internal/checkpoint"
+	"repvgg/internal/model"
+	"repvgg/internal/tensor"
+)
+
+// Match reports whether a checkpoint holds exactly the tensors of a plan, each
+// with its shape and its bytes in the file. It reads no values. Counters of
+// training steps may be there or not.
+func Match(c *checkpoint.File, p *model.Plan) error {
+	if err := matchForm(c, p); err != nil {
+		return err
+	}
+	var missing, misshapen []string
+	known := make(map[string]bool)
+	for _, spec := range p.Tensors() {
+		known[spec.Name] = true
+		t := c.Tensors[spec.Name]
+		switch {
+		case t == nil:
+			missing = append(missing, spec.Name)
+		case !slices.Equal(t.Shape, spec.Shape):
+			misshapen = append(misshapen, fmt.Sprintf("%s has shape %s where the config needs %s",
+				spec.Name, tensor.FormatShape(t.Shape), tensor.FormatShape(spec.Shape)))
+		}
+	}
+	var unexpected []string
+	for _, name := range c.Names {
+		if !known[name] && !model.IsCounter(name) {
+			unexpected = append(unexpected, name)
+		}
+	}
+	var faults []string
+	for _, f := range []struct {
+		what  string
+		names []string
+	}{{"missing", missing}, {"unexpected", unexpected}, {"misshapen", misshapen}} {
+		if len(f.names) > 0 {
+			faults = append(faults, fmt.Sprintf("%s: %s", f.what, enumerate(f.names)))
+		}
+	}
+	if len(faults) > 0 {
+		return fmt.Errorf("checkpoint %q does not fit the config: %s; use the config that the checkpoint was trained with", c.Path, strings.Join(faults, "; "))
+	}
+	for _, spec := range p.Tensors() {
+		if err := c.Tensors[spec.Name].Check(); err != nil {
+			return fmt.Errorf("reading checkpoint %q: %w", c.Path, err)
+		}
+	}
+	return nil
+}
+
+// matchForm tells a checkpoint of the other form from one that is just wrong.
+func matchForm(c *checkpoint.File, p *model.Plan) error {
+	form, ok := model.FormOf(c.Names)
+	switch {
+	case !ok || form == p.Form:
+		return nil
+	case p.Form == model.Train:
+		return fmt.Errorf("checkpoint %q holds the deploy form (it has branch_reparam tensors): it is converted already; test it with the deploy config", c.Path)
+	default:
+		return fmt.Errorf("checkpoint %q holds the train form, but the config is a deploy config; use the train config, or convert the checkpoint with repvgg reparameterize", c.Path)
+	}
+}
+
+// enumerate lists the first few names.
+func enumerate(names []string) string {
+	const most = 3
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}

@@ -1,0 +1,137 @@
+package convert
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"repvgg/internal/checkpoint"
+	"repvgg/internal/model"
+	"repvgg/internal/tensor"
+)
+
+// Tolerances of Verify, relative to the largest magnitude that the train form
+// gives (docs/numerics.md has the measurements behind them).
+const (
+	BlockTolerance  = 1e-5
+	LogitsTolerance = 1e-4
+)
+
+// Runner runs a plan; see cpu.Runner.
+type Runner interface {
+	// Run computes dst from n images of h x w: features or logits.
+	Run(ctx context.Context, dst, src []float32, n, h, w int) error
+	Close() error
+}
+
+// NewRunner makes a Runner of a plan and the values of its tensors.
+type NewRunner func(p *model.Plan, weights func(tensor.Spec) ([]float32, error)) (Runner, error)
+
+// Difference is how far the deploy form's output lies from the train form's.
+type Difference struct {
+	// Part is a block's name, or "logits" for the whole network.
+	Part string
+	// Max is the largest absolute difference, Largest the largest magnitude of
+	// the train form's output.
+	Max, Largest float64
+	Tolerance    float64
+}
+
+// Relative is Max in terms of Largest.
+func (d Difference) Relative() float64 {
+	if d.Max == 0 {
+		return 0
+	}
+	return d.Max / d.Largest
+}
+
+// OK tells whether the difference is within its tolerance. NaN is not.
+func (d Difference) OK() bool { return d.Relative() <= d.Tolerance }
+
+// Verify runs both forms of a network on seeded input and calls report with
+// the difference of each block and of the logits. A block is given the same
+// normally distributed input in both forms, so that an error shows in the
+// block that has it and in no other; the logits are those of the whole
+// networks, each on its own activations.
+//
+// train and deploy must match their plans. The error tells of the worst part
+// above its tolerance.
+func Verify(ctx context.Context, train *model.Plan, src, dst *checkpoint.File, newRunner NewRunner, report func(Difference)) error {
+	deploy := train.As(model.Deploy)
+	if err := Match(dst, deploy); err != nil {
+		return err
+	}
+	var worst *Difference // of those above their tolerance
+	check := func(part string, t, d *model.Plan, h, w int, tolerance float64) error {
+		diff, err := compare(ctx, t, d, src, dst, newRunner, h, w)
+		if err != nil {
+			return fmt.Errorf("verifying %s: %w", part, err)
+		}
+		diff.Part, diff.Tolerance = part, tolerance
+		report(diff)
+		if !diff.OK() && (worst == nil || !(diff.Relative() <= worst.Relative())) {
+			worst = &diff
+		}
+		return nil
+	}
+	for i := range train.Blocks {
+		const side = 8
+		if err := check(train.Blocks[i].Name, train.Block(i), deploy.Block(i), side, side, BlockTolerance); err != nil {
+			return err
+		}
+	}
+	failed := worst
+	const side = 64
+	if err := check("logits", train, deploy, side, side, LogitsTolerance); err != nil {
+		return err
+	}
+	// A block that is wrong makes the logits wrong: name the block.
+	if failed == nil {
+		failed = worst
+	}
+	for _, c := range []*checkpoint.File{src, dst} {
+		if err := c.Verify(); err != nil {
+			return err
+		}
+	}
+	if failed != nil {
+		return fmt.Errorf("verifying %q: %s differs by %.3g of its largest value, more than the tolerance of %.3g; no file was kept",
+			dst.Path, failed.Part, failed.Relative(), failed.Tolerance)
+	}
+	return nil
+}
+
+// compare runs both plans on one seeded image of h x w.
+func compare(ctx context.Context, train, deploy *model.Plan, src, dst *checkpoint.File, newRunner NewRunner, h, w int) (Difference, error) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	x := make([]float32, train.InChannels*h*w)
+	for i := range x {
+		x[i] = float32(rng.NormFloat64())
+	}
+	var out [2][]float32
+	for i, side := range []struct {
+		plan *model.Plan
+		file *checkpoint.File
+	}{{train, src}, {deploy, dst}} {
+		r, err := newRunner(side.plan, func(s tensor.Spec) ([]float32, error) { return side.file.Float32(s.Name) })
+		if err != nil {
+			return Difference{}, err
+		}
+		out[i] = make([]float32, side.plan.OutLen(h, w))
+		err = r.Run(ctx, out[i], x, 1, h, w)
+		if cerr := r.Close(); err == nil {
+			err = cerr
+		}
+		if err != nil {
+			return Difference{}, err
+		}
+	}
+	var d Difference
+	for i, want := range out[0] {
+		got := float64(out[1][i])
+		d.Largest = max(d.Largest, math.Abs(float64(want)))
+		d.Max = max(d.Max, math.Abs(got-float64(want)))
+	}
+	return d, nil
+}

@@ -1,0 +1,322 @@
+package cpu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"repvgg/internal/model"
+	"repvgg/internal/tensor"
+)
+
+// netTolerance is the difference from the float64 reference, relative to the
+// largest result of an image: float32 rounding through a few layers.
+const netTolerance = 5e-6
+
+// block is a test block; name and eps are filled in by net.
+func block(in, out, stride, dilation, groups, squeeze int) model.Block {
+	return model.Block{In: in, Out: out, Stride: stride, Dilation: dilation, Groups: groups, Squeeze: squeeze, Identity: in == out && stride == 1}
+}
+
+func net(form model.Form, classes int, blocks ...model.Block) *model.Plan {
+	for i := range blocks {
+		blocks[i].Name = fmt.Sprintf("backbone.stage_1.%d", i)
+		blocks[i].Eps = 1e-5
+	}
+	p := &model.Plan{Form: form, InChannels: blocks[0].In, Blocks: blocks, Depth: len(blocks)}
+	if classes > 0 {
+		p.Head = &model.Head{Features: blocks[len(blocks)-1].Out, Classes: classes}
+	}
+	return p
+}
+
+// nets are small networks with everything a RepVGG may have.
+func nets(form model.Form) map[string]*model.Plan {
+	shallow := net(form, 7, block(3, 8, 2, 1, 1, 0), block(8, 8, 1, 1, 1, 0), block(8, 12, 2, 1, 1, 0), block(12, 16, 2, 1, 1, 0))
+	shallow.Depth, shallow.Head.Features = 3, 12
+	return map[string]*model.Plan{
+		"plain":     net(form, 70, block(3, 8, 2, 1, 1, 0), block(8, 8, 1, 1, 1, 0), block(8, 10, 2, 1, 1, 0), block(10, 40, 1, 1, 1, 0)),
+		"groups":    net(form, 5, block(3, 12, 2, 1, 1, 0), block(12, 12, 1, 1, 4, 0), block(12, 24, 2, 1, 2, 0), block(24, 24, 1, 1, 24, 0)),
+		"dilated":   net(form, 5, block(3, 6, 2, 1, 1, 0), block(6, 6, 1, 2, 1, 0), block(6, 9, 1, 4, 1, 0), block(9, 9, 2, 2, 3, 0)),
+		"se":        net(form, 5, block(3, 8, 2, 1, 1, 2), block(8, 8, 1, 1, 1, 3), block(8, 36, 2, 1, 1, 1), block(36, 36, 1, 1, 1, 9)),
+		"feature":   net(form, 0, block(4, 4, 1, 1, 1, 0), block(4, 6, 2, 1, 1, 2)),
+		"one block": net(form, 0, block(6, 6, 1, 1, 1, 0)),
+		"shallow":   shallow,
+	}
+}
+
+func newRunner(t *testing.T, p *model.Plan, values map[string][]float32, threads int) *Runner {
+	t.Helper()
+	r, err := New(p, fromMap(values), Options{Threads: threads})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+func TestRunMatchesReference(t *testing.T) {
+	for _, form := range []model.Form{model.Train, model.Deploy} {
+		for name, p := range nets(form) {
+			t.Run(form.String()+"/"+name, func(t *testing.T) {
+				values := randomWeights(p, 1)
+				r := newRunner(t, p, values, 2)
+				ref := reference{p, values}
+				for _, size := range [][2]int{{1, 1}, {1, 9}, {2, 3}, {7, 7}, {16, 11}, {101, 90}} {
+					checkRun(t, r, ref, 2, size[0], size[1])
+				}
+			})
+		}
+	}
+}
+
+func checkRun(t *testing.T, r *Runner, ref reference, n, h, w int) {
+	t.Helper()
+	in, out := r.Plan().InChannels*h*w, r.Plan().OutLen(h, w)
+	src, dst := randomImages(n*in, uint64(h*100+w)), make([]float32, n*out)
+	if err := r.Run(context.Background(), dst, src, n, h, w); err != nil {
+		t.Fatal(err)
+	}
+	for image := range n {
+		want := ref.image(widen(src[image*in:][:in]), h, w)
+		if len(want) != out {
+			t.Fatalf("%dx%d: OutLen is %d, want %d", h, w, out, len(want))
+		}
+		scale := 0.0
+		for _, v := range want {
+			scale = max(scale, math.Abs(v))
+		}
+		for i, v := range want {
+			if got := dst[image*out+i]; !(math.Abs(float64(got)-v) <= netTolerance*scale) {
+				t.Fatalf("%dx%d: value %d of image %d is %v, want %v", h, w, i, image, got, v)
+			}
+		}
+	}
+}
+
+// An image's result must not depend on what is computed beside it.
+func TestRunIsDeterministic(t *testing.T) {
+	const n, h, w = 9, 19, 23
+	for _, form := range []model.Form{model.Train, model.Deploy} {
+		for name, p := range nets(form) {
+			values := randomWeights(p, 2)
+			in, out := p.InChannels*h*w, p.OutLen(h, w)
+			src := randomImages(n*in, 5)
+			want := make([]float32, n*out)
+			one := newRunner(t, p, values, 1)
+			for i := range n {
+				if err := one.Run(context.Background(), want[i*out:][:out], src[i*in:][:in], 1, h, w); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, threads := range []int{1, 2, 3, 8} {
+				r := newRunner(t, p, values, threads)
+				for _, batch := range []int{1, 2, 4, 9} {
+					for from := 0; from < n; from += batch {
+						k := min(batch, n-from)
+						got := make([]float32, k*out)
+						if err := r.Run(context.Background(), got, src[from*in:][:k*in], k, h, w); err != nil {
+							t.Fatal(err)
+						}
+						if !sameBits(got, want[from*out:][:k*out]) {
+							t.Fatalf("%v %s: %d threads, images %d to %d: not the bits of single images", form, name, threads, from, from+k)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func sameBits(a, b []float32) bool {
+	return slices.EqualFunc(a, b, func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) })
+}
+
+// A batch beyond the memory limit is run in groups.
+func TestRunBoundsMemory(t *testing.T) {
+	p := net(model.Deploy, 3, block(1, 64, 1, 1, 1, 0), block(64, 1, 16, 1, 1, 0))
+	const n, h, w = 20, 256, 256 // a map of 16 MiB for each image
+	values := randomWeights(p, 1)
+	r := newRunner(t, p, values, 2)
+	src, dst := randomImages(n*h*w, 1), make([]float32, n*3)
+	if err := r.Run(context.Background(), dst, src, n, h, w); err != nil {
+		t.Fatal(err)
+	}
+	total := 4 * (len(r.memory.arenas[0]) + len(r.memory.arenas[1]))
+	if total > activationBytes {
+		t.Errorf("the arenas hold %d bytes, more than %d", total, activationBytes)
+	}
+	last := make([]float32, 3)
+	if err := r.Run(context.Background(), last, src[(n-1)*h*w:], 1, h, w); err != nil {
+		t.Fatal(err)
+	}
+	if !sameBits(last, dst[(n-1)*3:]) {
+		t.Error("the last image of a large batch differs from the same image alone")
+	}
+}
+
+func TestRunDoesNotAllocate(t *testing.T) {
+	for _, form := range []model.Form{model.Train, model.Deploy} {
+		p := nets(form)["se"]
+		r := newRunner(t, p, randomWeights(p, 1), 2)
+		const n, h, w = 3, 16, 16
+		src, dst := randomImages(n*3*h*w, 1), make([]float32, n*p.OutLen(h, w))
+		allocs := testing.AllocsPerRun(10, func() {
+			if err := r.Run(context.Background(), dst, src, n, h, w); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if allocs != 0 {
+			t.Errorf("%v form: %v allocations in a run", form, allocs)
+		}
+	}
+}
+
+func TestRunKeepsNaN(t *testing.T) {
+	for _, form := range []model.Form{model.Train, model.Deploy} {
+		p := nets(form)["plain"]
+		r := newRunner(t, p, randomWeights(p, 1), 2)
+		src, dst := randomImages(2*3*8*8, 1), make([]float32, 2*70)
+		src[0] = float32(math.NaN())
+		if err := r.Run(context.Background(), dst, src, 2, 8, 8); err != nil {
+			t.Fatal(err)
+		}
+		if !math.IsNaN(float64(dst[0])) || math.IsNaN(float64(dst[70])) {
+			t.Errorf("%v form: a NaN in image 0 gives %v for it and %v for image 1", form, dst[0], dst[70])
+		}
+	}
+}
+
+func TestRunRefuses(t *testing.T) {
+	p := nets(model.Deploy)["plain"]
+	r := newRunner(t, p, randomWeights(p, 1), 2)
+	src, dst := make([]float32, 2*3*8*8), make([]float32, 2*70)
+	for _, c := range []struct {
+		dst, src []float32
+		n, h, w  int
+		want     string
+	}{
+		{dst, src[1:], 2, 8, 8, "are not 2 images of 3x8x8"},
+		{dst, append(src, 0), 2, 8, 8, "are not 2 images"},
+		{dst[1:], src, 2, 8, 8, "room for 2 x 70 results, got 139"},
+		{nil, src, 2, 8, 8, "room for"},
+		{dst, src, -1, 8, 8, "want images of at least 1x1"},
+		{dst, src, 2, 0, 8, "want images of at least 1x1"},
+		{dst, src, 2, 8, 0, "want images of at least 1x1"},
+		{dst, src, 1 << 32, 1 << 31, 1, "are not"},
+		{dst, src, 2, 1 << 62, 8, "are not"},
+	} {
+		err := r.Run(context.Background(), c.dst, c.src, c.n, c.h, c.w)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%d images of %dx%d in %d values: error %v, want %q", c.n, c.h, c.w, len(c.src), err, c.want)
+		}
+	}
+	if err := r.Run(context.Background(), nil, nil, 0, 8, 8); err != nil {
+		t.Errorf("no images: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := r.Run(ctx, dst, src, 2, 8, 8); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: error %v", err)
+	}
+	if err := errors.Join(r.Close(), r.Close()); err != nil {
+		t.Errorf("closing twice: %v", err)
+	}
+	if err := r.Run(context.Background(), dst, src, 2, 8, 8); err == nil || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("after Close: error %v", err)
+	}
+}
+
+// endingContext ends at the given call of Err.
+type endingContext struct {
+	context.Context
+	calls *int
+}
+
+func (c endingContext) Err() error {
+	if *c.calls--; *c.calls < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestRunStopsBetweenLayers(t *testing.T) {
+	p := nets(model.Deploy)["plain"]
+	r := newRunner(t, p, randomWeights(p, 1), 2)
+	src := randomImages(3*8*8, 1)
+	for calls := range p.Depth {
+		dst := make([]float32, 70)
+		if err := r.Run(endingContext{context.Background(), &calls}, dst, src, 1, 8, 8); !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled in layer %d: error %v", calls, err)
+		}
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	failing := errors.New("no such tensor")
+	good := func(form model.Form) (*model.Plan, map[string][]float32) {
+		p := nets(form)["se"]
+		return p, randomWeights(p, 1)
+	}
+	for _, c := range []struct {
+		name string
+		form model.Form
+		do   func(*model.Plan, map[string][]float32, *Options)
+		want string
+	}{
+		{"threads", model.Deploy, func(_ *model.Plan, _ map[string][]float32, o *Options) { o.Threads = -1 }, "want 1 to 1024 threads"},
+		{"depth", model.Deploy, func(p *model.Plan, _ map[string][]float32, _ *Options) { p.Depth = 0 }, "want 1 to 4 blocks"},
+		{"channels", model.Deploy, func(p *model.Plan, _ map[string][]float32, _ *Options) { p.Blocks[1].In = 9 }, `block "backbone.stage_1.1": it takes 9 channels, but there are 8`},
+		{"identity", model.Train, func(p *model.Plan, _ map[string][]float32, _ *Options) { p.Blocks[2].Identity = true }, "identity branch needs"},
+		{"groups", model.Deploy, func(p *model.Plan, _ map[string][]float32, _ *Options) { p.Blocks[1].Groups = 3 }, "3 groups"},
+		{"head", model.Deploy, func(p *model.Plan, _ map[string][]float32, _ *Options) { p.Head.Features = 9 }, "takes 9 features"},
+		{"length", model.Deploy, func(_ *model.Plan, v map[string][]float32, _ *Options) { v[model.HeadBias] = nil }, `tensor "head.fc.bias": want the 5 values of (5,), got 0`},
+		{"variance", model.Train, func(_ *model.Plan, v map[string][]float32, _ *Options) {
+			v["backbone.stage_1.1.branch_1x1.norm.running_var"][2] = -1
+		}, `running_var of channel 2 is -1`},
+	} {
+		p, values := good(c.form)
+		var opts Options
+		c.do(p, values, &opts)
+		r, err := New(p, fromMap(values), opts)
+		if err == nil {
+			r.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
+		}
+	}
+	p, _ := good(model.Train)
+	if _, err := New(p, func(tensor.Spec) ([]float32, error) { return nil, failing }, Options{}); !errors.Is(err, failing) {
+		t.Errorf("a failing reader: error %v", err)
+	}
+}
+
+func TestRunFromSeveralGoroutines(t *testing.T) {
+	p := nets(model.Train)["se"]
+	r := newRunner(t, p, randomWeights(p, 1), 2)
+	src := randomImages(3*16*16, 1)
+	want := make([]float32, 5)
+	if err := r.Run(context.Background(), want, src, 1, 16, 16); err != nil {
+		t.Fatal(err)
+	}
+	results := make(chan []float32)
+	for range 4 {
+		go func() {
+			got := make([]float32, 5)
+			if r.Run(context.Background(), got, src, 1, 16, 16) != nil {
+				got = nil
+			}
+			results <- got
+		}()
+	}
+	for range 4 {
+		if got := <-results; !sameBits(got, want) {
+			t.Errorf("a concurrent run gives %v, want %v", got, want)
+		}
+	}
+}

@@ -1,0 +1,94 @@
+// Package layering holds the rule of docs/architecture.md that an import only
+// points to a lower layer against what the packages really import.
+package layering
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// layers from the bottom up. A package may import those of lower lines.
+var layers = [][]string{
+	{"configs", "internal/tensor", "internal/metrics", "internal/cpu/kernel"},
+	{"internal/config"},
+	{"internal/checkpoint", "internal/model", "internal/preprocess", "internal/dataset"},
+	{"internal/convert", "internal/cpu"},
+	{"internal/eval"},
+	{"internal/report"},
+	{"cmd/repvgg", "internal/testgen", "internal/layering"},
+}
+
+// onlyIn are dependencies that a single package may have.
+var onlyIn = map[string]string{
+	"github.com/spf13/cobra":                "cmd/repvgg",
+	"github.com/spf13/pflag":                "cmd/repvgg",
+	"github.com/spf13/viper":                "cmd/repvgg",
+	"github.com/schollz/progressbar/v3":     "cmd/repvgg",
+	"golang.org/x/term":                     "cmd/repvgg",
+	"go.starlark.net/starlark":              "internal/config",
+	"github.com/nlpodyssey/gopickle/pickle": "internal/checkpoint",
+	"github.com/nlpodyssey/gopickle/types":  "internal/checkpoint",
+	"unsafe":                                "internal/checkpoint",
+	"C":                                     "",
+}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+	Module     struct{ Path string }
+}
+
+func TestImportsPointDown(t *testing.T) {
+	height := make(map[string]int)
+	for h, names := range layers {
+		for _, name := range names {
+			height[name] = h
+		}
+	}
+	seen := 0
+	for _, p := range listPackages(t) {
+		name := strings.TrimPrefix(p.ImportPath, p.Module.Path+"/")
+		h, ok := height[name]
+		if !ok {
+			t.Errorf("package %s has no layer: give it one here and in docs/architecture.md", name)
+			continue
+		}
+		seen++
+		for _, imp := range p.Imports {
+			if owner, ok := onlyIn[imp]; ok && owner != name {
+				t.Errorf("%s imports %s, which only %q may", name, imp, owner)
+			}
+			local, ok := strings.CutPrefix(imp, p.Module.Path+"/")
+			if ok && height[local] >= h {
+				t.Errorf("%s (layer %d) imports %s (layer %d)", name, h, local, height[local])
+			}
+		}
+	}
+	if seen < 10 {
+		t.Errorf("only %d packages were checked", seen)
+	}
+}
+
+func listPackages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Module", "./...")
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pkgs []pkg
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return pkgs
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		pkgs = append(pkgs, p)
+	}
+}

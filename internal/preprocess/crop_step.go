@@ -1,0 +1,109 @@
+package preprocess
+
+import (
+	"fmt"
+	"math"
+
+	"repvgg/internal/config"
+)
+
+// cropStep is MMClassification's CenterCrop. An image that is smaller along an
+// axis keeps its size there.
+type cropStep struct {
+	height, width int
+	// In EfficientNet's style the crop grows with the image, to the part
+	// size/(size+padding) of its short side, and is then resized to size.
+	padding int
+	resizer *resizer // nil: the plain style
+}
+
+func newCenterCrop(s config.Section) (transform, error) {
+	opts := struct {
+		CropSize      config.Value `config:"crop_size,required"`
+		EfficientNet  bool         `config:"efficientnet_style"`
+		Padding       int          `config:"crop_padding"`
+		Interpolation string       `config:"interpolation"`
+		Backend       string       `config:"backend"`
+	}{Padding: 32, Interpolation: "bilinear", Backend: "cv2"}
+	if err := s.DecodeStrict(&opts); err != nil {
+		return nil, err
+	}
+	h, w, ok := pair(opts.CropSize)
+	if !ok || h < 1 || w < 1 {
+		return nil, s.Errorf("crop_size", "want a positive int or (height, width), got %v", opts.CropSize)
+	}
+	step := &cropStep{height: h, width: w}
+	if !opts.EfficientNet {
+		return step, nil
+	}
+	if _, single := opts.CropSize.(int64); !single {
+		return nil, s.Errorf("crop_size", "want an int with efficientnet_style=True, got %v", opts.CropSize)
+	}
+	if opts.Padding < 0 || opts.Padding > maxSide {
+		return nil, s.Errorf("crop_padding", "want an int of 0 or more, got %d", opts.Padding)
+	}
+	step.padding = opts.Padding
+	var err error
+	if step.resizer, err = newResizer(opts.Backend, opts.Interpolation); err != nil {
+		return nil, s.Errorf("interpolation", "%w", err)
+	}
+	return step, nil
+}
+
+func (c *cropStep) apply(m *Image) (*Image, error) {
+	height, width := float64(c.height), float64(c.width)
+	if c.resizer != nil {
+		short := float64(min(m.Height, m.Width))
+		height = height / float64(c.height+c.padding) * short
+		width = width / float64(c.width+c.padding) * short
+	}
+	y0, y1 := middle(m.Height, height)
+	x0, x1 := middle(m.Width, width)
+	out, err := crop(m, x0, y0, x1, y1)
+	if err == nil && c.resizer != nil {
+		out, err = c.resizer.apply(out, c.width, c.height)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cropping %dx%d (width x height) with %s: %w", m.Width, m.Height, c, err)
+	}
+	return out, nil
+}
+
+// middle is the range of length want in the middle of 0..n, which is rounded
+// as Python rounds: ties to even. Its last element is truncated.
+func middle(n int, want float64) (from, to int) {
+	from = max(0, int(math.RoundToEven((float64(n)-want)/2)))
+	last := int(math.Min(float64(n), float64(from)+want) - 1)
+	return min(from, n-1), min(max(last, 0), n-1) + 1
+}
+
+func crop(m *Image, x0, y0, x1, y1 int) (*Image, error) {
+	if x0 == 0 && y0 == 0 && x1 == m.Width && y1 == m.Height {
+		return m, nil
+	}
+	out, err := NewImage(x1-x0, y1-y0)
+	if err != nil {
+		return nil, err
+	}
+	for y := range out.Height {
+		copy(out.row(y), m.row(y0 + y)[3*x0:3*x1])
+	}
+	return out, nil
+}
+
+func (c *cropStep) sizes(in bounds) bounds {
+	if c.resizer != nil {
+		return bounds{span{c.height, c.height}, span{c.width, c.width}}
+	}
+	return bounds{
+		span{min(in.height.low, c.height), min(in.height.high, c.height)},
+		span{min(in.width.low, c.width), min(in.width.high, c.width)},
+	}
+}
+
+func (c *cropStep) String() string {
+	if c.resizer != nil {
+		return fmt.Sprintf("CenterCrop(%dx%d of +%d, %s, %s)", c.height, c.width, c.padding, c.resizer.interpolation, c.resizer.backend)
+	}
+	return fmt.Sprintf("CenterCrop(%dx%d)", c.height, c.width)
+}
