@@ -29,7 +29,8 @@ back and both forms are run on seeded input; a difference above the tolerance
 fails.`,
 		Example: `  repvgg reparameterize repvgg-A0 epoch_120.pth repvgg-A0_deploy.pth
   repvgg reparameterize configs/my_repvgg.py latest.pth out/deploy.pth --verify`,
-		Args: exactArgs(3),
+		Args:              exactArgs(3),
+		ValidArgsFunction: completeConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := readSettings(cmd)
 			if err != nil {

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"repvgg/internal/config"
 )
 
 func newRootCmd() *cobra.Command {
@@ -26,8 +30,19 @@ status is 0, 1 after a failure, 2 after wrong usage.`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			hint := ""
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				hint = "; did you mean " + strings.Join(near, " or ") + "?"
+			}
+			return usageHint(cmd, fmt.Errorf("unknown command %q%s", args[0], hint))
+		},
 	}
-	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageHint(c, err) })
+	cmd.SetFlagErrorFunc(usageHint)
 	cmd.AddCommand(newReparameterizeCmd(), newTestCmd())
 	return cmd
 }
@@ -40,6 +55,15 @@ func exactArgs(n int) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// completeConfig offers the built-in configs, and files, for the first argument;
+// files alone for the others.
+func completeConfig(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	return config.Embedded(), cobra.ShellCompDirectiveDefault
 }
 
 func version() string {

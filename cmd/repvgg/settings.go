@@ -29,18 +29,22 @@ const settingsFile = "repvgg.yaml"
 func readSettings(cmd *cobra.Command) (*settings, error) {
 	v := viper.New()
 	v.SetConfigFile(settingsFile)
-	v.SetEnvPrefix("REPVGG")
-	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
-	v.AutomaticEnv()
 	if err := v.ReadInConfig(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading settings %q: %w", settingsFile, err)
 	}
+	// Alone with the file, every key must be a setting: a misspelt one would have
+	// no effect.
+	if err := v.UnmarshalExact(&settings{}); err != nil {
+		return nil, fmt.Errorf("reading settings %q: %w", settingsFile, err)
+	}
+	v.SetEnvPrefix("REPVGG")
+	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
+	v.AutomaticEnv()
 	if err := v.BindPFlags(cmd.LocalFlags()); err != nil {
 		return nil, err
 	}
 	var s settings
-	err := v.Unmarshal(&s)
-	if err != nil {
+	if err := v.Unmarshal(&s); err != nil {
 		return nil, usageError{fmt.Errorf("reading settings: %w", err)}
 	}
 	if s.Threads < 0 {

@@ -31,7 +31,8 @@ a deploy config with what repvgg reparameterize wrote.`,
 		Example: `  repvgg test repvgg-A0_deploy a0_deploy.pth --metrics accuracy --cfg-options data.test.data_prefix=/imagenet/val data.test.ann_file=/imagenet/val.txt
   repvgg test my_config.py latest.pth --metrics accuracy precision recall f1_score support
   repvgg test my_config.py latest.pth --out scores.json --out-items class_scores pred_label`,
-		Args: exactArgs(2),
+		Args:              exactArgs(2),
+		ValidArgsFunction: completeConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := readSettings(cmd)
 			if err != nil {

@@ -90,7 +90,7 @@ func TestPythonErrors(t *testing.T) {
 		{"for i in [1]:\n  pass\nelse:\n  pass", "3:1: an else without its if"},
 		{"a = 1\n  b = 2", "2:3: unexpected indent"},
 		// Plain mistakes keep Starlark's words.
-		{"a = [1,\n", "1:8: got end of file, want ']'"},
+		{"a = [1,\n", "2:1: got end of file, want ']'"},
 		{"a = 'x\n", "1:5: unexpected newline in string"},
 		{"a = foo", "1:5: undefined: foo"},
 		{"a = dict(b=1, b=2)", "1:15: keyword argument \"b\" is repeated"},

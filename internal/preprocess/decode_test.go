@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"image/jpeg"
 	"image/png"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/image/bmp"
@@ -89,17 +92,22 @@ func TestJPEGOrientation(t *testing.T) {
 
 // TestDecodeHuge checks that a header's promise is refused before it costs memory.
 func TestDecodeHuge(t *testing.T) {
-	for name, data := range map[string]string{
-		"png":        "\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x10\x00\x00\x00\x10\x00\x00\x08\x02\x00\x00\x00\xf7\x5e\x5b\x5c",
-		"pnm binary": "P6\n100000 100000\n255\nabc",
-		"pnm short":  "P6\n10000 10000\n255\nabc",
-		"pnm text":   "P3\n10000 10000\n255\n1 2 3",
-		"pnm bits":   "P4\n16000 16000\nabc",
+	ihdr := append([]byte("IHDR"), 0, 0x10, 0, 0, 0, 0x10, 0, 0, 8, 2, 0, 0, 0) // 1 << 20 squared
+	png := append([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0d"), ihdr...)
+	png = binary.BigEndian.AppendUint32(png, crc32.ChecksumIEEE(ihdr))
+	bmp := append([]byte("BM"), make([]byte, 52)...)
+	bmp[10], bmp[14], bmp[20], bmp[24], bmp[26], bmp[28] = 54, 40, 0x10, 0x10, 1, 24
+	const limit, short = "over the limit", "ends early"
+	for name, c := range map[string]struct{ data, want string }{
+		"png":        {string(png), limit},
+		"bmp":        {string(bmp), limit},
+		"pnm binary": {"P6\n100000 100000\n255\nabc", limit},
+		"pnm short":  {"P6\n10000 10000\n255\nabc", short},
+		"pnm text":   {"P3\n10000 10000\n255\n1 2 3", short},
+		"pnm bits":   {"P4\n16000 16000\nabc", short},
 	} {
-		if _, err := Decode([]byte(data)); err == nil {
-			t.Errorf("%s: no error", name)
-		} else {
-			t.Logf("%s: %v", name, err)
+		if _, err := Decode([]byte(c.data)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one with %q", name, err, c.want)
 		}
 	}
 }

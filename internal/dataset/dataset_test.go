@@ -1,0 +1,274 @@
+package dataset
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"repvgg/internal/config"
+)
+
+// open lists the data set of a config with the given arguments of data.test.
+func open(t *testing.T, test string) (*Dataset, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "a.py")
+	if err := os.WriteFile(path, []byte("data = dict(test=dict("+test+"))\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return fromFile(t, path)
+}
+
+func fromFile(t *testing.T, path string) (*Dataset, error) {
+	t.Helper()
+	c, err := config.Load(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := c.Root().Section("data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	section, err := data.Section("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return FromConfig(section)
+}
+
+// tree writes empty files, or the text after a colon, and returns their folder.
+func tree(t *testing.T, names ...string) string {
+	t.Helper()
+	root := t.TempDir()
+	for _, name := range names {
+		name, text, _ := strings.Cut(name, ":")
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(name, "/") {
+			if err := os.MkdirAll(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func custom(root, rest string) string {
+	return fmt.Sprintf("type='CustomDataset', data_prefix='%s', %s", root, rest)
+}
+
+func wantError(t *testing.T, test, want string) {
+	t.Helper()
+	if _, err := open(t, test); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%s\nerror %v\nwant one with %q", test, err, want)
+	}
+}
+
+// names lists the samples as name=label.
+func names(d *Dataset) []string {
+	var list []string
+	for _, s := range d.Samples {
+		list = append(list, fmt.Sprintf("%s=%d", s.Name, s.Label))
+	}
+	return list
+}
+
+func TestDigits(t *testing.T) {
+	t.Chdir("../../testdata/digits")
+	d, err := fromFile(t, "configs/repvgg-digits.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Samples) != 300 || len(d.Warnings) != 0 || d.Type != "CustomDataset" {
+		t.Fatalf("%d samples, warnings %q, type %s", len(d.Samples), d.Warnings, d.Type)
+	}
+	want := Sample{Name: "2/0002.png", Path: "data/digits/val/2/0002.png", Label: 2}
+	if diff := cmp.Diff(want, d.Samples[0]); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(strings.Split("0123456789", ""), d.Classes); diff != "" {
+		t.Error(diff)
+	}
+	for _, s := range d.Samples {
+		if _, err := os.Stat(s.Path); err != nil {
+			t.Error(err)
+		}
+		// The folder of a digit is named after it.
+		if !strings.HasPrefix(s.Name, fmt.Sprint(s.Label, "/")) {
+			t.Errorf("%s has label %d", s.Name, s.Label)
+		}
+	}
+}
+
+func TestAnnFile(t *testing.T) {
+	root := tree(t, "val/a.png", "val.txt:  a.png 3 \r\nb c  d.png 0\n/x/y.png 12", "classes.txt:tench\r\n two words \nlast")
+	list := "ann_file='" + root + "/val.txt', "
+	d, err := open(t, custom(root+"/val", list))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Sample{
+		{"a.png", root + "/val/a.png", 3},
+		{"b c  d.png", root + "/val/b c  d.png", 0},
+		{"/x/y.png", "/x/y.png", 12},
+	}
+	if diff := cmp.Diff(&Dataset{Type: "CustomDataset", Samples: want}, d); diff != "" {
+		t.Error(diff)
+	}
+
+	d, err = open(t, custom(root+"/val/", list+"classes='"+root+"/classes.txt'"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"tench", " two words ", "last"}, d.Classes); diff != "" {
+		t.Error(diff)
+	}
+	if d.Samples[0].Path != root+"/val/a.png" {
+		t.Errorf("path %s", d.Samples[0].Path)
+	}
+	if len(d.Warnings) != 1 || !strings.Contains(d.Warnings[0], "2 of 3 labels") || !strings.Contains(d.Warnings[0], "line 1") {
+		t.Errorf("warnings %q", d.Warnings)
+	}
+}
+
+func TestAnnFileErrors(t *testing.T) {
+	root := tree(t, "a.png", "blank.txt:a.png 1\n\nb.png 2\n", "tab.txt:a.png\t1\n", "word.txt:a.png one\n", "float.txt:a.png 1.0\n",
+		"huge.txt:a.png 99999999999999999999\n", "empty.txt:", "gone.txt:b.png 1\n", "long.txt:a.png 1\n"+strings.Repeat("x", maxLine+1))
+	for name, want := range map[string]string{
+		"blank": `blank.txt:2": the line is blank`,
+		"tab":   `tab.txt:1": want an image path, a space and a label`,
+		"word":  `word.txt:1": label "one" is not an integer`,
+		"float": `label "1.0" is not an integer`,
+		"huge":  `is not an integer`,
+		"empty": "it has no lines",
+		"gone":  "check data_prefix",
+		"long":  `long.txt:2": bufio.Scanner: token too long`,
+		"none":  "none.txt",
+	} {
+		wantError(t, custom(root, fmt.Sprintf("ann_file='%s/%s.txt'", root, name)), want)
+	}
+	wantError(t, custom(root, "ann_file=3"), "ann_file must be a str or None")
+}
+
+func TestLabelsFromOne(t *testing.T) {
+	root := tree(t, "a.png", "val.txt:a.png 1\na.png 2\na.png 3\n")
+	d, err := open(t, custom(root, "classes=('a', 'b', 'c'), ann_file='"+root+"/val.txt'"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Warnings) != 1 || !strings.Contains(d.Warnings[0], "seem to start at 1") {
+		t.Errorf("warnings %q", d.Warnings)
+	}
+}
+
+func TestHome(t *testing.T) {
+	root := tree(t, "val/a.png", "val.txt:a.png 0\n", "classes.txt:x\n")
+	t.Setenv("HOME", root)
+	d, err := open(t, "type='CustomDataset', data_prefix='~/val', ann_file='~/val.txt', classes='~/classes.txt'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Samples[0].Path != root+"/val/a.png" || len(d.Classes) != 1 {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestFolders(t *testing.T) {
+	root := tree(t, "b/2.png", "b/10.JPG", "b/sub/deep/x.tif", "b/sub-a.png", "b/.hidden.png", "b/note.txt", "b/y.webp",
+		"a/1.jpeg", ".hid/z.bmp", "B/q.ppm", "loose.png", "empty/", "empty/e.gif")
+	// Links count as what they lead to; a broken one is skipped.
+	for link, to := range map[string]string{"a/link.png": "../b/2.png", "a/broken.png": "nowhere", "linked": "a"} {
+		if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := open(t, custom(root, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{".hid", "B", "a", "b", "empty", "linked"}, d.Classes); diff != "" {
+		t.Error(diff)
+	}
+	want := []string{".hid/z.bmp=0", "B/q.ppm=1", "a/1.jpeg=2", "a/link.png=2",
+		"b/10.JPG=3", "b/2.png=3", "b/sub-a.png=3", "b/sub/deep/x.tif=3", "linked/1.jpeg=5", "linked/link.png=5"}
+	if diff := cmp.Diff(want, names(d)); diff != "" {
+		t.Error(diff)
+	}
+	if d.Samples[0].Path != root+"/.hid/z.bmp" {
+		t.Errorf("path %s", d.Samples[0].Path)
+	}
+	warning := "Found no valid file in the folder empty. Supported extensions are: .jpg, .jpeg, .png, .ppm, .bmp, .pgm, .tif"
+	if diff := cmp.Diff([]string{warning}, d.Warnings); diff != "" {
+		t.Error(diff)
+	}
+
+	d, err = open(t, custom(root, "extensions=['.WEBP', '.gif'], classes=['u', 'v', 'w', 'x', 'y', 'z']"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"b/y.webp=3", "empty/e.gif=4"}, names(d)); diff != "" {
+		t.Error(diff)
+	}
+	if d.Classes[0] != "u" {
+		t.Errorf("classes %q", d.Classes)
+	}
+}
+
+func TestFolderErrors(t *testing.T) {
+	root := tree(t, "a/1.png", "b/1.png")
+	wantError(t, custom(root, "classes=['x']"),
+		"The number of subfolders (2) doesn't match the number of specified classes (1). Please check the data folder")
+	wantError(t, "type='ImageNet', data_prefix='"+root+"'", "subfolders (2) doesn't match the number of specified classes (1000)")
+	flat := tree(t, "1.png")
+	wantError(t, custom(flat, ""), "Found 0 files in subfolders of: "+flat+". Supported extensions are: .jpg,.jpeg,.png,.ppm,.bmp,.pgm,.tif")
+	wantError(t, custom(root+"/none", ""), "scanning data_prefix")
+	circle := tree(t, "a/1.png")
+	if err := os.Symlink("..", filepath.Join(circle, "a", "up")); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, custom(circle, ""), "circle")
+}
+
+func TestConfigErrors(t *testing.T) {
+	root := tree(t, "a/1.png")
+	for test, want := range map[string]string{
+		"type='CIFAR10', data_prefix='x'":                       "[CustomDataset ImageNet]",
+		"data_prefix='x'":                                       "type",
+		"type='ImageNet'":                                       "data_prefix",
+		custom(root, "shuffle=True"):                            "shuffle",
+		custom(root, "classes=3"):                               "want a list of names",
+		custom(root, "classes=['a', 3]"):                        "item 1",
+		custom(root, "classes='none.txt'"):                      "none.txt",
+		custom(root, "file_client_args=dict(backend='petrel')"): "petrel",
+	} {
+		wantError(t, test, want)
+	}
+	if _, err := open(t, custom(root, "pipeline=[dict(type='Pad')], test_mode=True, classes=None, ann_file=None, file_client_args=dict(backend='disk')")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestImageNetClasses(t *testing.T) {
+	root := tree(t, "a.png", "val.txt:a.png 999\n")
+	d, err := open(t, "type='ImageNet', data_prefix='"+root+"', ann_file='"+root+"/val.txt'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Classes) != 1000 || len(d.Warnings) != 0 {
+		t.Fatalf("%d classes, warnings %q", len(d.Classes), d.Warnings)
+	}
+	for label, want := range map[int]string{0: "tench, Tinca tinca", 134: "crane", 517: "crane", 999: "toilet tissue, toilet paper, bathroom tissue"} {
+		if d.Classes[label] != want {
+			t.Errorf("class %d is %q, want %q", label, d.Classes[label], want)
+		}
+	}
+}
