@@ -14,7 +14,7 @@ import (
 // Tolerances of Verify, relative to the largest magnitude that the train form
 // gives (docs/numerics.md has the measurements behind them).
 const (
-	BlockTolerance  = 1e-5
+	BlockTolerance  = 5e-5
 	LogitsTolerance = 1e-4
 )
 

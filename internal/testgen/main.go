@@ -153,12 +153,15 @@ func tensorAt(p *bytes.Buffer, storage int, s tensor.Spec) {
 // generator is Marsaglia's xorshift64: quick, and good enough for weights.
 type generator uint64
 
-// fill writes values of the size that a trained network has: normalization
-// scales and variances about 1, convolutions of unit gain.
+// fill writes values of the size that a trained network has: variances about 1,
+// convolutions of unit gain after ReLU, and normalization scales with which the
+// sum of a block's branches keeps the size of its input.
 func (g *generator) fill(w io.Writer, s tensor.Spec) error {
 	base, span := 0.0, 0.2
 	switch {
-	case strings.HasSuffix(s.Name, "norm.weight"), strings.HasSuffix(s.Name, "running_var"):
+	case strings.HasSuffix(s.Name, "norm.weight"):
+		base, span = 0.6, 0.3
+	case strings.HasSuffix(s.Name, "running_var"):
 		base, span = 1, 0.5
 	case len(s.Shape) > 1:
 		span = math.Sqrt(6 / float64(tensor.Numel(s.Shape[1:])))
