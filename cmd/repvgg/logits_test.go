@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -113,7 +112,7 @@ func readNPY(t *testing.T, path string) (values []float32, shape []int) {
 		shape = append(shape, n)
 	}
 	values = make([]float32, tensor.Numel(shape))
-	if err := binary.Read(bytes.NewReader(data[header:]), binary.LittleEndian, values); err != nil && err != io.EOF {
+	if err := binary.Read(bytes.NewReader(data[header:]), binary.LittleEndian, values); err != nil {
 		t.Fatal(err)
 	}
 	return values, shape

@@ -84,7 +84,7 @@ func (c *File) read() error {
 	}
 	head := make([]byte, len(legacyMagic))
 	n, err := c.f.ReadAt(head, 0)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	var root any

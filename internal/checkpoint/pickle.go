@@ -31,7 +31,7 @@ func readPickle(r *bufio.Reader) ([]byte, error) {
 	s := pickleScanner{r: r}
 	for {
 		done, err := s.opcode()
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil, errTruncatedPickle
 		}
 		if err != nil || done {

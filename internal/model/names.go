@@ -40,7 +40,7 @@ func (b *Block) Conv1x1() ConvBN {
 // have.
 func (b *Block) IdentityNorm() ConvBN { return ConvBN{Norm: b.Name + branchNorm} }
 
-// Gamma, Beta, Mean and Var name the vectors of the normalization:
+// Gamma is the scale of the normalization
 // y = (x - mean) / sqrt(var + eps) * gamma + beta.
 func (c ConvBN) Gamma() string { return c.Norm + ".weight" }
 

@@ -104,13 +104,13 @@ func (k pillowKernel) taps(in, out int) []taps {
 	inverse := 1 / stretch
 	size := 2*int(math.Ceil(support)) + 1
 	all := make([]int32, 0, out*min(size, in))
-	real := make([]float64, min(size, in))
+	exact := make([]float64, min(size, in))
 	list := make([]taps, out)
 	for i := range list {
 		center := (float64(i) + 0.5) * scale
 		first := max(0, int(center-support+0.5))
 		last := min(in, int(center+support+0.5))
-		w, sum := real[:max(0, last-first)], 0.0
+		w, sum := exact[:max(0, last-first)], 0.0
 		for j := range w {
 			w[j] = k.weight((float64(j+first) - center + 0.5) * inverse)
 			sum += w[j]
