@@ -13,7 +13,7 @@ import (
 
 // layers from the bottom up. A package may import those of lower lines.
 var layers = [][]string{
-	{"configs", "internal/tensor", "internal/metrics", "internal/cpu/kernel"},
+	{"configs", "internal/tensor", "internal/metrics", "internal/shard", "internal/cpu/kernel"},
 	{"internal/config"},
 	{"internal/checkpoint", "internal/model", "internal/preprocess", "internal/dataset"},
 	{"internal/convert", "internal/cpu"},

@@ -120,16 +120,16 @@ func (r *resizeStep) apply(m *Image) (*Image, error) {
 }
 
 func (r *resizeStep) sizes(bounds) bounds {
-	exact, any := span{r.target, r.target}, span{1, maxSide}
+	exact, free := span{r.target, r.target}, span{1, maxSide}
 	switch r.side {
 	case "short":
 		return bounds{span{r.target, maxSide}, span{r.target, maxSide}}
 	case "long":
 		return bounds{span{1, r.target}, span{1, r.target}}
 	case "height":
-		return bounds{exact, any}
+		return bounds{exact, free}
 	case "width":
-		return bounds{any, exact}
+		return bounds{free, exact}
 	}
 	return bounds{span{r.height, r.height}, span{r.width, r.width}}
 }

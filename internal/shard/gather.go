@@ -1,0 +1,160 @@
+package shard
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// poll is how often the folder is looked at.
+const poll = 50 * time.Millisecond
+
+// Gathering is a run's exchange through a folder.
+type Gathering struct {
+	group Group
+	dir   string
+}
+
+// Join starts the exchange: rank 0 makes the folder, which must not exist since
+// it is removed at the end; the others wait for it.
+func (g Group) Join(ctx context.Context, dir string) (*Gathering, error) {
+	if g.Rank == 0 {
+		if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
+			return nil, fmt.Errorf("gathering results: %w", err)
+		}
+		err := os.Mkdir(dir, 0o777)
+		if errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("the tmpdir %q already exists; since it will be deleted after testing, please make sure to specify an empty one", dir)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("gathering results: %w", err)
+		}
+		return &Gathering{g, dir}, nil
+	}
+	err := wait(ctx, func() (bool, error) {
+		_, err := os.Stat(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("waiting for rank 0 in %q: %w", dir, err)
+	}
+	return &Gathering{g, dir}, nil
+}
+
+// wait calls done until it is true.
+func wait(ctx context.Context, done func() (bool, error)) error {
+	for {
+		ok, err := done()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(poll):
+		}
+	}
+}
+
+func (g *Gathering) part(rank int) string { return filepath.Join(g.dir, fmt.Sprintf("part_%d", rank)) }
+func (g *Gathering) fault(rank int) string {
+	return filepath.Join(g.dir, fmt.Sprintf("error_%d", rank))
+}
+
+// Fail tells rank 0 that this process has no result.
+func (g *Gathering) Fail(cause error) {
+	if g.group.Rank > 0 {
+		// If even this fails, rank 0 waits until the launcher ends it.
+		_ = os.WriteFile(g.fault(g.group.Rank), []byte(cause.Error()), 0o666)
+		return
+	}
+	g.Close()
+}
+
+// Close removes the folder. Only rank 0 does.
+func (g *Gathering) Close() error {
+	if g.group.Rank > 0 {
+		return nil
+	}
+	return os.RemoveAll(g.dir)
+}
+
+// Gather brings the rows of all processes together. rows are this process's, of
+// width values, for the samples of Indices(n). Rank 0 gets all n rows in order,
+// the others nil.
+func (g *Gathering) Gather(ctx context.Context, rows []float32, width, n int) ([]float32, error) {
+	if want := len(g.group.Indices(n)) * width; len(rows) != want {
+		return nil, fmt.Errorf("gathering results: %d values of rank %d instead of %d", len(rows), g.group.Rank, want)
+	}
+	if g.group.Rank > 0 {
+		return nil, g.send(rows)
+	}
+	all := make([]float32, n*width)
+	for rank := range g.group.World {
+		from := Group{Rank: rank, World: g.group.World}.Indices(n)
+		if rank > 0 {
+			var err error
+			if rows, err = g.receive(ctx, rank, len(from)*width); err != nil {
+				return nil, err
+			}
+		}
+		for i, sample := range from {
+			copy(all[sample*width:(sample+1)*width], rows[i*width:(i+1)*width])
+		}
+	}
+	return all, nil
+}
+
+// send writes this process's part under a temporary name first, so that a part
+// that is there is complete.
+func (g *Gathering) send(rows []float32) error {
+	data := make([]byte, 0, 4*len(rows))
+	for _, v := range rows {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+	}
+	part := g.part(g.group.Rank)
+	if err := os.WriteFile(part+".tmp", data, 0o666); err != nil {
+		return fmt.Errorf("sending results: %w", err)
+	}
+	if err := os.Rename(part+".tmp", part); err != nil {
+		return fmt.Errorf("sending results: %w", err)
+	}
+	return nil
+}
+
+func (g *Gathering) receive(ctx context.Context, rank, values int) ([]float32, error) {
+	err := wait(ctx, func() (bool, error) {
+		if cause, err := os.ReadFile(g.fault(rank)); err == nil {
+			return false, fmt.Errorf("rank %d failed: %s", rank, cause)
+		}
+		_, err := os.Stat(g.part(rank))
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("gathering results: %w", err)
+	}
+	data, err := os.ReadFile(g.part(rank))
+	if err != nil {
+		return nil, fmt.Errorf("gathering results: %w", err)
+	}
+	if len(data) != 4*values {
+		return nil, fmt.Errorf("gathering results: rank %d sent %d values instead of %d; do all processes run the same version and arguments?", rank, len(data)/4, values)
+	}
+	rows := make([]float32, values)
+	for i := range rows {
+		rows[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+	}
+	return rows, nil
+}

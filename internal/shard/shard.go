@@ -1,0 +1,93 @@
+// Package shard splits a data set among the processes of a launcher (torchrun,
+// srun, mpirun) and brings their results together through a shared folder, as
+// the original's multi_gpu_test does with --tmpdir.
+package shard
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Launchers are the values of --launcher.
+var Launchers = []string{"none", "pytorch", "slurm", "mpi"}
+
+// Group is the place of this process among those of one run.
+type Group struct {
+	// Rank of World processes, from 0. Rank 0 gathers and prints.
+	Rank, World int
+	// job tells concurrent runs apart; empty if the launcher says nothing.
+	job string
+}
+
+// variables are what a launcher sets in the environment of its processes. The
+// first pair that is there counts.
+var variables = map[string]struct {
+	rankAndSize [][2]string
+	job         []string
+}{
+	// torch.distributed.launch and torchrun.
+	"pytorch": {[][2]string{{"RANK", "WORLD_SIZE"}}, []string{"TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT"}},
+	"slurm":   {[][2]string{{"SLURM_PROCID", "SLURM_NTASKS"}}, []string{"SLURM_JOB_ID", "SLURM_STEP_ID"}},
+	// Open MPI; MPICH, Intel MPI.
+	"mpi": {[][2]string{{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"}, {"PMI_RANK", "PMI_SIZE"}}, []string{"OMPI_MCA_ess_base_jobid", "PMI_JOBID"}},
+}
+
+// FromLauncher finds this process's place from the environment.
+func FromLauncher(launcher string, getenv func(string) string) (Group, error) {
+	if launcher == "none" {
+		return Group{World: 1}, nil
+	}
+	v, ok := variables[launcher]
+	if !ok {
+		return Group{}, fmt.Errorf("launcher %q is unknown: choose from %s", launcher, strings.Join(Launchers, " "))
+	}
+	var job []string
+	for _, name := range v.job {
+		if value := getenv(name); value != "" {
+			job = append(job, value)
+		}
+	}
+	for _, names := range v.rankAndSize {
+		rank, size := getenv(names[0]), getenv(names[1])
+		if rank == "" && size == "" {
+			continue
+		}
+		r, errRank := strconv.Atoi(rank)
+		w, errSize := strconv.Atoi(size)
+		if errRank != nil || errSize != nil || w < 1 || r < 0 || r >= w {
+			return Group{}, fmt.Errorf("launcher %q: %s=%q and %s=%q are no rank among processes", launcher, names[0], rank, names[1], size)
+		}
+		return Group{Rank: r, World: w, job: strings.Join(job, "_")}, nil
+	}
+	return Group{}, fmt.Errorf("launcher %q sets %s and %s, but they are not set; start repvgg through it", launcher, v.rankAndSize[0][0], v.rankAndSize[0][1])
+}
+
+// Indices are this process's share of n samples: every World-th from Rank on.
+func (g Group) Indices(n int) []int {
+	var own []int
+	for i := g.Rank; i < n; i += g.World {
+		own = append(own, i)
+	}
+	return own
+}
+
+// Dir is the folder to gather through: tmpdir if there is one, else one named
+// after the launcher's job.
+func (g Group) Dir(tmpdir string) (string, error) {
+	if tmpdir != "" {
+		return tmpdir, nil
+	}
+	if g.job == "" {
+		return "", errors.New("the launcher does not name its job: give --tmpdir, a folder that all processes see and that does not exist yet")
+	}
+	clean := strings.Map(func(r rune) rune {
+		if r == '/' || r == '\\' || r == 0 {
+			return '-'
+		}
+		return r
+	}, g.job)
+	return filepath.Join(".dist_test", "job_"+clean), nil
+}
