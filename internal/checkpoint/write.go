@@ -33,6 +33,8 @@ type Writer struct {
 	// entrySize is the number of bytes written to entry.
 	entrySize int64
 	buf       []byte
+	// flushing is how much of the file is on its way to the disk.
+	flushing int64
 }
 
 // archiveRoot is the folder that all entries stand in. torch takes the file's
@@ -42,6 +44,9 @@ const archiveRoot = "archive/"
 // alignment of each entry's data in the file, so that torch.load(mmap=True) can
 // map it in place.
 const alignment = 64
+
+// writeback is how many bytes at a time start on their way to the disk.
+const writeback = 16 << 20
 
 // Create starts the file that will become path, beside it under a temporary
 // name; the parent folders are made. It must be ended by Finish and Commit, or
@@ -156,6 +161,10 @@ func (w *Writer) write(values []float32) error {
 		}
 		w.entrySize += int64(len(b))
 		values, w.left = values[n:], w.left-n
+	}
+	if w.out.n-w.flushing >= writeback {
+		startWriteback(w.tmp, w.flushing, w.out.n)
+		w.flushing = w.out.n
 	}
 	return w.nextTensor()
 }
