@@ -3,17 +3,13 @@ package checkpoint
 import (
 	"archive/zip"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
+	"repvgg/internal/atomicfile"
 	"repvgg/internal/tensor"
 )
 
@@ -22,7 +18,7 @@ import (
 // Commit.
 type Writer struct {
 	path  string
-	tmp   *os.File
+	tmp   *atomicfile.File
 	out   *countingWriter
 	zip   *zip.Writer
 	specs []tensor.Spec
@@ -53,13 +49,7 @@ const writeback = 16 << 20
 // by Abort. specs are the tensors in order, modules
 // the paths of the network's modules for _metadata.
 func Create(path string, specs []tensor.Spec, modules []string) (*Writer, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return nil, fmt.Errorf("writing checkpoint %q: %w", path, err)
-	}
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("writing checkpoint %q: it exists and is not a regular file", path)
-	}
-	tmp, err := createTemp(path)
+	tmp, err := atomicfile.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("writing checkpoint %q: %w", path, err)
 	}
@@ -70,20 +60,6 @@ func Create(path string, specs []tensor.Spec, modules []string) (*Writer, error)
 		return nil, fmt.Errorf("writing checkpoint %q: %w", path, err)
 	}
 	return w, nil
-}
-
-// createTemp is os.CreateTemp with the permissions that the umask gives, since
-// the file will stay.
-func createTemp(path string) (*os.File, error) {
-	dir, base := filepath.Split(path)
-	for range 100 {
-		name := filepath.Join(dir, "."+base+"."+strconv.FormatUint(rand.Uint64(), 36)+".tmp")
-		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-		if !errors.Is(err, fs.ErrExist) {
-			return f, err
-		}
-	}
-	return nil, errors.New("found no free temporary name")
 }
 
 func (w *Writer) begin(modules []string) error {
@@ -163,7 +139,7 @@ func (w *Writer) write(values []float32) error {
 		values, w.left = values[n:], w.left-n
 	}
 	if w.out.n-w.flushing >= writeback {
-		startWriteback(w.tmp, w.flushing, w.out.n)
+		startWriteback(w.tmp.File, w.flushing, w.out.n)
 		w.flushing = w.out.n
 	}
 	return w.nextTensor()
@@ -192,42 +168,19 @@ func (w *Writer) finish() error {
 	if err := w.zip.Close(); err != nil {
 		return err
 	}
-	if err := w.tmp.Sync(); err != nil {
-		return err
-	}
-	return w.tmp.Close()
+	return w.tmp.Finish()
 }
 
 // Commit gives the finished file its name.
 func (w *Writer) Commit() error {
-	err := os.Rename(w.tmp.Name(), w.path)
-	if err == nil {
-		err = syncDir(filepath.Dir(w.path))
-	}
-	if err != nil {
+	if err := w.tmp.Commit(); err != nil {
 		return fmt.Errorf("writing checkpoint %q: %w", w.path, err)
 	}
 	return nil
 }
 
-// syncDir makes the new name itself durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	return nil
-}
-
 // Abort removes the unfinished file. After Commit it does nothing.
-func (w *Writer) Abort() {
-	w.tmp.Close()
-	os.Remove(w.tmp.Name())
-}
+func (w *Writer) Abort() { w.tmp.Abort() }
 
 type countingWriter struct {
 	w io.Writer

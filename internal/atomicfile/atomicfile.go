@@ -1,0 +1,113 @@
+// Package atomicfile writes files that appear under their name only when they
+// are complete: under a temporary name in the same folder first, then forced to
+// the disk and renamed. A run that fails leaves no file and destroys none.
+package atomicfile
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// File is a file that has its temporary name, which Name gives. It must be ended
+// by Commit or Abort.
+type File struct {
+	*os.File
+	path     string
+	finished bool
+}
+
+// Create starts the file that will become path; the parent folders are made. A
+// path that exists and is no regular file, such as a folder or a device, is an
+// error.
+func Create(path string) (*File, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%q exists and is not a regular file", path)
+	}
+	dir, base := filepath.Split(path)
+	// As os.CreateTemp, but with the permissions that the umask gives, since the
+	// file will stay.
+	for range 100 {
+		name := filepath.Join(dir, "."+base+"."+strconv.FormatUint(rand.Uint64(), 36)+".tmp")
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		if err == nil {
+			return &File{File: f, path: path}, nil
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("found no free temporary name beside %q", path)
+}
+
+// Finish forces what was written to the disk and closes the file, which keeps
+// its temporary name: the place to check it before Commit.
+func (f *File) Finish() error {
+	if f.finished {
+		return nil
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	f.finished = true
+	return nil
+}
+
+// Commit finishes the file and gives it its name.
+func (f *File) Commit() error {
+	if err := f.Finish(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), f.path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(f.path))
+}
+
+// syncDir makes the new name itself durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
+}
+
+// Abort removes the unfinished file. After Commit it does nothing.
+func (f *File) Abort() {
+	f.Close()
+	os.Remove(f.Name())
+}
+
+// Write creates path with what fill writes. fill may leave errors of writing to
+// the writer, which keeps the first. After any error path is what it was.
+func Write(path string, fill func(w *bufio.Writer) error) error {
+	f, err := Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	w := bufio.NewWriterSize(f, 1<<16)
+	if err := fill(w); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return f.Commit()
+}
