@@ -12,7 +12,7 @@ import (
 
 // maxUnits bounds what one file may build: each byte of a string and each
 // element of a list, tuple or dict that an operation makes costs one unit.
-const maxUnits = 1 << 24
+const maxUnits = 1 << 22
 
 // maxIntBits bounds integers; what leaves a file must fit 64 bits anyway.
 const maxIntBits = 4096

@@ -98,29 +98,31 @@ func checkKnown(s Section, fields []field) error {
 	return nil
 }
 
-var (
-	sectionType = reflect.TypeFor[Section]()
-	listType    = reflect.TypeFor[List]()
-	tupleType   = reflect.TypeFor[Tuple]()
-	dictType    = reflect.TypeFor[*Dict]()
-)
+var sectionType = reflect.TypeFor[Section]()
+
+// rawTypes are the containers that are handed out as they are.
+var rawTypes = map[reflect.Type]string{
+	reflect.TypeFor[List]():  "a list",
+	reflect.TypeFor[Tuple](): "a tuple",
+	reflect.TypeFor[*Dict](): "a dict",
+}
 
 // value decodes v, which stands at key of s, into dst.
 func (d decoder) value(s Section, key string, v Value, dst reflect.Value) error {
 	s.mark(joinPath(s.path, key), false)
-	switch dst.Type() {
-	case listType, tupleType, dictType:
+	if want, ok := rawTypes[dst.Type()]; ok {
 		s.mark(joinPath(s.path, key), true)
-		if v == nil && dst.Type() == dictType {
+		switch {
+		case v == nil && dst.Kind() == reflect.Pointer:
 			dst.SetZero()
-			return nil
+		case reflect.TypeOf(v) != dst.Type():
+			return mismatch(s, key, want, v)
+		default:
+			dst.Set(reflect.ValueOf(v))
 		}
-		if v == nil || reflect.TypeOf(v) != dst.Type() {
-			return mismatch(s, key, "a "+strings.ToLower(strings.TrimPrefix(dst.Type().String(), "*config.")), v)
-		}
-		dst.Set(reflect.ValueOf(v))
 		return nil
-	case sectionType:
+	}
+	if dst.Type() == sectionType {
 		dict, ok := v.(*Dict)
 		if !ok {
 			return mismatch(s, key, "a dict", v)

@@ -18,15 +18,19 @@ const embeddedRoot = "configs"
 
 // Embedded returns the short names of the embedded configs, each with its path
 // after a tab ("repvgg-A0\tconfigs/repvgg/repvgg-A0_4xb64-coslr-120e_in1k.py"):
-// the form of a shell completion with its description.
+// the form of a shell completion with its description. The training forms come
+// first.
 func Embedded() []string {
-	var out []string
+	var train, deploy []string
 	for _, file := range embeddedFiles() {
-		if short := shortName(file); short != "" {
-			out = append(out, short+"\t"+file)
+		switch short := shortName(file); {
+		case strings.HasSuffix(short, "_deploy"):
+			deploy = append(deploy, short+"\t"+file)
+		case short != "":
+			train = append(train, short+"\t"+file)
 		}
 	}
-	return out
+	return append(train, deploy...)
 }
 
 // embeddedFiles returns the paths of all embedded .py files, bases included, in

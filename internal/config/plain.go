@@ -1,12 +1,12 @@
 package config
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -201,21 +201,31 @@ func (y *yamlReader) wrap(n *yaml.Node, err error) error {
 // parseJSON reads a JSON config, keeping the order of keys.
 func parseJSON(name, text string) (document, error) {
 	j := jsonReader{name: name, text: text, decoder: json.NewDecoder(strings.NewReader(text))}
+	// Checked as a whole first: only here do syntax errors tell their offset.
+	var syntaxErr *json.SyntaxError
+	if err := json.Unmarshal([]byte(text), new(json.RawMessage)); errors.As(err, &syntaxErr) {
+		return document{}, &placeError{j.place(syntaxErr.Offset), err}
+	} else if err != nil {
+		return document{}, &placeError{name, err}
+	}
 	j.decoder.UseNumber()
 	doc := document{places: make(map[string]string)}
-	j.topKey = func(key string) { doc.places[key] = j.place(j.decoder.InputOffset()) }
+	line, counted := 1, 0
+	j.topKey = func(key string) {
+		offset := int(j.decoder.InputOffset())
+		line += strings.Count(text[counted:offset], "\n")
+		counted = offset
+		doc.places[key] = fmt.Sprintf("%s:%d", name, line)
+	}
 	v, err := j.value()
 	if err != nil {
-		return document{}, j.located(err)
+		return document{}, &placeError{j.place(j.decoder.InputOffset()), err}
 	}
 	dict, ok := v.(*Dict)
 	if !ok {
 		return document{}, &placeError{name, fmt.Errorf("want an object of settings, got %s", brief(v))}
 	}
 	doc.dict = dict
-	if _, err := j.decoder.Token(); !errors.Is(err, io.EOF) {
-		return document{}, j.located(errors.New("unexpected text after the top-level object"))
-	}
 	return doc, nil
 }
 
@@ -226,23 +236,12 @@ type jsonReader struct {
 	topKey     func(key string)
 }
 
+// place is the line and column of the last character before offset.
 func (j *jsonReader) place(offset int64) string {
-	before := []byte(j.text[:min(int(offset), len(j.text))])
-	line := bytes.Count(before, []byte("\n")) + 1
-	col := len([]rune(string(before[bytes.LastIndexByte(before, '\n')+1:])))
+	before := j.text[:min(int(offset), len(j.text))]
+	line := strings.Count(before, "\n") + 1
+	col := utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:])
 	return fmt.Sprintf("%s:%d:%d", j.name, line, max(col, 1))
-}
-
-func (j *jsonReader) located(err error) error {
-	offset := j.decoder.InputOffset()
-	var syntaxErr *json.SyntaxError
-	if errors.As(err, &syntaxErr) {
-		offset = syntaxErr.Offset
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err, offset = errors.New("unexpected end of file"), int64(len(j.text))
-	}
-	return &placeError{j.place(offset), err}
 }
 
 func (j *jsonReader) value() (Value, error) {

@@ -13,9 +13,12 @@ import (
 // The bounds of evaluating one .py file. A config of the zoo takes some hundred
 // steps and a millisecond.
 const (
-	maxSteps   = 1 << 20
-	maxSeconds = 5
+	maxSteps = 1 << 20
+	maxTime  = 30 * time.Second
 )
+
+// pythonOptions bring Starlark nearer to Python. They are only read.
+var pythonOptions = &syntax.FileOptions{While: true, TopLevelControl: true, GlobalReassign: true}
 
 // A document is what one file holds before its bases are merged in.
 type document struct {
@@ -45,8 +48,7 @@ func placeErr(place string, err error) error {
 // evalPython evaluates the text of a .py config as Starlark. name stands for
 // the file in error places.
 func evalPython(name, text string) (document, error) {
-	options := &syntax.FileOptions{While: true, TopLevelControl: true, GlobalReassign: true}
-	file, err := options.Parse(name, text, 0)
+	file, err := pythonOptions.Parse(name, text, 0)
 	if err != nil {
 		return document{}, explainPython(name, text, err)
 	}
@@ -58,17 +60,17 @@ func evalPython(name, text string) (document, error) {
 	if err != nil {
 		return document{}, explainPython(name, text, err)
 	}
-	globals, err := runProgram(program, predeclared)
+	globals, err := runProgram(program, predeclared, maxTime)
 	if err != nil {
 		return document{}, evalError(name, err)
 	}
-	return documentOf(name, file, globals)
+	return documentOf(file, globals)
 }
 
 // runProgram runs a compiled file within the step limit and, for the few single
 // steps that can take long, a time limit. A run that does not stop in time is
 // abandoned: its goroutine ends with the step it is in.
-func runProgram(program *starlark.Program, predeclared starlark.StringDict) (starlark.StringDict, error) {
+func runProgram(program *starlark.Program, predeclared starlark.StringDict, limit time.Duration) (starlark.StringDict, error) {
 	type result struct {
 		globals starlark.StringDict
 		err     error
@@ -86,14 +88,14 @@ func runProgram(program *starlark.Program, predeclared starlark.StringDict) (sta
 		}()
 		r.globals, r.err = program.Init(thread, predeclared)
 	}()
-	timer := time.NewTimer(maxSeconds * time.Second)
+	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case r := <-done:
 		return r.globals, r.err
 	case <-timer.C:
 		thread.Cancel("too slow")
-		return nil, fmt.Errorf("takes longer than %d seconds to evaluate", maxSeconds)
+		return nil, fmt.Errorf("takes longer than %v to evaluate: write the values out", limit)
 	}
 }
 
@@ -119,7 +121,7 @@ func evalError(name string, err error) error {
 
 // documentOf converts the globals in the order in which the file binds them.
 // Functions and names that begin with "__" are no settings.
-func documentOf(name string, file *syntax.File, globals starlark.StringDict) (document, error) {
+func documentOf(file *syntax.File, globals starlark.StringDict) (document, error) {
 	doc := document{dict: new(Dict), places: make(map[string]string)}
 	var size sizer
 	module := file.Module.(*resolve.Module)
