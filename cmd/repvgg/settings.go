@@ -14,12 +14,27 @@ import (
 // command has flags for those that concern it.
 type settings struct {
 	CfgOptions    []string `mapstructure:"cfg-options"`
+	Compare       string   `mapstructure:"compare"`
+	CompareOut    string   `mapstructure:"compare-out"`
+	Confusion     string   `mapstructure:"confusion"`
 	Device        string   `mapstructure:"device"`
+	GPUCollect    bool     `mapstructure:"gpu-collect"`
+	GPUID         int      `mapstructure:"gpu-id"`
+	GPUIDs        []int    `mapstructure:"gpu-ids"`
+	Launcher      string   `mapstructure:"launcher"`
+	LocalRank     int      `mapstructure:"local_rank"`
 	MetricOptions []string `mapstructure:"metric-options"`
 	Metrics       []string `mapstructure:"metrics"`
 	Out           string   `mapstructure:"out"`
 	OutItems      []string `mapstructure:"out-items"`
+	PerClass      string   `mapstructure:"per-class"`
+	ProfileInput  bool     `mapstructure:"profile-input"`
+	Show          bool     `mapstructure:"show"`
+	ShowDir       string   `mapstructure:"show-dir"`
+	ShowOptions   []string `mapstructure:"show-options"`
+	SkipBadImages bool     `mapstructure:"skip-bad-images"`
 	Threads       int      `mapstructure:"threads"`
+	TmpDir        string   `mapstructure:"tmpdir"`
 	Verify        bool     `mapstructure:"verify"`
 }
 

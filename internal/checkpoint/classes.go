@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"math/big"
 
-	"github.com/nlpodyssey/gopickle/types"
-
+	"repvgg/internal/pickle"
 	"repvgg/internal/tensor"
 )
 
@@ -82,29 +81,29 @@ type storageClass struct{ dtype tensor.DType }
 // function stands for one of torch's functions that rebuild a value.
 type function func(args []any) (any, error)
 
-// Call implements types.Callable.
+// Call implements gopickle's types.Callable.
 func (f function) Call(args ...any) (any, error) { return f(args) }
 
 // opaque stands for a class that means nothing here and for its instances. It
 // takes whatever a pickle does to an object, and does nothing.
 type opaque struct{}
 
-// Call implements types.Callable.
+// Call implements gopickle's types.Callable.
 func (*opaque) Call(...any) (any, error) { return &opaque{}, nil }
 
-// PyNew implements types.PyNewable.
+// PyNew implements gopickle's types.PyNewable.
 func (*opaque) PyNew(...any) (any, error) { return &opaque{}, nil }
 
-// PySetState implements types.PyStateSettable.
+// PySetState implements gopickle's types.PyStateSettable.
 func (*opaque) PySetState(any) error { return nil }
 
-// Set implements types.DictSetter.
+// Set implements gopickle's types.DictSetter.
 func (*opaque) Set(_, _ any) {}
 
-// Append implements types.ListAppender.
+// Append implements gopickle's types.ListAppender.
 func (*opaque) Append(any) {}
 
-// Add implements types.SetAdder.
+// Add implements gopickle's types.SetAdder.
 func (*opaque) Add(any) {}
 
 // rebuildTensor is torch._utils._rebuild_tensor_v2(storage, offset, size,
@@ -149,7 +148,7 @@ func firstTensor(args []any) (any, error) {
 func rebuildFromType(args []any) (any, error) {
 	if len(args) == 4 {
 		f, okF := args[0].(function)
-		inner, okArgs := args[2].(*types.Tuple)
+		inner, okArgs := args[2].(*pickle.Tuple)
 		if okF && okArgs {
 			return f(*inner)
 		}
@@ -168,7 +167,7 @@ func toInt(v any) (int, error) {
 }
 
 func toInts(v any) ([]int, error) {
-	t, ok := v.(*types.Tuple)
+	t, ok := v.(*pickle.Tuple)
 	if !ok {
 		return nil, fmt.Errorf("a %T stands where a shape belongs", v)
 	}

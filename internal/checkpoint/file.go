@@ -9,7 +9,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/nlpodyssey/gopickle/types"
+	"repvgg/internal/pickle"
 )
 
 // File is an open checkpoint.
@@ -162,9 +162,9 @@ func (c *File) readMeta(items iter.Seq2[any, any]) {
 		}
 		var names []any
 		switch v := v.(type) {
-		case *types.List:
+		case *pickle.List:
 			names = *v
-		case *types.Tuple:
+		case *pickle.Tuple:
 			names = *v
 		}
 		for _, n := range names {
@@ -181,7 +181,7 @@ func (c *File) readMeta(items iter.Seq2[any, any]) {
 // dictItems goes through a Python dict or OrderedDict.
 func dictItems(v any) (iter.Seq2[any, any], bool) {
 	switch d := v.(type) {
-	case *types.Dict:
+	case *pickle.Dict:
 		return func(yield func(any, any) bool) {
 			for _, e := range *d {
 				if !yield(e.Key, e.Value) {
@@ -189,10 +189,10 @@ func dictItems(v any) (iter.Seq2[any, any], bool) {
 				}
 			}
 		}, true
-	case *types.OrderedDict:
+	case *pickle.OrderedDict:
 		return func(yield func(any, any) bool) {
 			for e := d.List.Front(); e != nil; e = e.Next() {
-				if entry := e.Value.(*types.OrderedDictEntry); !yield(entry.Key, entry.Value) {
+				if entry := e.Value.(*pickle.OrderedDictEntry); !yield(entry.Key, entry.Value) {
 					return
 				}
 			}
@@ -206,9 +206,9 @@ func pythonType(v any) string {
 	switch v.(type) {
 	case nil:
 		return "None"
-	case *types.List:
+	case *pickle.List:
 		return "list"
-	case *types.Tuple:
+	case *pickle.Tuple:
 		return "tuple"
 	case *Tensor:
 		return "tensor"

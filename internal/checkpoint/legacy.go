@@ -9,7 +9,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/nlpodyssey/gopickle/types"
+	"repvgg/internal/pickle"
 )
 
 // legacyMagic is the pickle of 0x1950a86a20f9469cfc6c, with which a file of
@@ -30,7 +30,7 @@ func openLegacy(f *os.File, size int64) (any, []*storage, error) {
 		skip bool
 		into *any
 	}{{skip: true}, {skip: true}, {skip: true}, {into: &root}, {into: &keys}} {
-		pkl, err := readPickle(r)
+		pkl, err := pickle.Read(r, maxPickle)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -41,7 +41,7 @@ func openLegacy(f *os.File, size int64) (any, []*storage, error) {
 			return nil, nil, err
 		}
 	}
-	list, ok := keys.(*types.List)
+	list, ok := keys.(*pickle.List)
 	if !ok {
 		return nil, nil, errors.New("it has no list of storages; it is damaged")
 	}

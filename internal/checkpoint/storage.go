@@ -7,8 +7,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/nlpodyssey/gopickle/types"
-
+	"repvgg/internal/pickle"
 	"repvgg/internal/tensor"
 )
 
@@ -70,7 +69,7 @@ type storages struct {
 // load resolves a persistent id of torch:
 // ("storage", class, key, location, numel[, view]).
 func (s *storages) load(id any) (any, error) {
-	t, ok := id.(*types.Tuple)
+	t, ok := id.(*pickle.Tuple)
 	if !ok || t.Len() < 5 {
 		return nil, fmt.Errorf("persistent id %T is not torch's", id)
 	}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"sync"
+
+	"repvgg/internal/pickle"
 )
 
 // openZip reads torch's zip format: PREFIX/data.pkl is the structure, and
@@ -80,7 +82,7 @@ func readEntryPickle(e *zip.File) ([]byte, error) {
 	}
 	defer r.Close()
 	b := bufio.NewReaderSize(r, 64<<10)
-	pkl, err := readPickle(b)
+	pkl, err := pickle.Read(b, maxPickle)
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func (r *Runner) forward(ctx context.Context, dst, src []float32, n, h, w int) e
 func (r *Runner) divide() {
 	p := &r.pass
 	conv := p.layer.conv3x3
-	p.tiles = chunks(p.pixels, conv.TilePixels())
+	p.tiles = chunks(p.pixels, conv.TilePixels(p.h, p.w))
 	want := chunks(4*r.pool.threads(), p.n*p.tiles)
 	// A range of few panels would gather its patches for little work.
 	p.splits = max(1, min(want, conv.Panels()/4))
@@ -75,7 +75,7 @@ func (r *Runner) convolveItem(worker, item int) {
 	image, tile, split := item/p.splits/p.tiles, item/p.splits%p.tiles, item%p.splits
 	src := p.src[image*l.In*p.h*p.w:][:l.In*p.h*p.w]
 	dst := p.dst[image*l.Out*p.pixels:][:l.Out*p.pixels]
-	size, panels := l.conv3x3.TilePixels(), l.conv3x3.Panels()
+	size, panels := l.conv3x3.TilePixels(p.h, p.w), l.conv3x3.Panels()
 	part := kernel.Part{
 		Pixel0: tile * size, Pixel1: min((tile+1)*size, p.pixels),
 		Panel0: panels * split / p.splits, Panel1: panels * (split + 1) / p.splits,
@@ -90,7 +90,7 @@ func (r *Runner) convolveItem(worker, item int) {
 		from, to := l.conv3x3.Channels(part.Panel0, part.Panel1)
 		for c := from; c < to; c++ {
 			at := c * p.pixels
-			kernel.ScaleShiftAdd(dst[at+part.Pixel0:at+part.Pixel1], src[at+part.Pixel0:at+part.Pixel1],
+			r.variant.ScaleShiftAdd(dst[at+part.Pixel0:at+part.Pixel1], src[at+part.Pixel0:at+part.Pixel1],
 				l.identity.scale[c], l.identity.shift[c], relu)
 		}
 	}
@@ -109,9 +109,9 @@ func (r *Runner) exciteItem(_, image int) {
 	l := r.pass.layer
 	pooled, gates := r.memory.pooled[image*l.Out:][:l.Out], r.memory.gates[image*l.Out:][:l.Out]
 	squeezed := r.memory.squeezed[image*l.Squeeze:][:l.Squeeze]
-	kernel.Linear(squeezed, pooled, l.se.reduce.weight, l.se.reduce.bias)
+	r.variant.Linear(squeezed, pooled, l.se.reduce.weight, l.se.reduce.bias)
 	kernel.ReLU(squeezed)
-	kernel.Linear(gates, squeezed, l.se.expand.weight, l.se.expand.bias)
+	r.variant.Linear(gates, squeezed, l.se.expand.weight, l.se.expand.bias)
 	kernel.Sigmoid(gates)
 }
 
@@ -120,7 +120,7 @@ func (r *Runner) gateItem(_, item int) {
 	p, channels := &r.pass, r.pass.layer.Out
 	image, from, to := chunkOf(item, channels, channelChunk)
 	for c := image*channels + from; c < image*channels+to; c++ {
-		kernel.ScaleReLU(p.dst[c*p.pixels:(c+1)*p.pixels], r.memory.gates[c])
+		r.variant.ScaleReLU(p.dst[c*p.pixels:(c+1)*p.pixels], r.memory.gates[c])
 	}
 }
 
@@ -131,7 +131,7 @@ func (r *Runner) classifyItem(_, item int) {
 	from := item * classChunk
 	to := min(from+classChunk, classes)
 	for image := range r.pass.n {
-		kernel.Linear(r.pass.dst[image*classes+from:image*classes+to], r.memory.pooled[image*features:][:features],
+		r.variant.Linear(r.pass.dst[image*classes+from:image*classes+to], r.memory.pooled[image*features:][:features],
 			r.head.weight[from*features:to*features], r.head.bias[from:to])
 	}
 }

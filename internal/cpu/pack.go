@@ -32,6 +32,7 @@ type linear struct{ weight, bias []float32 }
 type packer struct {
 	form    model.Form
 	weights Weights
+	variant *kernel.Variant
 }
 
 func (p *packer) block(b *model.Block) (*layer, error) {
@@ -67,7 +68,7 @@ func (p *packer) convBias(b *model.Block, weight, bias string) (*kernel.Conv, er
 	if err != nil {
 		return nil, err
 	}
-	return kernel.NewConv(shape, w, v)
+	return p.variant.NewConv(shape, w, v)
 }
 
 func (p *packer) branches(l *layer) error {
@@ -101,7 +102,7 @@ func (p *packer) convNorm(b *model.Block, names model.ConvBN, shape kernel.ConvS
 	for i, w := range weight {
 		weight[i] = float32(float64(w) * scale[i/row])
 	}
-	return kernel.NewConv(shape, weight, narrow(shift))
+	return p.variant.NewConv(shape, weight, narrow(shift))
 }
 
 // norm is a batch normalization as scale and shift of each channel.

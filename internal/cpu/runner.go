@@ -20,6 +20,9 @@ type Weights func(spec tensor.Spec) ([]float32, error)
 type Options struct {
 	// Threads is how many run at once; 0 means GOMAXPROCS.
 	Threads int
+
+	// variant is the kernels' implementation, for tests; nil means the fastest.
+	variant *kernel.Variant
 }
 
 const maxThreads = 1024
@@ -31,6 +34,7 @@ type Runner struct {
 	closed bool
 
 	plan    *model.Plan
+	variant *kernel.Variant
 	layers  []*layer
 	head    *linear // nil without a head
 	pool    *pool
@@ -54,8 +58,11 @@ func New(plan *model.Plan, weights Weights, opts Options) (*Runner, error) {
 	if threads == 0 {
 		threads = min(runtime.GOMAXPROCS(0), maxThreads)
 	}
-	r := &Runner{plan: plan, scratch: make([]kernel.Scratch, threads)}
-	p := packer{form: plan.Form, weights: weights}
+	r := &Runner{plan: plan, variant: opts.variant, scratch: make([]kernel.Scratch, threads)}
+	if r.variant == nil {
+		r.variant = kernel.Variants()[0]
+	}
+	p := packer{form: plan.Form, weights: weights, variant: r.variant}
 	for i := range plan.Blocks[:plan.Depth] {
 		l, err := p.block(&plan.Blocks[i])
 		if err != nil {
@@ -73,7 +80,6 @@ func New(plan *model.Plan, weights Weights, opts Options) (*Runner, error) {
 			return nil, fmt.Errorf("packing the head: %w", err)
 		}
 	}
-	r.reserveScratch()
 	r.convolve, r.average, r.excite, r.gate, r.classify = r.convolveItem, r.poolItem, r.exciteItem, r.gateItem, r.classifyItem
 	r.pool = newPool(threads)
 	return r, nil
@@ -104,14 +110,16 @@ func checkPlan(p *model.Plan) error {
 	return nil
 }
 
-func (r *Runner) reserveScratch() {
-	for i := range r.scratch {
-		for _, l := range r.layers {
-			r.scratch[i].Reserve(l.conv3x3)
+// reserveScratch makes room for images of h x w.
+func (r *Runner) reserveScratch(h, w int) {
+	for _, l := range r.layers {
+		for i := range r.scratch {
+			r.scratch[i].Reserve(l.conv3x3, h, w)
 			if l.conv1x1 != nil {
-				r.scratch[i].Reserve(l.conv1x1)
+				r.scratch[i].Reserve(l.conv1x1, h, w)
 			}
 		}
+		h, w = l.OutSize(h), l.OutSize(w)
 	}
 }
 
@@ -158,6 +166,7 @@ func (r *Runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error
 	if err != nil {
 		return err
 	}
+	r.reserveScratch(h, w)
 	in := r.plan.InChannels * h * w
 	for i := 0; i < n; i += group {
 		g := min(group, n-i)

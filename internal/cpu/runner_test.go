@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"repvgg/internal/cpu/kernel"
 	"repvgg/internal/model"
 	"repvgg/internal/tensor"
 )
@@ -51,7 +52,13 @@ func nets(form model.Form) map[string]*model.Plan {
 
 func newRunner(t *testing.T, p *model.Plan, values map[string][]float32, threads int) *Runner {
 	t.Helper()
-	r, err := New(p, fromMap(values), Options{Threads: threads})
+	return newVariantRunner(t, p, values, threads, nil)
+}
+
+// newVariantRunner forces an implementation of the kernels.
+func newVariantRunner(t *testing.T, p *model.Plan, values map[string][]float32, threads int, v *kernel.Variant) *Runner {
+	t.Helper()
+	r, err := New(p, fromMap(values), Options{Threads: threads, variant: v})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,14 +69,16 @@ func newRunner(t *testing.T, p *model.Plan, values map[string][]float32, threads
 func TestRunMatchesReference(t *testing.T) {
 	for _, form := range []model.Form{model.Train, model.Deploy} {
 		for name, p := range nets(form) {
-			t.Run(form.String()+"/"+name, func(t *testing.T) {
-				values := randomWeights(p, 1)
-				r := newRunner(t, p, values, 2)
-				ref := reference{p, values}
-				for _, size := range [][2]int{{1, 1}, {1, 9}, {2, 3}, {7, 7}, {16, 11}, {101, 90}} {
-					checkRun(t, r, ref, 2, size[0], size[1])
-				}
-			})
+			for _, v := range kernel.Variants() {
+				t.Run(fmt.Sprintf("%v/%s/%v", form, name, v), func(t *testing.T) {
+					values := randomWeights(p, 1)
+					r := newVariantRunner(t, p, values, 2, v)
+					ref := reference{p, values}
+					for _, size := range [][2]int{{1, 1}, {1, 9}, {2, 3}, {7, 7}, {16, 11}, {61, 90}} {
+						checkRun(t, r, ref, 2, size[0], size[1])
+					}
+				})
+			}
 		}
 	}
 }
@@ -100,32 +109,38 @@ func checkRun(t *testing.T, r *Runner, ref reference, n, h, w int) {
 
 // An image's result must not depend on what is computed beside it.
 func TestRunIsDeterministic(t *testing.T) {
+	for _, v := range kernel.Variants() {
+		for _, form := range []model.Form{model.Train, model.Deploy} {
+			for name, p := range nets(form) {
+				t.Run(fmt.Sprintf("%v/%v/%s", v, form, name), func(t *testing.T) { checkDeterminism(t, p, v) })
+			}
+		}
+	}
+}
+
+func checkDeterminism(t *testing.T, p *model.Plan, v *kernel.Variant) {
 	const n, h, w = 9, 19, 23
-	for _, form := range []model.Form{model.Train, model.Deploy} {
-		for name, p := range nets(form) {
-			values := randomWeights(p, 2)
-			in, out := p.InChannels*h*w, p.OutLen(h, w)
-			src := randomImages(n*in, 5)
-			want := make([]float32, n*out)
-			one := newRunner(t, p, values, 1)
-			for i := range n {
-				if err := one.Run(context.Background(), want[i*out:][:out], src[i*in:][:in], 1, h, w); err != nil {
+	values := randomWeights(p, 2)
+	in, out := p.InChannels*h*w, p.OutLen(h, w)
+	src := randomImages(n*in, 5)
+	want := make([]float32, n*out)
+	one := newVariantRunner(t, p, values, 1, v)
+	for i := range n {
+		if err := one.Run(context.Background(), want[i*out:][:out], src[i*in:][:in], 1, h, w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, threads := range []int{1, 2, 3, 8} {
+		r := newVariantRunner(t, p, values, threads, v)
+		for _, batch := range []int{1, 2, 4, 9} {
+			for from := 0; from < n; from += batch {
+				k := min(batch, n-from)
+				got := make([]float32, k*out)
+				if err := r.Run(context.Background(), got, src[from*in:][:k*in], k, h, w); err != nil {
 					t.Fatal(err)
 				}
-			}
-			for _, threads := range []int{1, 2, 3, 8} {
-				r := newRunner(t, p, values, threads)
-				for _, batch := range []int{1, 2, 4, 9} {
-					for from := 0; from < n; from += batch {
-						k := min(batch, n-from)
-						got := make([]float32, k*out)
-						if err := r.Run(context.Background(), got, src[from*in:][:k*in], k, h, w); err != nil {
-							t.Fatal(err)
-						}
-						if !sameBits(got, want[from*out:][:k*out]) {
-							t.Fatalf("%v %s: %d threads, images %d to %d: not the bits of single images", form, name, threads, from, from+k)
-						}
-					}
+				if !sameBits(got, want[from*out:][:k*out]) {
+					t.Fatalf("%d threads, images %d to %d: not the bits of single images", threads, from, from+k)
 				}
 			}
 		}

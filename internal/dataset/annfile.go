@@ -16,18 +16,11 @@ const maxLine = 64 << 10
 // label, parted by the last space. Whether the images are there is not checked
 // (with many of them on a network disk that takes minutes) but for the first.
 func (d *Dataset) readAnnFile(path, prefix string) error {
-	outside, firstOutside, largest, smallest := 0, 0, 0, int(^uint(0)>>1)
 	err := eachLine(path, func(number int, line string) error {
 		name, label, err := parseLine(line)
 		if err != nil {
 			return fmt.Errorf("reading ann_file \"%s:%d\": %w", path, number, err)
 		}
-		if d.Classes != nil && (label < 0 || label >= len(d.Classes)) {
-			if outside++; outside == 1 {
-				firstOutside = number
-			}
-		}
-		largest, smallest = max(largest, label), min(smallest, label)
 		d.Samples = append(d.Samples, Sample{Name: name, Path: join(prefix, name), Label: label})
 		return nil
 	})
@@ -36,14 +29,6 @@ func (d *Dataset) readAnnFile(path, prefix string) error {
 	}
 	if len(d.Samples) == 0 {
 		return fmt.Errorf("reading ann_file %q: it has no lines; want lines of an image path and a label", path)
-	}
-	if outside > 0 {
-		warning := fmt.Sprintf("%d of %d labels in %q are not in 0..%d, the labels of the %d classes (the first is on line %d): such images always count as wrong",
-			outside, len(d.Samples), path, len(d.Classes)-1, len(d.Classes), firstOutside)
-		if smallest == 1 && largest == len(d.Classes) {
-			warning += "; the labels seem to start at 1 and must start at 0"
-		}
-		d.Warnings = append(d.Warnings, warning)
 	}
 	if _, err := os.Stat(d.Samples[0].Path); err != nil {
 		return fmt.Errorf("looking for the first image of ann_file %q: %w; check data_prefix %q", path, err, prefix)

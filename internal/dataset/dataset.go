@@ -2,6 +2,7 @@ package dataset
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,11 +13,12 @@ import (
 )
 
 // Types are the types of data sets that we have, by MMClassification's names.
-var Types = []string{"CustomDataset", "ImageNet"}
+var Types = []string{"CustomDataset", "ImageNet", "ImageNet21k", "CIFAR10", "CIFAR100", "MNIST", "FashionMNIST"}
 
 // Dataset is a list of images to evaluate, in the order of evaluation.
 type Dataset struct {
 	Type    string   // one of Types
+	AnnFile string   // the file that lists the images; empty if none does
 	Classes []string // the names by label; nil if they are not known
 	Samples []Sample
 	// Warnings are notes for the user, one line each.
@@ -25,9 +27,31 @@ type Dataset struct {
 
 // Sample is one image.
 type Sample struct {
-	Name  string // as it is listed, relative to data_prefix
+	// Name is as the data set has it: relative to data_prefix, or the file of an
+	// array and its place there, from 0 (t10k-images-idx3-ubyte[17]).
+	Name  string
 	Path  string // Name joined to data_prefix
 	Label int    // the right class, from 0
+	// Array is the image itself in a data set that holds images as arrays; nil if
+	// the image is the file at Path.
+	Array *Array
+}
+
+// Array is an 8-bit image: rows from top to bottom without padding, Channels
+// bytes a pixel, len(Pix) == Height*Width*Channels. One channel is grey; three
+// are red, green, blue.
+type Array struct {
+	Height, Width, Channels int
+	Pix                     []byte
+}
+
+// Channels is how many channels the data set's images have: 1 or 3. Files are
+// read in colour.
+func (d *Dataset) Channels() int {
+	if len(d.Samples) > 0 && d.Samples[0].Array != nil {
+		return d.Samples[0].Array.Channels
+	}
+	return 3
 }
 
 // defaultExtensions are the suffixes of images in a folder without an ann_file.
@@ -45,22 +69,37 @@ func ImageNetClasses() []string {
 	return strings.Split(strings.TrimSuffix(imagenetClasses, "\n"), "\n")
 }
 
-// options are the keys of data.test.
+// options are the keys of data.test that every type has.
 type options struct {
-	Type       string       `config:"type,required"`
-	Prefix     string       `config:"data_prefix,required"`
-	AnnFile    config.Value `config:"ann_file"`
-	Classes    config.Value `config:"classes"`
-	Extensions []string     `config:"extensions"`
-
-	// These say nothing about what there is to evaluate.
+	Prefix  string       `config:"data_prefix,required"`
+	AnnFile config.Value `config:"ann_file"`
+	Classes config.Value `config:"classes"`
+	// TestMode chooses the test split of data sets that have splits. The
+	// original's tools/test.py sets it where the config does not.
+	TestMode bool `config:"test_mode"`
+	// Pipeline is preprocess's.
 	Pipeline config.Value `config:"pipeline"`
-	TestMode config.Value `config:"test_mode"`
-	Client   config.Value `config:"file_client_args"`
 }
 
-// FromConfig lists the samples of data.test. With an ann_file they are its
-// lines; without, the folders below data_prefix are the classes.
+// fileOptions are the keys of data sets whose images are files.
+type fileOptions struct {
+	options
+	Client     config.Value `config:"file_client_args"`
+	Extensions []string     `config:"extensions"`
+}
+
+// largeOptions are the keys of ImageNet21k.
+type largeOptions struct {
+	options
+	Client     config.Value `config:"file_client_args"`
+	MultiLabel bool         `config:"multi_label"`
+	Recursive  bool         `config:"recursion_subdir"`
+	// Serialize is about the memory of the original's processes.
+	Serialize bool `config:"serialize_data"`
+}
+
+// FromConfig lists the samples of data.test, and reads them where they are
+// arrays. Nothing is downloaded.
 func FromConfig(test config.Section) (*Dataset, error) {
 	var head struct {
 		Type string `config:"type,required"`
@@ -68,44 +107,106 @@ func FromConfig(test config.Section) (*Dataset, error) {
 	if err := test.Decode(&head); err != nil {
 		return nil, err
 	}
-	if !slices.Contains(Types, head.Type) {
-		return nil, test.Errorf("type", "data set %q is not one of %v", head.Type, Types)
+	d := &Dataset{Type: head.Type}
+	var err error
+	switch head.Type {
+	case "CustomDataset", "ImageNet":
+		opts := fileOptions{options: options{TestMode: true}, Extensions: slices.Clone(defaultExtensions)}
+		if err = test.DecodeStrict(&opts); err == nil {
+			err = d.readFiles(test, opts)
+		}
+	case "ImageNet21k":
+		opts := largeOptions{options: options{TestMode: true}, Recursive: true}
+		if err = test.DecodeStrict(&opts); err == nil {
+			err = d.readLarge(test, opts)
+		}
+	case "CIFAR10", "CIFAR100", "MNIST", "FashionMNIST":
+		opts := options{TestMode: true}
+		if err = test.DecodeStrict(&opts); err == nil {
+			err = d.readArrays(test, opts)
+		}
+	default:
+		err = test.Errorf("type", "data set %q is not one of %v", head.Type, Types)
 	}
-	opts := options{Extensions: slices.Clone(defaultExtensions)}
-	if err := test.DecodeStrict(&opts); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	if d, ok := opts.Client.(*config.Dict); ok {
-		if b, ok := d.Get("backend"); ok && b != "disk" {
-			return nil, test.Errorf("file_client_args", "backend %v is not supported, want \"disk\"", b)
+	return d, nil
+}
+
+// readFiles lists images that are files: the lines of an ann_file, or without
+// one what is in the folders below data_prefix, which are the classes.
+func (d *Dataset) readFiles(test config.Section, opts fileOptions) error {
+	if c, ok := opts.Client.(*config.Dict); ok {
+		if b, ok := c.Get("backend"); ok && b != "disk" {
+			return test.Errorf("file_client_args", "backend %v is not supported, want \"disk\"", b)
 		}
 	}
 	prefix, err := expandUser(opts.Prefix)
 	if err != nil {
-		return nil, test.Errorf("data_prefix", "%w", err)
+		return test.Errorf("data_prefix", "%w", err)
 	}
-	d := &Dataset{Type: opts.Type}
 	if d.Classes, err = classNames(test, opts.Classes); err != nil {
-		return nil, err
+		return err
 	}
 	if d.Classes == nil && d.Type == "ImageNet" {
 		d.Classes = ImageNetClasses()
 	}
 	switch annFile := opts.AnnFile.(type) {
 	case nil:
-		err = d.scan(prefix, opts.Extensions)
+		return d.scan(prefix, opts.Extensions)
 	case string:
-		if annFile, err = expandUser(annFile); err != nil {
-			return nil, test.Errorf("ann_file", "%w", err)
+		if d.AnnFile, err = expandUser(annFile); err != nil {
+			return test.Errorf("ann_file", "%w", err)
 		}
-		err = d.readAnnFile(annFile, prefix)
+		return d.readAnnFile(d.AnnFile, prefix)
 	default:
-		return nil, test.Errorf("ann_file", "ann_file must be a str or None, got %v", annFile)
+		return test.Errorf("ann_file", "ann_file must be a str or None, got %v", annFile)
+	}
+}
+
+// readLarge lists ImageNet-21k: CustomDataset with options about its size.
+func (d *Dataset) readLarge(test config.Section, opts largeOptions) error {
+	if opts.MultiLabel {
+		return test.Errorf("multi_label", "the `multi_label` option is not supported by now: remove it")
+	}
+	if !opts.Recursive {
+		return test.Errorf("recursion_subdir", "the `recursion_subdir` option is deprecated: remove it; images are found at any depth")
+	}
+	return d.readFiles(test, fileOptions{opts.options, opts.Client, slices.Clone(defaultExtensions)})
+}
+
+// readArrays reads a data set that is a few files of arrays.
+func (d *Dataset) readArrays(test config.Section, opts options) error {
+	prefix, err := expandUser(opts.Prefix)
+	if err != nil {
+		return test.Errorf("data_prefix", "%w", err)
+	}
+	if opts.AnnFile != nil {
+		d.Warnings = append(d.Warnings, fmt.Sprintf("data set %s has its labels with its images: ann_file %v is not read", d.Type, opts.AnnFile))
+	}
+	switch d.Type {
+	case "CIFAR10":
+		err = d.readCIFAR(cifar10, prefix, opts.TestMode)
+	case "CIFAR100":
+		err = d.readCIFAR(cifar100, prefix, opts.TestMode)
+	case "MNIST":
+		err = d.readMNIST(mnist, prefix, opts.TestMode)
+	case "FashionMNIST":
+		err = d.readMNIST(fashionMNIST, prefix, opts.TestMode)
+	}
+	if err == nil && len(d.Samples) == 0 {
+		err = errors.New("it has no images")
 	}
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("reading %s: %w", d.Type, err)
 	}
-	return d, nil
+	// Names in the config win over those that come with the data.
+	names, err := classNames(test, opts.Classes)
+	if names != nil {
+		d.Classes = names
+	}
+	return err
 }
 
 // classNames reads `classes`: None, a list of names, or a file with one a line.

@@ -117,11 +117,11 @@ func TestAnnFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Sample{
-		{"a.png", root + "/val/a.png", 3},
-		{"b c  d.png", root + "/val/b c  d.png", 0},
-		{"/x/y.png", "/x/y.png", 12},
+		{Name: "a.png", Path: root + "/val/a.png", Label: 3},
+		{Name: "b c  d.png", Path: root + "/val/b c  d.png"},
+		{Name: "/x/y.png", Path: "/x/y.png", Label: 12},
 	}
-	if diff := cmp.Diff(&Dataset{Type: "CustomDataset", Samples: want}, d); diff != "" {
+	if diff := cmp.Diff(&Dataset{Type: "CustomDataset", AnnFile: root + "/val.txt", Samples: want}, d); diff != "" {
 		t.Error(diff)
 	}
 
@@ -134,9 +134,6 @@ func TestAnnFile(t *testing.T) {
 	}
 	if d.Samples[0].Path != root+"/val/a.png" {
 		t.Errorf("path %s", d.Samples[0].Path)
-	}
-	if len(d.Warnings) != 1 || !strings.Contains(d.Warnings[0], "2 of 3 labels") || !strings.Contains(d.Warnings[0], "line 1") {
-		t.Errorf("warnings %q", d.Warnings)
 	}
 }
 
@@ -157,17 +154,6 @@ func TestAnnFileErrors(t *testing.T) {
 		wantError(t, custom(root, fmt.Sprintf("ann_file='%s/%s.txt'", root, name)), want)
 	}
 	wantError(t, custom(root, "ann_file=3"), "ann_file must be a str or None")
-}
-
-func TestLabelsFromOne(t *testing.T) {
-	root := tree(t, "a.png", "val.txt:a.png 1\na.png 2\na.png 3\n")
-	d, err := open(t, custom(root, "classes=('a', 'b', 'c'), ann_file='"+root+"/val.txt'"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(d.Warnings) != 1 || !strings.Contains(d.Warnings[0], "seem to start at 1") {
-		t.Errorf("warnings %q", d.Warnings)
-	}
 }
 
 func TestHome(t *testing.T) {
@@ -241,14 +227,18 @@ func TestFolderErrors(t *testing.T) {
 func TestConfigErrors(t *testing.T) {
 	root := tree(t, "a/1.png")
 	for test, want := range map[string]string{
-		"type='CIFAR10', data_prefix='x'":                       "[CustomDataset ImageNet]",
-		"data_prefix='x'":                                       "type",
-		"type='ImageNet'":                                       "data_prefix",
-		custom(root, "shuffle=True"):                            "shuffle",
-		custom(root, "classes=3"):                               "want a list of names",
-		custom(root, "classes=['a', 3]"):                        "item 1",
-		custom(root, "classes='none.txt'"):                      "none.txt",
-		custom(root, "file_client_args=dict(backend='petrel')"): "petrel",
+		"type='VOC', data_prefix='x'":                                 "[CustomDataset ImageNet ImageNet21k CIFAR10 CIFAR100 MNIST FashionMNIST]",
+		"data_prefix='x'":                                             "type",
+		"type='ImageNet'":                                             "data_prefix",
+		custom(root, "shuffle=True"):                                  "shuffle",
+		custom(root, "classes=3"):                                     "want a list of names",
+		custom(root, "classes=['a', 3]"):                              "item 1",
+		custom(root, "classes='none.txt'"):                            "none.txt",
+		"type='ImageNet21k', data_prefix='x', multi_label=True":       "multi_label",
+		"type='ImageNet21k', data_prefix='x', recursion_subdir=False": "images are found at any depth",
+		"type='ImageNet21k', data_prefix='x', extensions=['.x']":      "extensions",
+		"type='MNIST', data_prefix='x', extensions=['.x']":            "extensions",
+		custom(root, "file_client_args=dict(backend='petrel')"):       "petrel",
 	} {
 		wantError(t, test, want)
 	}
@@ -270,5 +260,26 @@ func TestImageNetClasses(t *testing.T) {
 		if d.Classes[label] != want {
 			t.Errorf("class %d is %q, want %q", label, d.Classes[label], want)
 		}
+	}
+}
+
+func TestImageNet21k(t *testing.T) {
+	root := tree(t, "n1/a.png", "n2/deep/b.JPEG", "val.txt:n2/deep/b.JPEG 20000\n")
+	d, err := open(t, "type='ImageNet21k', data_prefix='"+root+"', recursion_subdir=True, serialize_data=False, multi_label=False")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"n1/a.png=0", "n2/deep/b.JPEG=1"}, names(d)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"n1", "n2"}, d.Classes); diff != "" {
+		t.Error(diff)
+	}
+	d, err = open(t, "type='ImageNet21k', data_prefix='"+root+"', ann_file='"+root+"/val.txt'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Classes != nil || d.Samples[0].Label != 20000 || d.Channels() != 3 {
+		t.Errorf("%+v", d)
 	}
 }

@@ -1,5 +1,9 @@
-// Package dataset lists what there is to evaluate: image files with their
-// labels, and the names of the classes, as data.test of a config describes
-// them. It owns the meaning of data.test without its pipeline. It does not
-// open images.
+// Package dataset lists what there is to evaluate: images with their labels,
+// and the names of the classes, as data.test of a config describes them. It
+// owns the meaning of data.test without its pipeline. Images that are files it
+// does not open; those that are elements of an array (CIFAR, MNIST) it reads,
+// from files that are not trusted.
+//
+// It also looks for labels that are in another order than the network's
+// classes: LabelWarnings before a run, ChanceWarning after it.
 package dataset

@@ -50,7 +50,7 @@ func newCenterCrop(s config.Section) (transform, error) {
 	return step, nil
 }
 
-func (c *cropStep) apply(m *Image) (*Image, error) {
+func (c *cropStep) apply(m *Image, b *buffers) (*Image, error) {
 	height, width := float64(c.height), float64(c.width)
 	if c.resizer != nil {
 		short := float64(min(m.Height, m.Width))
@@ -59,14 +59,26 @@ func (c *cropStep) apply(m *Image) (*Image, error) {
 	}
 	y0, y1 := middle(m.Height, height)
 	x0, x1 := middle(m.Width, width)
-	out, err := crop(m, x0, y0, x1, y1)
+	out, err := crop(m, x0, y0, x1, y1, b)
 	if err == nil && c.resizer != nil {
-		out, err = c.resizer.apply(out, c.width, c.height)
+		out, err = c.resizer.apply(out, whole(c.width, c.height), b)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cropping %dx%d (width x height) with %s: %w", m.Width, m.Height, c, err)
+		return nil, c.explain(m.Width, m.Height, err)
 	}
 	return out, nil
+}
+
+// window is what a crop in the plain style keeps of an image.
+func (c *cropStep) window(width, height int) part {
+	p := part{width: width, height: height}
+	p.y0, p.y1 = middle(height, float64(c.height))
+	p.x0, p.x1 = middle(width, float64(c.width))
+	return p
+}
+
+func (c *cropStep) explain(width, height int, err error) error {
+	return fmt.Errorf("cropping %dx%d (width x height) with %s: %w", width, height, c, err)
 }
 
 // middle is the range of length want in the middle of 0..n, which is rounded
@@ -77,16 +89,17 @@ func middle(n int, want float64) (from, to int) {
 	return min(from, n-1), min(max(last, 0), n-1) + 1
 }
 
-func crop(m *Image, x0, y0, x1, y1 int) (*Image, error) {
+func crop(m *Image, x0, y0, x1, y1 int, b *buffers) (*Image, error) {
 	if x0 == 0 && y0 == 0 && x1 == m.Width && y1 == m.Height {
 		return m, nil
 	}
-	out, err := NewImage(x1-x0, y1-y0)
+	out, err := b.image(m, x1-x0, y1-y0)
 	if err != nil {
 		return nil, err
 	}
+	c := m.Channels()
 	for y := range out.Height {
-		copy(out.row(y), m.row(y0 + y)[3*x0:3*x1])
+		copy(out.row(y), m.row(y0 + y)[c*x0:c*x1])
 	}
 	return out, nil
 }

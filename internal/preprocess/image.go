@@ -6,16 +6,19 @@ import "fmt"
 // header may promise anything; nothing is allocated before it is checked.
 const MaxPixels = 1 << 28
 
-// Image is an 8-bit RGB image: rows from top to bottom, no padding between
-// them, three bytes (red, green, blue) a pixel, len(Pix) == 3*Width*Height.
-// OpenCV and mmcv hold the same image in the order blue, green, red.
+// Image is an 8-bit image: rows from top to bottom, no padding between them,
+// three bytes (red, green, blue) a pixel, len(Pix) == 3*Width*Height. OpenCV
+// and mmcv hold the same image in the order blue, green, red. Files are always
+// decoded to colour; a data set of arrays may have grey images, of one byte a
+// pixel, len(Pix) == Width*Height.
 type Image struct {
 	Width, Height int
+	Grey          bool
 	Pix           []byte
 }
 
-// NewImage allocates a black image. It refuses sizes that are not positive or
-// are above MaxPixels.
+// NewImage allocates a black colour image. It refuses sizes that are not
+// positive or are above MaxPixels.
 func NewImage(width, height int) (*Image, error) {
 	if err := checkSize(width, height); err != nil {
 		return nil, err
@@ -23,9 +26,18 @@ func NewImage(width, height int) (*Image, error) {
 	return &Image{Width: width, Height: height, Pix: make([]byte, 3*width*height)}, nil
 }
 
-// row is the 3*Width bytes of row y.
+// Channels is 1 or 3.
+func (m *Image) Channels() int {
+	if m.Grey {
+		return 1
+	}
+	return 3
+}
+
+// row is the bytes of row y.
 func (m *Image) row(y int) []byte {
-	return m.Pix[3*m.Width*y : 3*m.Width*(y+1)]
+	n := m.Channels() * m.Width
+	return m.Pix[n*y : n*(y+1)]
 }
 
 func checkSize(width, height int) error {

@@ -11,12 +11,14 @@ import (
 
 // Steps are the steps that a test pipeline may have, in the order in which they
 // must stand. Resize and CenterCrop may be mixed and repeated; Normalize and
-// Collect may be left out.
+// Collect may be left out, and LoadImageFromFile must be for a data set that
+// holds images as arrays.
 var Steps = []string{"LoadImageFromFile", "Resize", "CenterCrop", "Normalize", "ImageToTensor", "Collect"}
 
 // Pipeline is a test pipeline. It is safe for concurrent use by any number of
 // goroutines.
 type Pipeline struct {
+	files      bool // has LoadImageFromFile
 	transforms []transform
 	normalizer *normalizer
 }
@@ -25,9 +27,9 @@ type Pipeline struct {
 // Whatever it cannot do as the original does is an error here, before the first
 // image: a step or an option that we do not have, or an order of steps that makes no sense.
 func NewPipeline(steps []config.Section) (*Pipeline, error) {
-	p := &Pipeline{normalizer: raw()}
+	p := &Pipeline{}
 	rank := -1 // of the step before
-	for i, s := range steps {
+	for _, s := range steps {
 		var head struct {
 			Type string `config:"type,required"`
 		}
@@ -40,8 +42,6 @@ func NewPipeline(steps []config.Section) (*Pipeline, error) {
 		}
 		transforms := head.Type == "Resize" || head.Type == "CenterCrop"
 		switch {
-		case i == 0 && r != 0:
-			return nil, s.Errorf("type", "the first step must be LoadImageFromFile, not %s", head.Type)
 		case transforms && rank <= 2, r > rank:
 		case r == rank:
 			return nil, s.Errorf("type", "step %s stands there twice", head.Type)
@@ -59,6 +59,9 @@ func NewPipeline(steps []config.Section) (*Pipeline, error) {
 		}
 		return nil, steps[len(steps)-1].Errorf("type", "the pipeline ends without ImageToTensor")
 	}
+	if p.normalizer == nil {
+		p.normalizer = raw(p.files)
+	}
 	return p, nil
 }
 
@@ -68,24 +71,31 @@ func (p *Pipeline) add(kind string, s config.Section) error {
 	var err error
 	switch kind {
 	case "LoadImageFromFile":
+		p.files = true
 		return checkLoad(s)
 	case "Resize":
 		t, err = newResize(s)
 	case "CenterCrop":
 		t, err = newCenterCrop(s)
 	case "Normalize":
-		n, err := newNormalize(s)
-		if err == nil {
-			p.normalizer = n
-		}
+		p.normalizer, err = newNormalize(s, p.files)
 		return err
 	case "ImageToTensor", "Collect":
 		return checkKeys(s)
 	}
-	if err == nil {
-		p.transforms = append(p.transforms, t)
+	if err != nil {
+		return err
 	}
-	return err
+	if n := len(p.transforms); n > 0 {
+		resize, isResize := p.transforms[n-1].(*resizeStep)
+		crop, isCrop := t.(*cropStep)
+		if isResize && isCrop && crop.resizer == nil {
+			p.transforms[n-1] = resizeCrop{resize, crop}
+			return nil
+		}
+	}
+	p.transforms = append(p.transforms, t)
+	return nil
 }
 
 // checkLoad accepts the options of LoadImageFromFile that mean what Decode does.
@@ -127,18 +137,25 @@ func checkKeys(s config.Section) error {
 	return nil
 }
 
+// ReadsFiles tells whether the pipeline begins with LoadImageFromFile. One that
+// does not is for a data set that holds images as arrays.
+func (p *Pipeline) ReadsFiles() bool { return p.files }
+
+// CheckChannels reports a pipeline that can't take images of so many channels.
+func (p *Pipeline) CheckChannels(n int) error {
+	if c := p.normalizer.channels; c != 0 && c != n {
+		return fmt.Errorf("step Normalize has mean and std of %d channels, but the images have %d", c, n)
+	}
+	return nil
+}
+
 // String sums the pipeline up in one line, step by step.
 func (p *Pipeline) String() string {
 	parts := make([]string, 0, len(p.transforms)+1)
 	for _, t := range p.transforms {
 		parts = append(parts, t.String())
 	}
-	if p.normalizer.summary != "" {
-		parts = append(parts, p.normalizer.summary)
-	} else {
-		parts = append(parts, "0..255 bgr")
-	}
-	return strings.Join(parts, " > ")
+	return strings.Join(append(parts, p.normalizer.summary), " > ")
 }
 
 // OutputSize is the height and width of the result if they are the same for
@@ -156,25 +173,23 @@ func (p *Pipeline) OutputSize() (height, width int, ok bool) {
 
 // Apply runs the resizes and crops. The result may be m itself; m is not changed.
 func (p *Pipeline) Apply(m *Image) (*Image, error) {
-	for _, t := range p.transforms {
-		var err error
-		if m, err = t.apply(m); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
+	return p.NewWorker().Apply(m)
 }
 
 // ErrSize says that an image has another size than its place in the batch.
 var ErrSize = errors.New("the image does not fit its place in the batch")
 
-// Tensor normalises an image into dst, a CHW array of len 3*m.Height*m.Width:
-// red, green and blue planes, or blue, green and red if the pipeline has no
-// Normalize step or one with to_rgb=False.
+// Tensor normalises an image into dst, a CHW array of len C*m.Height*m.Width: one
+// plane of a grey image; otherwise red, green and blue, or blue, green and red.
+// Files give blue first if the pipeline has no Normalize step or one with
+// to_rgb=False; arrays (red, green, blue) if it has one with to_rgb=True.
 func (p *Pipeline) Tensor(m *Image, dst []float32) error {
-	if len(dst) != 3*m.Width*m.Height {
-		return fmt.Errorf("%w: the pipeline gave 3x%dx%d values (channels x height x width), the batch wants %d: end the transforms with a fixed size",
-			ErrSize, m.Height, m.Width, len(dst))
+	if err := p.CheckChannels(m.Channels()); err != nil {
+		return err
+	}
+	if len(dst) != m.Channels()*m.Width*m.Height {
+		return fmt.Errorf("%w: the pipeline gave %dx%dx%d values (channels x height x width), the batch wants %d: end the transforms with a fixed size",
+			ErrSize, m.Channels(), m.Height, m.Width, len(dst))
 	}
 	p.normalizer.tensor(m, dst)
 	return nil
@@ -184,12 +199,46 @@ func (p *Pipeline) Tensor(m *Image, dst []float32) error {
 // dst, one image of a batch, as Tensor does. It returns the height and width of
 // the result; where OutputSize knows them they are those.
 func (p *Pipeline) Run(data []byte, dst []float32) (height, width int, err error) {
-	m, err := Decode(data)
+	w := p.NewWorker()
+	m, err := w.Decode(data)
 	if err != nil {
 		return 0, 0, err
 	}
-	if m, err = p.Apply(m); err != nil {
+	if m, err = w.Apply(m); err != nil {
 		return 0, 0, err
 	}
 	return m.Height, m.Width, p.Tensor(m, dst)
+}
+
+// Worker takes one image after the other through a pipeline, in the same memory.
+// It is for one goroutine. An image that it gives is valid until the next one
+// is decoded.
+type Worker struct {
+	pipeline *Pipeline
+	decoded  []byte
+	buffers  buffers
+}
+
+// NewWorker makes a worker.
+func (p *Pipeline) NewWorker() *Worker { return &Worker{pipeline: p} }
+
+// Decode is Decode in the worker's memory.
+func (w *Worker) Decode(data []byte) (*Image, error) {
+	m, err := decode(data, w.decoded)
+	if err == nil && cap(m.Pix) <= maxKept {
+		w.decoded = m.Pix[:0]
+	}
+	return m, err
+}
+
+// Apply runs the resizes and crops on an image, which is not changed. The
+// result may be m itself.
+func (w *Worker) Apply(m *Image) (*Image, error) {
+	for _, t := range w.pipeline.transforms {
+		var err error
+		if m, err = t.apply(m, &w.buffers); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
 }

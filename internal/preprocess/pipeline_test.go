@@ -233,7 +233,7 @@ func TestNewPipelineErrors(t *testing.T) {
 	for _, c := range []struct{ steps, want string }{
 		{"", "no steps"},
 		{load, "without ImageToTensor"},
-		{collect, "must be LoadImageFromFile"},
+		{imagenet + load + collect, "LoadImageFromFile after Normalize"},
 		{load + "dict(type='Pad', size=3), " + collect, "[LoadImageFromFile Resize CenterCrop Normalize ImageToTensor Collect]"},
 		{load + "dict(size=3), " + collect, "type"},
 		{load + load + collect, "twice"},

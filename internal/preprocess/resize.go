@@ -1,28 +1,24 @@
 package preprocess
 
-import (
-	"fmt"
-	"sync"
-)
+import "fmt"
 
-// resizer resizes images with one filter of one backend. It is safe for
-// concurrent use.
+// resizer resizes images with one filter of one backend.
 type resizer struct {
 	backend, interpolation string
 	resize                 resizeFunc
-	buffers                *sync.Pool // of *buffers
 }
 
-// resizeFunc fills dst from src; the sizes differ in at least one axis. b is
-// scratch space that the function may grow.
-type resizeFunc func(dst, src *Image, b *buffers)
+// part is the window of a resized image that is wanted: of the result of width x
+// height pixels, columns x0 to x1 and rows y0 to y1. What lies outside costs
+// nothing, and the window's pixels are those of the whole.
+type part struct{ width, height, x0, y0, x1, y1 int }
 
-// buffers are the intermediate results of a resize, kept from image to image.
-type buffers struct {
-	bytes  []byte
-	ints   []int32
-	floats []float32
-}
+// whole is all of an image.
+func whole(width, height int) part { return part{width, height, 0, 0, width, height} }
+
+// resizeFunc fills dst, which has the size of the window, from src; src and the
+// whole result differ in size in at least one axis.
+type resizeFunc func(dst, src *Image, p part, b *buffers)
 
 // The interpolations of each backend, in the order in which errors list them.
 var (
@@ -34,7 +30,6 @@ var (
 // interpolations.
 func newResizer(backend, interpolation string) (*resizer, error) {
 	r := &resizer{backend: backend, interpolation: interpolation}
-	r.buffers = &sync.Pool{New: func() any { return new(buffers) }}
 	var names []string
 	switch backend {
 	case "pillow":
@@ -50,27 +45,19 @@ func newResizer(backend, interpolation string) (*resizer, error) {
 	return r, nil
 }
 
-// apply resizes to width x height. An image that has this size already is
-// returned itself.
-func (r *resizer) apply(src *Image, width, height int) (*Image, error) {
-	if src.Width == width && src.Height == height {
-		return src, nil
+// apply makes the window of an image resized to p.width x p.height. An image
+// that has this size already is only cut, or returned itself.
+func (r *resizer) apply(src *Image, p part, b *buffers) (*Image, error) {
+	if err := checkSize(p.width, p.height); err != nil {
+		return nil, err
 	}
-	dst, err := NewImage(width, height)
+	if src.Width == p.width && src.Height == p.height {
+		return crop(src, p.x0, p.y0, p.x1, p.y1, b)
+	}
+	dst, err := b.image(src, p.x1-p.x0, p.y1-p.y0)
 	if err != nil {
 		return nil, err
 	}
-	b := r.buffers.Get().(*buffers)
-	r.resize(dst, src, b)
-	r.buffers.Put(b)
+	r.resize(dst, src, p, b)
 	return dst, nil
-}
-
-// grow returns a slice of n elements, with the capacity of *buf where that is
-// enough; its contents are arbitrary.
-func grow[T any](buf *[]T, n int) []T {
-	if cap(*buf) < n {
-		*buf = make([]T, n)
-	}
-	return (*buf)[:n]
 }

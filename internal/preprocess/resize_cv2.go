@@ -29,17 +29,18 @@ func cv2Filter(interpolation string) resizeFunc {
 }
 
 // cv2Nearest takes the pixel that the upper left corner of each pixel falls in.
-func cv2Nearest(dst, src *Image, _ *buffers) {
+func cv2Nearest(dst, src *Image, p part, _ *buffers) {
+	c := src.Channels()
 	columns := make([]int, dst.Width)
-	scale := cv2Ratio(src.Width, dst.Width)
+	scale := cv2Ratio(src.Width, p.width)
 	for x := range columns {
-		columns[x] = min(int(float64(x)*scale), src.Width-1)
+		columns[x] = min(int(float64(p.x0+x)*scale), src.Width-1)
 	}
-	scale = cv2Ratio(src.Height, dst.Height)
+	scale = cv2Ratio(src.Height, p.height)
 	for y := range dst.Height {
-		d, s := dst.row(y), src.row(min(int(float64(y)*scale), src.Height-1))
+		d, s := dst.row(y), src.row(min(int(float64(p.y0+y)*scale), src.Height-1))
 		for x, sx := range columns {
-			copy(d[3*x:3*x+3], s[3*sx:3*sx+3])
+			copy(d[c*x:c*(x+1)], s[c*sx:])
 		}
 	}
 }
@@ -58,27 +59,35 @@ type cv2Axis struct {
 	weights []int32
 }
 
+func newCV2Axis(n, length int) cv2Axis {
+	return cv2Axis{n, make([]int, length), make([]int32, n*length)}
+}
+
 // cv2Kernel is an interpolation from n x n neighbours.
 type cv2Kernel struct {
 	n       int
 	weights func(fraction float32, w []float32)
-	columns func(dst []byte, rows [][]int32, w []int32)
+	columns cv2Columns
 }
 
-func (k cv2Kernel) resize(dst, src *Image, b *buffers) {
-	axis := func(in, out int) cv2Axis {
-		a := cv2Axis{k.n, make([]int, out), make([]int32, k.n*out)}
+// cv2Columns blends rows of sums into a row of samples. vector is how many of
+// them OpenCV does with its vector code, which may round in another way.
+type cv2Columns func(dst []byte, rows [][]int32, w []int32, vector int)
+
+func (k cv2Kernel) resize(dst, src *Image, p part, b *buffers) {
+	axis := func(in, out, from, to int) cv2Axis {
+		a := newCV2Axis(k.n, to-from)
 		scale := cv2Ratio(in, out)
 		w := make([]float32, k.n)
 		for i := range a.first {
-			at, fraction := cv2Position(i, scale)
+			at, fraction := cv2Position(from+i, scale)
 			a.first[i] = at - k.n/2 + 1
 			k.weights(fraction, w)
 			a.set(i, w)
 		}
 		return a
 	}
-	cv2Separable(dst, src, axis(src.Width, dst.Width), axis(src.Height, dst.Height), k.columns, b)
+	cv2Separable(dst, src, p, axis(src.Width, p.width, p.x0, p.x1), axis(src.Height, p.height, p.y0, p.y1), k.columns, b)
 }
 
 // cv2Position is the source position of the centre of element i, as a whole
@@ -101,15 +110,18 @@ func (a *cv2Axis) set(i int, w []float32) {
 // cv2Separable interpolates along the rows into 32-bit sums, and those along
 // the columns. Of the rows of sums it keeps the last few, for rows of the
 // result that share them.
-func cv2Separable(dst, src *Image, across, down cv2Axis, columns func(dst []byte, rows [][]int32, w []int32), b *buffers) {
-	n, width := down.n, 3*dst.Width
+func cv2Separable(dst, src *Image, p part, across, down cv2Axis, columns cv2Columns, b *buffers) {
+	c := src.Channels()
+	n, width := down.n, c*dst.Width
+	// The vector code does eight samples at a time, from the start of the row.
+	vector := min(max((c*p.width)&^7-c*p.x0, 0), width)
 	store := grow(&b.ints, n*width)
 	// Row y of the source is kept in slot y%n: neighbours are consecutive.
 	kept := make([]int, n)
 	for i := range kept {
 		kept[i] = -1
 	}
-	offsets := cv2Offsets(across, src.Width)
+	offsets := cv2Offsets(across, src.Width, c)
 	rows := make([][]int32, n)
 	for y := range dst.Height {
 		for j := range rows {
@@ -118,42 +130,41 @@ func cv2Separable(dst, src *Image, across, down cv2Axis, columns func(dst []byte
 			rows[j] = store[slot*width:][:width]
 			if kept[slot] != sy {
 				kept[slot] = sy
-				cv2Row(rows[j], src.row(sy), across, offsets)
+				cv2Row(rows[j], src.row(sy), across, offsets, c)
 			}
 		}
-		columns(dst.row(y), rows, down.weights[y*n:][:n])
+		columns(dst.row(y), rows, down.weights[y*n:][:n], vector)
 	}
 }
 
 // cv2Offsets lists the byte offset of each neighbour in a row, moved inside.
-func cv2Offsets(a cv2Axis, width int) []int32 {
+func cv2Offsets(a cv2Axis, width, channels int) []int32 {
 	offsets := make([]int32, len(a.weights))
 	for i, first := range a.first {
 		for j := range a.n {
-			offsets[i*a.n+j] = 3 * int32(min(max(first+j, 0), width-1))
+			offsets[i*a.n+j] = int32(channels * min(max(first+j, 0), width-1))
 		}
 	}
 	return offsets
 }
 
 // cv2Row interpolates along one row.
-func cv2Row(dst []int32, src []byte, a cv2Axis, offsets []int32) {
-	if a.n == 2 {
+func cv2Row(dst []int32, src []byte, a cv2Axis, offsets []int32, channels int) {
+	if a.n == 2 && channels == 3 {
 		cv2RowLinear(dst, src, a.weights, offsets)
 		return
 	}
 	for i := range a.first {
 		w := a.weights[i*a.n:][:a.n]
 		o := offsets[i*a.n:][:len(w)]
-		var r, g, b int32
-		for j, v := range w {
-			s := src[o[j]:][:3:3]
-			r += int32(s[0]) * v
-			g += int32(s[1]) * v
-			b += int32(s[2]) * v
+		d := dst[channels*i:][:channels]
+		for c := range d {
+			var sum int32
+			for j, v := range w {
+				sum += int32(src[int(o[j])+c]) * v
+			}
+			d[c] = sum
 		}
-		d := dst[3*i:][:3:3]
-		d[0], d[1], d[2] = r, g, b
 	}
 }
 
@@ -169,16 +180,16 @@ func cv2RowLinear(dst []int32, src []byte, weights, offsets []int32) {
 
 // cv2Linear is bilinear interpolation. Reducing both axes to exactly a half it
 // is the mean of four pixels, as in OpenCV.
-func cv2Linear(dst, src *Image, b *buffers) {
-	if sx, sy, ok := wholeRatios(dst, src); ok && sx == 2 && sy == 2 {
-		cv2AreaWhole(dst, src, 2, 2)
+func cv2Linear(dst, src *Image, p part, b *buffers) {
+	if sx, sy, ok := wholeRatios(p, src); ok && sx == 2 && sy == 2 {
+		cv2AreaWhole(dst, src, p, 2, 2)
 		return
 	}
-	axis := func(in, out int, horizontal bool) cv2Axis {
-		a := cv2Axis{2, make([]int, out), make([]int32, 2*out)}
+	axis := func(in, out, from, to int, horizontal bool) cv2Axis {
+		a := newCV2Axis(2, to-from)
 		scale := cv2Ratio(in, out)
 		for i := range a.first {
-			at, f := cv2Position(i, scale)
+			at, f := cv2Position(from+i, scale)
 			// Past the ends of a row the weight goes to one pixel. Columns
 			// keep two weights there, of which each is rounded down.
 			if horizontal && (at < 0 || at >= in-1) {
@@ -189,12 +200,12 @@ func cv2Linear(dst, src *Image, b *buffers) {
 		}
 		return a
 	}
-	cv2Separable(dst, src, axis(src.Width, dst.Width, true), axis(src.Height, dst.Height, false), cv2LinearColumns, b)
+	cv2Separable(dst, src, p, axis(src.Width, p.width, p.x0, p.x1, true), axis(src.Height, p.height, p.y0, p.y1, false), cv2LinearColumns, b)
 }
 
 // cv2LinearColumns blends two rows of sums. The truncations are those of
 // OpenCV's vector code (a 16-bit high multiply), which its scalar code repeats.
-func cv2LinearColumns(dst []byte, rows [][]int32, w []int32) {
+func cv2LinearColumns(dst []byte, rows [][]int32, w []int32, _ int) {
 	s, t := rows[0][:len(dst)], rows[1][:len(dst)]
 	w0, w1 := w[0], w[1]
 	for i := range dst {
@@ -213,15 +224,15 @@ func cv2CubicWeights(x float32, w []float32) {
 }
 
 // cv2CubicColumns blends four rows of sums. OpenCV's vector code for x86-64
-// and arm64 does this in single precision, eight samples at a time, and rounds to even; the
-// rest of a row is done in fixed point and rounded up.
-func cv2CubicColumns(dst []byte, rows [][]int32, w []int32) {
+// and arm64 does this in single precision and rounds to even; the rest of a row is
+// done in fixed point and rounded up.
+func cv2CubicColumns(dst []byte, rows [][]int32, w []int32, vector int) {
 	const scale = 1.0 / (cv2Scale * cv2Scale)
 	n := len(dst)
 	s0, s1, s2, s3 := rows[0][:n], rows[1][:n], rows[2][:n], rows[3][:n]
 	b0, b1, b2, b3 := float32(w[0])*scale, float32(w[1])*scale, float32(w[2])*scale, float32(w[3])*scale
 	i := 0
-	for ; i < n&^7; i++ {
+	for ; i < vector; i++ {
 		v := float32(float32(s3[i]) * b3)
 		v = float32(float32(s2[i])*b2) + v
 		v = float32(float32(s1[i])*b1) + v
@@ -267,7 +278,7 @@ func cv2LanczosWeights(x float32, w []float32) {
 	}
 }
 
-func cv2LanczosColumns(dst []byte, rows [][]int32, w []int32) {
+func cv2LanczosColumns(dst []byte, rows [][]int32, w []int32, _ int) {
 	for i := range dst {
 		var sum int32
 		for j, r := range rows {

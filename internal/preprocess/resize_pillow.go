@@ -89,43 +89,78 @@ func sinc(x float64) float64 {
 	return math.Sin(x) / x
 }
 
-// taps is how each element of an axis of the result is made: taps[i] weighs
-// the len(weights) source elements from first on.
-type taps struct {
-	first   int
+// tapList is how each element of an axis of the result is made: element i
+// weighs the source elements from firsts[i] on with most weights, from
+// weights[i*most] on. Elements that need fewer have weights of 0.
+type tapList struct {
+	firsts  []int
+	most    int
 	weights []int32
+	// wide is the weights again, for two sums in one number; empty if they are
+	// too large for that.
+	wide []uint64
+	// signed tells that some weight is negative.
+	signed bool
 }
 
-// taps computes the weights of an axis that goes from in to out elements.
-func (k pillowKernel) taps(in, out int) []taps {
+// compute fills the list for the elements from..to of an axis that goes from in
+// to out elements.
+func (l *tapList) compute(k pillowKernel, in, out, from, to int, scratch *[]float64) {
 	scale := float64(in) / float64(out)
 	stretch := max(scale, 1)
 	support := k.support * stretch
 	inverse := 1 / stretch
-	size := 2*int(math.Ceil(support)) + 1
-	all := make([]int32, 0, out*min(size, in))
-	exact := make([]float64, min(size, in))
-	list := make([]taps, out)
-	for i := range list {
-		center := (float64(i) + 0.5) * scale
-		first := max(0, int(center-support+0.5))
-		last := min(in, int(center+support+0.5))
-		w, sum := exact[:max(0, last-first)], 0.0
+	reach := func(i int) (center float64, first, last int) {
+		center = (float64(i) + 0.5) * scale
+		return center, max(0, int(center-support+0.5)), min(in, int(center+support+0.5))
+	}
+	l.most = 0
+	for i := from; i < to; i++ {
+		_, first, last := reach(i)
+		l.most = max(l.most, last-first)
+	}
+	l.firsts = grow(&l.firsts, to-from)
+	l.weights = grow(&l.weights, (to-from)*l.most)
+	clear(l.weights)
+	real := grow(scratch, l.most)
+	pairs := true
+	l.signed = false
+	for i := range l.firsts {
+		center, first, last := reach(from + i)
+		w, sum := real[:max(0, last-first)], 0.0
 		for j := range w {
 			w[j] = k.weight((float64(j+first) - center + 0.5) * inverse)
 			sum += w[j]
 		}
-		start := len(all)
-		for _, v := range w {
+		// At the end of the axis the weights of 0 come first.
+		l.firsts[i] = min(first, in-l.most)
+		fixed := l.weights[i*l.most+first-l.firsts[i]:]
+		var negative, positive int64
+		for j, v := range w {
 			if sum != 0 {
 				v /= sum
 			}
-			all = append(all, fixedPoint(v))
+			fixed[j] = fixedPoint(v)
+			negative += int64(min(fixed[j], 0))
+			positive += int64(max(fixed[j], 0))
 		}
-		list[i] = taps{first, all[start:len(all):len(all)]}
+		// Without a bias no sum may come to 256; with it, the halves must hold it.
+		if negative == 0 && 255*positive+resampleHalf >= pairBias || 255*negative < -pairBias || 255*positive > 2*pairBias {
+			pairs = false
+		}
+		l.signed = l.signed || negative < 0
 	}
-	return list
+	l.wide = l.wide[:0]
+	if pairs {
+		l.wide = grow(&l.wide, len(l.weights))
+		for i, w := range l.weights {
+			l.wide[i] = uint64(int64(w))
+		}
+	}
 }
+
+// pairs tells whether two sums fit in 64 bits.
+func (l *tapList) pairs() bool { return len(l.wide) > 0 }
 
 func fixedPoint(v float64) int32 {
 	v *= 1 << pillowBits
@@ -137,104 +172,43 @@ func fixedPoint(v float64) int32 {
 
 // resize runs the passes that are needed: an axis that keeps its size is
 // copied, and the first pass leaves out the rows that the second does not read.
-func (k pillowKernel) resize(dst, src *Image, b *buffers) {
-	if src.Height == dst.Height {
-		across := k.taps(src.Width, dst.Width)
-		for y := range dst.Height {
-			resampleRow(dst.row(y), src.row(y), across)
-		}
+func (k pillowKernel) resize(dst, src *Image, p part, b *buffers) {
+	c := src.Channels()
+	wide, high := src.Width != p.width, src.Height != p.height
+	if wide {
+		b.across.compute(k, src.Width, p.width, p.x0, p.x1, &b.doubles)
+	}
+	if !high {
+		resampleRows(dst, src, p.y0, &b.across)
 		return
 	}
-	down := k.taps(src.Height, dst.Height)
-	rows, firstRow := src, 0
-	if src.Width != dst.Width {
-		end := down[dst.Height-1]
-		firstRow = down[0].first
-		n := end.first + len(end.weights) - firstRow
-		rows = &Image{Width: dst.Width, Height: n, Pix: grow(&b.bytes, 3*dst.Width*n)}
-		across := k.taps(src.Width, dst.Width)
-		for y := range n {
-			resampleRow(rows.row(y), src.row(firstRow+y), across)
-		}
+	b.down.compute(k, src.Height, p.height, p.y0, p.y1, &b.doubles)
+	if !wide {
+		resampleColumns(dst, src, c*p.x0, 0, &b.down, b)
+		return
 	}
-	sums := grow(&b.ints, 3*dst.Width)
-	for y, t := range down {
-		resampleColumns(dst.row(y), rows, t.first-firstRow, t.weights, sums)
-	}
-}
-
-// resampleRow makes one row of RGB pixels from another, a weighted sum of
-// neighbours for each.
-func resampleRow(dst, src []byte, across []taps) {
-	const half = 1 << (pillowBits - 1)
-	for i, t := range across {
-		s := src[3*t.first:]
-		r, g, b := int32(half), int32(half), int32(half)
-		w := t.weights
-		// Two neighbours at a time: most of the time there are three to six.
-		for len(w) >= 2 && len(s) >= 6 {
-			r += int32(s[0])*w[0] + int32(s[3])*w[1]
-			g += int32(s[1])*w[0] + int32(s[4])*w[1]
-			b += int32(s[2])*w[0] + int32(s[5])*w[1]
-			s, w = s[6:], w[2:]
-		}
-		if len(w) > 0 && len(s) >= 3 {
-			r += int32(s[0]) * w[0]
-			g += int32(s[1]) * w[0]
-			b += int32(s[2]) * w[0]
-		}
-		d := dst[3*i : 3*i+3 : 3*i+3]
-		d[0], d[1], d[2] = clamp8(r>>pillowBits), clamp8(g>>pillowBits), clamp8(b>>pillowBits)
-	}
-}
-
-// resampleColumns makes one row as the weighted sum of the rows from first on.
-func resampleColumns(dst []byte, rows *Image, first int, weights, sums []int32) {
-	const half = 1 << (pillowBits - 1)
-	sums = sums[:len(dst)]
-	for i := range sums {
-		sums[i] = half
-	}
-	w := weights
-	y := first
-	for ; len(w) >= 4; w, y = w[4:], y+4 {
-		w0, w1, w2, w3 := w[0], w[1], w[2], w[3]
-		a, b, c, d := rows.row(y)[:len(sums)], rows.row(y + 1)[:len(sums)], rows.row(y + 2)[:len(sums)], rows.row(y + 3)[:len(sums)]
-		for i := range sums {
-			sums[i] += int32(a[i])*w0 + int32(b[i])*w1 + int32(c[i])*w2 + int32(d[i])*w3
-		}
-	}
-	for ; len(w) >= 2; w, y = w[2:], y+2 {
-		w0, w1 := w[0], w[1]
-		a, b := rows.row(y)[:len(sums)], rows.row(y + 1)[:len(sums)]
-		for i := range sums {
-			sums[i] += int32(a[i])*w0 + int32(b[i])*w1
-		}
-	}
-	if len(w) > 0 {
-		w0 := w[0]
-		a := rows.row(y)[:len(sums)]
-		for i := range sums {
-			sums[i] += int32(a[i]) * w0
-		}
-	}
-	for i, v := range sums {
-		dst[i] = clamp8(v >> pillowBits)
-	}
+	first := b.down.firsts[0]
+	n := b.down.firsts[dst.Height-1] + b.down.most - first
+	rows := &Image{Width: dst.Width, Height: n, Grey: src.Grey, Pix: grow(&b.bytes, c*dst.Width*n)}
+	resampleRows(rows, src, first, &b.across)
+	resampleColumns(dst, rows, 0, first, &b.down, b)
 }
 
 // pillowNearest takes the source pixel under the centre of each pixel. The
 // positions are summed up step by step, as Pillow does, rounding included.
-func pillowNearest(dst, src *Image, _ *buffers) {
-	columns := nearestSteps(src.Width, dst.Width)
-	for y, sy := range nearestSteps(src.Height, dst.Height) {
+func pillowNearest(dst, src *Image, p part, _ *buffers) {
+	// Where rounding goes past the end Pillow leaves the pixel black.
+	clear(dst.Pix)
+	c := src.Channels()
+	columns := nearestSteps(src.Width, p.width)[p.x0:p.x1]
+	for y, sy := range nearestSteps(src.Height, p.height)[p.y0:p.y1] {
 		if sy >= src.Height {
-			continue // rounding went past the end: Pillow leaves it black
+			continue
 		}
 		d, s := dst.row(y), src.row(sy)
 		for x, sx := range columns {
 			if sx < src.Width {
-				copy(d[3*x:3*x+3], s[3*sx:3*sx+3])
+				copy(d[c*x:c*(x+1)], s[c*sx:])
 			}
 		}
 	}

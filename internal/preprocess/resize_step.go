@@ -7,9 +7,9 @@ import (
 )
 
 // transform is a step from an 8-bit image to an 8-bit image. It may return its
-// argument, and does not change it.
+// argument, and does not change it. Other results are b's.
 type transform interface {
-	apply(m *Image) (*Image, error)
+	apply(m *Image, b *buffers) (*Image, error)
 	// sizes tells the sizes of results from those of arguments.
 	sizes(in bounds) bounds
 	String() string
@@ -110,9 +110,13 @@ func (r *resizeStep) size(m *Image) (height, width int) {
 	}
 }
 
-func (r *resizeStep) apply(m *Image) (*Image, error) {
+func (r *resizeStep) apply(m *Image, b *buffers) (*Image, error) {
 	h, w := r.size(m)
-	out, err := r.resizer.apply(m, w, h)
+	return r.applyPart(m, whole(w, h), b)
+}
+
+func (r *resizeStep) applyPart(m *Image, p part, b *buffers) (*Image, error) {
+	out, err := r.resizer.apply(m, p, b)
 	if err != nil {
 		return nil, fmt.Errorf("resizing %dx%d (width x height) with %s: %w", m.Width, m.Height, r, err)
 	}
@@ -140,3 +144,22 @@ func (r *resizeStep) String() string {
 	}
 	return fmt.Sprintf("Resize(%dx%d, %s, %s)", r.height, r.width, r.interpolation, r.backend)
 }
+
+// resizeCrop is a Resize and the plain CenterCrop after it in one: of the
+// resized image only what the crop keeps is computed.
+type resizeCrop struct {
+	resize *resizeStep
+	crop   *cropStep
+}
+
+func (t resizeCrop) apply(m *Image, b *buffers) (*Image, error) {
+	h, w := t.resize.size(m)
+	if h < 1 || w < 1 {
+		return t.resize.apply(m, b) // says what is wrong
+	}
+	return t.resize.applyPart(m, t.crop.window(w, h), b)
+}
+
+func (t resizeCrop) sizes(in bounds) bounds { return t.crop.sizes(t.resize.sizes(in)) }
+
+func (t resizeCrop) String() string { return t.resize.String() + " > " + t.crop.String() }

@@ -34,7 +34,7 @@ func TestResizeGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := r.apply(noise(uint64(n[0]), n[1], n[2]), n[3], n[4])
+		got, err := r.apply(noise(uint64(n[0]), n[1], n[2]), whole(n[3], n[4]), new(buffers))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +58,7 @@ func TestResizeRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, size := range [][2]int{{0, 5}, {5, 0}, {-1, 5}, {1 << 20, 1 << 20}} {
-		if _, err := r.apply(noise(1, 2, 2), size[0], size[1]); err == nil {
+		if _, err := r.apply(noise(1, 2, 2), whole(size[0], size[1]), new(buffers)); err == nil {
 			t.Errorf("resizing to %v gave no error", size)
 		}
 	}

@@ -1,30 +1,34 @@
-// Package report writes what a test measured: the result file of the original's
-// tools/test.py.
 package report
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
-	"math"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf16"
 
+	"repvgg/internal/atomicfile"
 	"repvgg/internal/metrics"
 )
 
 // The items of a result beside its metrics.
 const (
-	ClassScores = "class_scores"
-	PredScore   = "pred_score"
-	PredLabel   = "pred_label"
-	PredClass   = "pred_class"
+	ClassScores = "class_scores" // one softmax score for each image and class
+	PredScore   = "pred_score"   // the highest score of each image
+	PredLabel   = "pred_label"   // the class that has it
+	PredClass   = "pred_class"   // the name of that class
+	Filename    = "filename"     // the name of each image
+	GTLabel     = "gt_label"     // the right class of each image
 )
 
-var items = []string{ClassScores, PredScore, PredLabel, PredClass}
+// items are what the original's result file can hold, and "all" means. extras
+// it does not know: they are asked for by name, so that a file without them is
+// the original's.
+var (
+	items  = []string{ClassScores, PredScore, PredLabel, PredClass}
+	extras = []string{Filename, GTLabel}
+)
 
 // Result is what one run gave.
 type Result struct {
@@ -33,33 +37,86 @@ type Result struct {
 	Scores []float32
 	// Classes are the names of the classes.
 	Classes []string
+	// Filenames and Labels are the name and the right class of each image. Only
+	// what needs them reads them.
+	Filenames []string
+	Labels    []int
+}
+
+// images is the number of images.
+func (r *Result) images() int { return len(r.Scores) / max(len(r.Classes), 1) }
+
+// row is the scores of an image.
+func (r *Result) row(image int) []float32 {
+	return r.Scores[image*len(r.Classes):][:len(r.Classes)]
+}
+
+// checkScores reports scores that are not rows of the classes.
+func (r *Result) checkScores() error {
+	if n := len(r.Classes); n == 0 || len(r.Scores)%n != 0 {
+		return fmt.Errorf("%d scores are not rows of %d classes", len(r.Scores), n)
+	}
+	return nil
+}
+
+// checkLabels reports labels that are not one class for each image.
+func (r *Result) checkLabels() error {
+	if err := r.checkScores(); err != nil {
+		return err
+	}
+	if len(r.Labels) != r.images() {
+		return fmt.Errorf("%d labels for %d images", len(r.Labels), r.images())
+	}
+	for i, label := range r.Labels {
+		if label < 0 || label >= len(r.Classes) {
+			return fmt.Errorf("label %d of image %d is not one of the %d classes", label, i, len(r.Classes))
+		}
+	}
+	return nil
+}
+
+// newEncoder gives the format of a file name with this suffix, nil if there is
+// none.
+func newEncoder(ext string, w *bufio.Writer) encoder {
+	switch ext {
+	case ".json":
+		return &jsonEncoder{w: w}
+	case ".yaml", ".yml":
+		return &yamlEncoder{w: w}
+	case ".pkl", ".pickle":
+		return &pickleEncoder{w: w}
+	}
+	return nil
 }
 
 // CheckPath reports a file name that no format is known for. Call it before the
 // work whose result the file is to hold.
 func CheckPath(path string) error {
-	if ext := filepath.Ext(path); ext != ".json" {
-		return fmt.Errorf("unsupported format %q of result file %q: name it .json", strings.TrimPrefix(ext, "."), path)
+	ext := filepath.Ext(path)
+	if newEncoder(ext, nil) == nil {
+		return fmt.Errorf("unsupported format %q of result file %q: name it .json, .yaml, .yml, .pkl or .pickle", strings.TrimPrefix(ext, "."), path)
 	}
 	return nil
 }
 
-// Items gives the items that --out-items asks for: "all" wins over the others,
-// "none" over the rest.
+// Items gives the items that --out-items asks for: of the original's four, "all"
+// wins over their names, "none" over the rest; filename and gt_label are there
+// exactly if they are named, also beside "all" or "none".
 func Items(names []string) ([]string, error) {
+	choices := slices.Concat(items, extras, []string{"none", "all"})
 	for _, name := range names {
-		if name != "all" && name != "none" && !slices.Contains(items, name) {
-			return nil, fmt.Errorf("out item %q is unknown: choose from %s none all", name, strings.Join(items, " "))
+		if !slices.Contains(choices, name) {
+			return nil, fmt.Errorf("out item %q is unknown: choose from %s", name, strings.Join(choices, " "))
 		}
 	}
-	switch {
-	case slices.Contains(names, "all"):
-		return items, nil
-	case slices.Contains(names, "none"):
-		return nil, nil
-	}
+	all, none := slices.Contains(names, "all"), slices.Contains(names, "none")
 	var chosen []string // in the order of the file, each once
 	for _, name := range items {
+		if all || !none && slices.Contains(names, name) {
+			chosen = append(chosen, name)
+		}
+	}
+	for _, name := range extras {
 		if slices.Contains(names, name) {
 			chosen = append(chosen, name)
 		}
@@ -67,142 +124,126 @@ func Items(names []string) ([]string, error) {
 	return chosen, nil
 }
 
-// Write writes the result as JSON, as Python's json.dump does: one line, the
-// metrics unrounded, then the chosen items. The file appears only when it is
-// complete.
-func (r *Result) Write(path string, items []string) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("writing result file: %w", err)
-		}
-	}()
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return err
+// Write writes the metrics, unrounded, then the chosen items, in the format that
+// the path's suffix names:
+//
+//   - .json: what Python's json.dump writes, on one line.
+//   - .yaml, .yml: sorted by key, plain lists and numbers. The original writes
+//     arrays as tags that only an unsafe loader reads, and only with NumPy.
+//   - .pkl, .pickle: protocol 2, the original's types: float32 arrays of scores,
+//     int64 arrays of labels, lists of str, metrics as float or, one for each
+//     class, as arrays of float64 (support int64).
+//
+// The file appears only when it is complete. Memory does not grow with the
+// number of scores.
+func (r *Result) Write(path string, items []string) error {
+	err := CheckPath(path)
+	if err == nil {
+		err = r.checkItems(items)
 	}
-	tmp := path + ".tmp"
-	f, err := os.Create(tmp)
+	if err == nil {
+		err = atomicfile.Write(path, func(w *bufio.Writer) error {
+			r.encode(newEncoder(filepath.Ext(path), w), items)
+			return nil
+		})
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("writing result file: %w", err)
 	}
-	defer os.Remove(tmp) // after the rename there is nothing to remove
-	defer f.Close()
-	w := bufio.NewWriterSize(f, 1<<16)
-	r.writeJSON(w, items)
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
+	return nil
 }
 
-// writeJSON leaves errors to the writer, which keeps the first.
-func (r *Result) writeJSON(w *bufio.Writer, items []string) {
-	separator := "{"
-	key := func(name string) {
-		w.WriteString(separator + quote(name) + ": ")
-		separator = ", "
-	}
-	for _, m := range r.Metrics {
-		key(m.Key)
-		switch {
-		case m.Counts != nil:
-			writeList(w, m.Counts, func(n int64) string { return strconv.FormatInt(n, 10) })
-		case m.PerClass != nil:
-			writeList(w, m.PerClass, pyFloat)
+func (r *Result) checkItems(items []string) error {
+	for _, item := range items {
+		var n int
+		switch item {
+		case Filename:
+			n = len(r.Filenames)
+		case GTLabel:
+			n = len(r.Labels)
 		default:
-			w.WriteString(pyFloat(m.Scalar))
+			if err := r.checkScores(); err != nil {
+				return err
+			}
+			continue
 		}
+		if n != r.images() {
+			return fmt.Errorf("item %q has %d values for %d images", item, n, r.images())
+		}
+	}
+	return nil
+}
+
+// encoder writes the entries of a dict in one format. Errors are left to the
+// bufio.Writer below it, which keeps the first.
+type encoder interface {
+	// begin starts the dict, and tells whether its entries are to come by rising
+	// key.
+	begin() (sorted bool)
+	// key starts an entry; one call of a value follows.
+	key(name string)
+	float(v float64)
+	floats(v []float64)
+	ints(n int, at func(i int) int64)
+	strings(n int, at func(i int) string)
+	vector(n int, at func(i int) float32)
+	matrix(v []float32, columns int)
+	// end ends the dict.
+	end()
+}
+
+// field is one entry of the file.
+type field struct {
+	key   string
+	write func(encoder)
+}
+
+func (r *Result) encode(e encoder, items []string) {
+	var fields []field
+	for _, m := range r.Metrics {
+		fields = append(fields, metricField(m))
 	}
 	for _, item := range items {
-		key(item)
-		r.writeItem(w, item)
+		fields = append(fields, field{item, func(e encoder) { r.writeItem(e, item) }})
 	}
-	if separator == "{" {
-		w.WriteString("{")
+	if e.begin() {
+		slices.SortFunc(fields, func(a, b field) int { return cmp.Compare(a.key, b.key) })
 	}
-	w.WriteString("}")
+	for _, f := range fields {
+		e.key(f.key)
+		f.write(e)
+	}
+	e.end()
 }
 
-func (r *Result) writeItem(w *bufio.Writer, item string) {
-	n := len(r.Classes)
-	rows := slices.Collect(slices.Chunk(r.Scores, n))
-	exact := func(v float32) string { return pyFloat(float64(v)) }
+func metricField(m metrics.Value) field {
+	return field{m.Key, func(e encoder) {
+		switch {
+		case m.Counts != nil:
+			e.ints(len(m.Counts), func(i int) int64 { return m.Counts[i] })
+		case m.PerClass != nil:
+			e.floats(m.PerClass)
+		default:
+			e.float(m.Scalar)
+		}
+	}}
+}
+
+func (r *Result) writeItem(e encoder, item string) {
+	n := r.images()
+	predicted := func(i int) int { return metrics.ArgMax(r.row(i)) }
 	switch item {
 	case ClassScores:
-		w.WriteString("[")
-		for i, row := range rows {
-			if i > 0 {
-				w.WriteString(", ")
-			}
-			writeList(w, row, exact)
-		}
-		w.WriteString("]")
+		e.matrix(r.Scores, len(r.Classes))
 	case PredScore:
-		writeList(w, rows, func(row []float32) string { return exact(row[metrics.ArgMax(row)]) })
+		e.vector(n, func(i int) float32 { return r.row(i)[predicted(i)] })
 	case PredLabel:
-		writeList(w, rows, func(row []float32) string { return strconv.Itoa(metrics.ArgMax(row)) })
+		e.ints(n, func(i int) int64 { return int64(predicted(i)) })
 	case PredClass:
-		writeList(w, rows, func(row []float32) string { return quote(r.Classes[metrics.ArgMax(row)]) })
+		e.strings(n, func(i int) string { return r.Classes[predicted(i)] })
+	case Filename:
+		e.strings(n, func(i int) string { return r.Filenames[i] })
+	case GTLabel:
+		e.ints(n, func(i int) int64 { return int64(r.Labels[i]) })
 	}
-}
-
-func writeList[T any](w *bufio.Writer, values []T, format func(T) string) {
-	w.WriteByte('[')
-	for i, v := range values {
-		if i > 0 {
-			w.WriteString(", ")
-		}
-		w.WriteString(format(v))
-	}
-	w.WriteByte(']')
-}
-
-// pyFloat is Python's repr of a float: the fewest digits that give it back, an
-// exponent below 1e-4 and from 1e16 on.
-func pyFloat(v float64) string {
-	switch {
-	case math.IsNaN(v):
-		return "NaN"
-	case math.IsInf(v, 1):
-		return "Infinity"
-	case math.IsInf(v, -1):
-		return "-Infinity"
-	}
-	if a := math.Abs(v); a != 0 && (a < 1e-4 || a >= 1e16) {
-		return strconv.FormatFloat(v, 'e', -1, 64)
-	}
-	s := strconv.FormatFloat(v, 'f', -1, 64)
-	if !strings.Contains(s, ".") {
-		s += ".0"
-	}
-	return s
-}
-
-// quote writes a string as json.dump does: whatever is not ASCII as \uXXXX.
-func quote(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, c := range s {
-		switch {
-		case c == '"' || c == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(c)
-		case c == '\n':
-			b.WriteString(`\n`)
-		case c == '\r':
-			b.WriteString(`\r`)
-		case c == '\t':
-			b.WriteString(`\t`)
-		case c >= ' ' && c < 0x7f:
-			b.WriteRune(c)
-		default:
-			for _, unit := range utf16.Encode([]rune{c}) {
-				fmt.Fprintf(&b, `\u%04x`, unit)
-			}
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
 }

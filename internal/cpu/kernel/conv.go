@@ -50,17 +50,26 @@ func (s ConvShape) depth() int { return s.In / s.Groups * s.Kernel * s.Kernel }
 // Conv is a convolution with packed weights. It is read-only after NewConv.
 type Conv struct {
 	ConvShape
+	variant *Variant
 	// weights holds the panels one after the other. A panel is the weights of
-	// up to mr output channels of one group, as depth rows of mr; channels that
-	// a group's last panel lacks are zero.
-	weights [][mr]float32
-	bias    [][mr]float32 // a row for each panel
-	panels  int           // per group
+	// up to variant.rows output channels of one group, as depth rows of
+	// variant.rows; channels that a group's last panel lacks are zero.
+	weights []float32
+	bias    []float32 // variant.rows for each panel
+	panels  int       // per group
+	// How kernel rows are gathered: those that read the same input rows
+	// together, or each for itself.
+	shared, separate []tapRows
 }
 
-// NewConv packs a convolution. weight is Out, In/Groups, Kernel, Kernel;
-// bias is Out, or nil for zeros. Neither is kept.
+// NewConv packs a convolution for the fastest variant. weight is Out,
+// In/Groups, Kernel, Kernel; bias is Out, or nil for zeros. Neither is kept.
 func NewConv(s ConvShape, weight, bias []float32) (*Conv, error) {
+	return variants[0].NewConv(s, weight, bias)
+}
+
+// NewConv is the function of this name, for a variant of choice.
+func (v *Variant) NewConv(s ConvShape, weight, bias []float32) (*Conv, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
@@ -71,18 +80,19 @@ func NewConv(s ConvShape, weight, bias []float32) (*Conv, error) {
 		return nil, errors.New("convolution: want a bias for each output channel")
 	}
 	perGroup := s.Out / s.Groups
-	c := &Conv{ConvShape: s, panels: (perGroup + mr - 1) / mr}
-	c.bias = make([][mr]float32, c.Panels())
-	c.weights = make([][mr]float32, c.Panels()*s.depth())
+	c := &Conv{ConvShape: s, variant: v, panels: (perGroup + v.rows - 1) / v.rows}
+	c.shared, c.separate = s.tapRows(true), s.tapRows(false)
+	c.bias = make([]float32, c.Panels()*v.rows)
+	c.weights = make([]float32, c.Panels()*s.depth()*v.rows)
 	for out := range s.Out {
 		inGroup := out % perGroup
-		panel, lane := out/perGroup*c.panels+inGroup/mr, inGroup%mr
+		panel, row := out/perGroup*c.panels+inGroup/v.rows, inGroup%v.rows
 		if bias != nil {
-			c.bias[panel][lane] = bias[out]
+			c.bias[panel*v.rows+row] = bias[out]
 		}
-		rows := c.panel(panel)
-		for k, v := range weight[out*s.depth():][:s.depth()] {
-			rows[k][lane] = v
+		packed := c.panel(panel)
+		for k, value := range weight[out*s.depth():][:s.depth()] {
+			packed[k*v.rows+row] = value
 		}
 	}
 	return c, nil
@@ -92,8 +102,9 @@ func NewConv(s ConvShape, weight, bias []float32) (*Conv, error) {
 // is divided by channels.
 func (c *Conv) Panels() int { return c.Groups * c.panels }
 
-func (c *Conv) panel(p int) [][mr]float32 {
-	return c.weights[p*c.depth():][:c.depth()]
+func (c *Conv) panel(p int) []float32 {
+	n := c.depth() * c.variant.rows
+	return c.weights[p*n:][:n]
 }
 
 // Channels is the range of output channels of the panels [from, to).
@@ -101,26 +112,5 @@ func (c *Conv) Channels(from, to int) (int, int) { return c.firstChannel(from), 
 
 func (c *Conv) firstChannel(panel int) int {
 	perGroup := c.Out / c.Groups
-	return panel/c.panels*perGroup + panel%c.panels*mr
-}
-
-// patchFloats bounds a patch buffer: half of a common L2 cache.
-const patchFloats = 64 << 10
-
-// TilePixels is how many output pixels are computed together, the unit in
-// which work is divided by pixels.
-func (c *Conv) TilePixels() int {
-	return max(1, patchFloats/(c.depth()*nr)) * nr
-}
-
-// Scratch is the memory that one goroutine needs to run convolutions.
-type Scratch struct {
-	patches [][nr]float32
-}
-
-// Reserve makes the scratch large enough for c.
-func (s *Scratch) Reserve(c *Conv) {
-	if n := c.TilePixels() / nr * c.depth(); n > len(s.patches) {
-		s.patches = make([][nr]float32, n)
-	}
+	return panel/c.panels*perGroup + panel%c.panels*c.variant.rows
 }

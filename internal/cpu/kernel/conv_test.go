@@ -57,6 +57,13 @@ func randomSlice(rng *rand.Rand, n int) guarded {
 	return g
 }
 
+// poison fills memory that must not be read before it is written.
+func poison(x []float32) {
+	for i := range x {
+		x[i] = math.Float32frombits(guardBits)
+	}
+}
+
 func widen(x []float32) []float64 {
 	if x == nil {
 		return nil
@@ -83,7 +90,6 @@ func closeTo(got float32, want, scale, tolerance float64) bool {
 // checks that dividing the work changes no bit and touches nothing else.
 func checkConv(t *testing.T, s ConvShape, h, w int, seed uint64) {
 	t.Helper()
-	name := fmt.Sprintf("%+v of %dx%d", s, h, w)
 	oh, ow := s.OutSize(h, w)
 	if oh < 1 || ow < 1 {
 		return
@@ -92,30 +98,38 @@ func checkConv(t *testing.T, s ConvShape, h, w int, seed uint64) {
 	weight, bias := randomSlice(rng, s.WeightLen()), randomSlice(rng, s.Out)
 	src, add := randomSlice(rng, s.In*h*w), randomSlice(rng, s.Out*oh*ow)
 	want, scale := RefConv(s, widen(weight.data()), widen(bias.data()), widen(src.data()), h, w)
-	c, err := NewConv(s, weight.data(), bias.data())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var scratch Scratch
-	scratch.Reserve(c)
-	all := Part{Pixel1: oh * ow, Panel1: c.Panels()}
-	for _, e := range []Epilogue{{}, {ReLU: true}, {Add: add.data()}, {Add: add.data(), ReLU: true}} {
-		dst := newGuarded(len(want))
-		c.Run(dst.data(), src.data(), h, w, all, e, &scratch)
-		dst.check(t, name)
-		for i, got := range dst.data() {
-			v, m := want[i], scale[i]
-			if e.Add != nil {
-				v, m = v+float64(e.Add[i]), m+math.Abs(float64(e.Add[i]))
-			}
-			if e.ReLU {
-				v = RefReLU(v)
-			}
-			if !closeTo(got, v, m, convTolerance) {
-				t.Fatalf("%s, epilogue %v %v: output %d is %v, want %v", name, e.Add != nil, e.ReLU, i, got, v)
-			}
+	for _, variant := range Variants() {
+		name := fmt.Sprintf("%v: %+v of %dx%d", variant, s, h, w)
+		c, err := variant.NewConv(s, weight.data(), bias.data())
+		if err != nil {
+			t.Fatal(err)
 		}
-		checkParts(t, name, c, dst.data(), src.data(), h, w, e, &scratch, rng)
+		var scratch Scratch
+		scratch.Reserve(c, h, w)
+		reserved := scratch
+		poison(scratch.strips)
+		all := Part{Pixel1: oh * ow, Panel1: c.Panels()}
+		for _, e := range []Epilogue{{}, {ReLU: true}, {Add: add.data()}, {Add: add.data(), ReLU: true}} {
+			dst := newGuarded(len(want))
+			c.Run(dst.data(), src.data(), h, w, all, e, &scratch)
+			dst.check(t, name)
+			for i, got := range dst.data() {
+				v, m := want[i], scale[i]
+				if e.Add != nil {
+					v, m = v+float64(e.Add[i]), m+math.Abs(float64(e.Add[i]))
+				}
+				if e.ReLU {
+					v = RefReLU(v)
+				}
+				if !closeTo(got, v, m, convTolerance) {
+					t.Fatalf("%s, epilogue %v %v: output %d is %v, want %v", name, e.Add != nil, e.ReLU, i, got, v)
+				}
+			}
+			checkParts(t, name, c, dst.data(), src.data(), h, w, e, &scratch, rng)
+		}
+		if &scratch.strips[0] != &reserved.strips[0] || &scratch.offsets[0] != &reserved.offsets[0] {
+			t.Fatalf("%s: Run needed more memory than Reserve made", name)
+		}
 	}
 }
 
@@ -182,9 +196,46 @@ func TestConvShapes(t *testing.T) {
 		{In: 2, Out: 3, Kernel: 5, Stride: 3, Pad: 4, Dilation: 2, Groups: 1},
 		{In: 8, Out: 8, Kernel: 3, Stride: 1, Pad: 0, Dilation: 1, Groups: 8},
 		{In: 1, Out: 1, Kernel: 1, Stride: 1, Pad: 3, Dilation: 1, Groups: 1},
-		{In: 260, Out: 7, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}, // several tiles
+		{In: 900, Out: 9, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}, // several tiles
+		{In: 900, Out: 9, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1},
 	} {
 		checkConv(t, s, 11, 13, uint64(i))
+	}
+	// Rows much longer than a tile.
+	checkConv(t, ConvShape{In: 300, Out: 3, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}, 2, 200, 1)
+	checkConv(t, ConvShape{In: 300, Out: 3, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1}, 3, 200, 1)
+}
+
+// Every width up to 40, and with it every number of columns of a vector.
+func TestConvWidths(t *testing.T) {
+	for w := 1; w <= 40; w++ {
+		for _, h := range []int{1, 3, 14, 40} {
+			for stride := 1; stride <= 2; stride++ {
+				checkConv(t, ConvShape{In: 2, Out: 9, Kernel: 3, Stride: stride, Pad: 1, Dilation: 1, Groups: 1}, h, w, uint64(h*100+w))
+			}
+		}
+	}
+}
+
+// Strips are shared between kernel rows where that saves memory, and tiles stay
+// within their bound where one fits.
+func TestTiles(t *testing.T) {
+	wide := ConvShape{In: 300, Out: 1, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}
+	for _, v := range Variants() {
+		c, err := v.NewConv(wide, make([]float32, wide.WeightLen()), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for width, share := range map[int]bool{14: true, 5000: false} {
+			tile := c.TilePixels(56, width)
+			sets, n := c.layout(tile, width)
+			if len(sets) == 1 != share {
+				t.Errorf("%v: maps of width %d share strips: %v", v, width, !share)
+			}
+			if tile%v.pixels() != 0 || tile < 1 || n*c.In > stripFloats {
+				t.Errorf("%v: width %d: %d pixels in a tile, %d values in its strips", v, width, tile, n*c.In)
+			}
+		}
 	}
 }
 
@@ -210,21 +261,22 @@ func TestConvSpecialValues(t *testing.T) {
 		weight, src := randomSlice(rng, s.WeightLen()).data(), randomSlice(rng, s.In*h*w).data()
 		src[2*w+3] = special
 		want, scale := RefConv(s, widen(weight), nil, widen(src), h, w)
-		c, err := NewConv(s, weight, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var scratch Scratch
-		scratch.Reserve(c)
-		dst := make([]float32, len(want))
-		c.Run(dst, src, h, w, Part{0, h * w, 0, c.Panels()}, Epilogue{ReLU: true}, &scratch)
-		for i, got := range dst {
-			v := RefReLU(want[i])
-			if v > math.MaxFloat32 {
-				v = math.Inf(1)
+		for _, variant := range Variants() {
+			c, err := variant.NewConv(s, weight, nil)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if !closeTo(got, v, scale[i], convTolerance) {
-				t.Errorf("with %v in the input, output %d is %v, want %v", special, i, got, v)
+			var scratch Scratch
+			dst := make([]float32, len(want))
+			c.Run(dst, src, h, w, Part{0, h * w, 0, c.Panels()}, Epilogue{ReLU: true}, &scratch)
+			for i, got := range dst {
+				v := RefReLU(want[i])
+				if v > math.MaxFloat32 {
+					v = math.Inf(1)
+				}
+				if !closeTo(got, v, scale[i], convTolerance) {
+					t.Errorf("%v: with %v in the input, output %d is %v, want %v", variant, special, i, got, v)
+				}
 			}
 		}
 	}

@@ -4,7 +4,11 @@ import "math"
 
 // ScaleShiftAdd adds scale*src + shift to dst, element by element, and then
 // applies ReLU if asked to. The slices have the same length.
-func ScaleShiftAdd(dst, src []float32, scale, shift float32, relu bool) {
+func (v *Variant) ScaleShiftAdd(dst, src []float32, scale, shift float32, relu bool) {
+	v.scaleShiftAdd(dst[:len(src)], src, scale, shift, relu)
+}
+
+func scaleShiftAddGo(dst, src []float32, scale, shift float32, relu bool) {
 	dst = dst[:len(src)]
 	if relu {
 		for i, v := range src {
@@ -18,7 +22,9 @@ func ScaleShiftAdd(dst, src []float32, scale, shift float32, relu bool) {
 }
 
 // ScaleReLU multiplies x by scale and applies ReLU, in place.
-func ScaleReLU(x []float32, scale float32) {
+func (v *Variant) ScaleReLU(x []float32, scale float32) { v.scaleReLU(x, scale) }
+
+func scaleReLUGo(x []float32, scale float32) {
 	for i, v := range x {
 		x[i] = max(v*scale, 0)
 	}
@@ -64,14 +70,14 @@ func mean(x []float32) float32 {
 }
 
 // Linear writes weight*x + bias to dst; weight has len(dst) rows of len(x).
-func Linear(dst, x, weight, bias []float32) {
+func (v *Variant) Linear(dst, x, weight, bias []float32) {
 	for o := range dst {
-		dst[o] = dot(weight[o*len(x):][:len(x)], x) + bias[o]
+		dst[o] = v.dot(weight[o*len(x):][:len(x)], x) + bias[o]
 	}
 }
 
-// dot adds in four sums: one alone would wait for each addition.
-func dot(a, b []float32) float32 {
+// dotGo adds in four sums: one alone would wait for each addition.
+func dotGo(a, b []float32) float32 {
 	b = b[:len(a)]
 	var s0, s1, s2, s3 float32
 	for len(a) >= 4 && len(b) >= 4 {

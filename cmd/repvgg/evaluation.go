@@ -1,0 +1,216 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"repvgg/internal/checkpoint"
+	"repvgg/internal/config"
+	"repvgg/internal/convert"
+	"repvgg/internal/dataset"
+	"repvgg/internal/metrics"
+	"repvgg/internal/model"
+	"repvgg/internal/preprocess"
+	"repvgg/internal/report"
+	"repvgg/internal/shard"
+)
+
+// evaluation is a run of repvgg test whose arguments have all been found good.
+type evaluation struct {
+	cmd       *cobra.Command
+	settings  *settings
+	options   metrics.Options
+	items     []string
+	group     shard.Group
+	plan      *model.Plan
+	ckpt      *checkpoint.File
+	other     *checkpoint.File // to compare with, or nil
+	data      *dataset.Dataset
+	pipeline  *preprocess.Pipeline
+	batchSize int
+}
+
+// newEvaluation finds whatever is wrong with the arguments, before any image is
+// read.
+func newEvaluation(cmd *cobra.Command, s *settings, cfgName, ckptPath string) (*evaluation, error) {
+	e := &evaluation{cmd: cmd, settings: s}
+	if err := e.checkFlags(); err != nil {
+		return nil, err
+	}
+	cfg, err := config.Load(cfgName, s.CfgOptions)
+	if err != nil {
+		return nil, err
+	}
+	if e.plan, err = model.FromConfig(cfg); err != nil {
+		return nil, err
+	}
+	if err := e.readData(cfg); err != nil {
+		return nil, err
+	}
+	if have := e.data.Channels(); e.plan.InChannels != have {
+		return nil, fmt.Errorf("config %q describes a network for %d channels, but the images have %d", cfgName, e.plan.InChannels, have)
+	}
+	if err := e.checkLabels(); err != nil {
+		return nil, err
+	}
+	if e.group.Rank == 0 {
+		noteConfig(cmd, cfg)
+		for _, w := range append(slices.Clip(e.data.Warnings), e.data.LabelWarnings(e.plan.Head.Classes)...) {
+			note(cmd, "%s", w)
+		}
+	}
+	if err := e.openCheckpoints(ckptPath); err != nil {
+		e.close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// openCheckpoints opens the checkpoint, and the one to compare with, which may
+// be of the other form.
+func (e *evaluation) openCheckpoints(path string) error {
+	var err error
+	if e.ckpt, err = checkpoint.Open(path); err != nil {
+		return err
+	}
+	if err := convert.Match(e.ckpt, e.plan); err != nil {
+		return err
+	}
+	if e.settings.Compare == "" {
+		return nil
+	}
+	if e.other, err = checkpoint.Open(e.settings.Compare); err != nil {
+		return err
+	}
+	return convert.Match(e.other, e.otherPlan())
+}
+
+// otherPlan is the network in the form of the checkpoint to compare with.
+func (e *evaluation) otherPlan() *model.Plan {
+	if form, ok := model.FormOf(e.other.Names); ok {
+		return e.plan.As(form)
+	}
+	return e.plan
+}
+
+func (e *evaluation) close() {
+	for _, c := range []*checkpoint.File{e.ckpt, e.other} {
+		if c != nil {
+			c.Close()
+		}
+	}
+}
+
+// checkFlags checks what can be checked without any file but the result's name.
+func (e *evaluation) checkFlags() error {
+	s := e.settings
+	if err := s.checkTest(); err != nil {
+		return usageError{err}
+	}
+	var err error
+	if e.options, err = metricOptions(s.MetricOptions); err != nil {
+		return usageError{err}
+	}
+	if e.items, err = report.Items(s.OutItems); err != nil {
+		return usageError{err}
+	}
+	if e.group, err = shard.FromLauncher(s.Launcher, os.Getenv); err != nil {
+		return usageError{err}
+	}
+	if e.group.World > 1 && (s.Compare != "" || s.SkipBadImages) {
+		return usageError{errors.New("--compare and --skip-bad-images need all images in one process: leave --launcher out")}
+	}
+	if len(s.GPUIDs) > 0 {
+		note(e.cmd, "`--gpu-ids` is deprecated, please use `--gpu-id`; it has no effect on the cpu")
+	}
+	if len(s.ShowOptions) > 0 {
+		note(e.cmd, "--show-options has no effect: painting adapts to the image")
+	}
+	for _, f := range []struct {
+		path  string
+		check func(string) error
+	}{{s.Out, report.CheckPath}, {s.Confusion, report.CheckConfusionPath}, {s.CompareOut, report.CheckComparisonPath}} {
+		if f.path == "" {
+			continue
+		}
+		if err := f.check(f.path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkTest checks the settings of repvgg test by themselves.
+func (s *settings) checkTest() error {
+	if !slices.ContainsFunc([]string{s.Out, s.ShowDir, s.Compare, s.Confusion, s.PerClass}, func(v string) bool { return v != "" }) &&
+		len(s.Metrics) == 0 && !s.Show && !s.ProfileInput {
+		return errors.New("please specify at least one of output path and evaluation metrics: --out FILE.json, --metrics accuracy")
+	}
+	if s.Device != "cpu" && s.Device != "auto" {
+		return fmt.Errorf("unavailable device %q: this build runs on the cpu", s.Device)
+	}
+	if s.CompareOut != "" && s.Compare == "" {
+		return errors.New("--compare-out needs --compare OTHER_CKPT")
+	}
+	return metrics.CheckNames(s.Metrics)
+}
+
+// checkLabels finds labels that are no class, which only accuracy can count.
+func (e *evaluation) checkLabels() error {
+	s := e.settings
+	classwise := slices.ContainsFunc(s.Metrics, func(name string) bool { return name != metrics.Accuracy })
+	if !classwise && s.Confusion == "" && s.PerClass == "" {
+		return nil
+	}
+	for _, sample := range e.data.Samples {
+		if classes := e.plan.Head.Classes; sample.Label < 0 || sample.Label >= classes {
+			return fmt.Errorf("image %q has the label %d, but the network has the classes 0 to %d; class values must be smaller than num_classes",
+				sample.Name, sample.Label, classes-1)
+		}
+	}
+	return nil
+}
+
+// readData reads what the config says of the images.
+func (e *evaluation) readData(cfg *config.Config) error {
+	root, err := cfg.Root().Section("data")
+	if err != nil {
+		return err
+	}
+	loader := struct {
+		BatchSize int `config:"samples_per_gpu"`
+	}{32}
+	if err := root.Decode(&loader); err != nil {
+		return err
+	}
+	if root.Has("test_dataloader") {
+		section, err := root.Section("test_dataloader")
+		if err != nil {
+			return err
+		}
+		if err := section.Decode(&loader); err != nil {
+			return err
+		}
+	}
+	e.batchSize = loader.BatchSize
+	if e.batchSize < 1 || e.batchSize > 1<<16 {
+		return root.Errorf("samples_per_gpu", "want a batch size from 1, got %d", e.batchSize)
+	}
+	section, err := root.Section("test")
+	if err != nil {
+		return err
+	}
+	steps, err := section.Sections("pipeline")
+	if err != nil {
+		return err
+	}
+	if e.pipeline, err = preprocess.NewPipeline(steps); err != nil {
+		return err
+	}
+	e.data, err = dataset.FromConfig(section)
+	return err
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"repvgg/internal/checkpoint"
+	"repvgg/internal/cpu"
+	"repvgg/internal/dataset"
+	"repvgg/internal/eval"
+	"repvgg/internal/metrics"
+	"repvgg/internal/model"
+	"repvgg/internal/report"
+	"repvgg/internal/shard"
+	"repvgg/internal/tensor"
+)
+
+// mostDiffering is how many images that differ --compare prints.
+const mostDiffering = 20
+
+// run computes the scores, on one process of several its share of them, and on
+// the first prints and writes what was asked for.
+func (e *evaluation) run() error {
+	if e.group.World == 1 {
+		scores, err := e.predict(e.plan, e.ckpt, e.data.Samples)
+		if err != nil {
+			return err
+		}
+		return e.report(scores)
+	}
+	dir, err := e.group.Dir(e.settings.TmpDir)
+	if err != nil {
+		return usageError{err}
+	}
+	exchange, err := e.group.Join(e.cmd.Context(), dir)
+	if err != nil {
+		return err
+	}
+	scores, err := e.share(exchange)
+	if err != nil {
+		exchange.Fail(err)
+		return err
+	}
+	if e.group.Rank > 0 {
+		return nil
+	}
+	if err := exchange.Close(); err != nil {
+		return err
+	}
+	return e.report(scores)
+}
+
+// share predicts this process's share of the images and gathers all.
+func (e *evaluation) share(exchange *shard.Gathering) ([]float32, error) {
+	var own []dataset.Sample
+	for _, i := range e.group.Indices(len(e.data.Samples)) {
+		own = append(own, e.data.Samples[i])
+	}
+	scores, err := e.predict(e.plan, e.ckpt, own)
+	if err != nil {
+		return nil, err
+	}
+	return exchange.Gather(e.cmd.Context(), scores, e.plan.Head.Classes, len(e.data.Samples))
+}
+
+// predict runs a checkpoint on samples.
+func (e *evaluation) predict(plan *model.Plan, ckpt *checkpoint.File, samples []dataset.Sample) ([]float32, error) {
+	runner, err := cpu.New(plan, func(s tensor.Spec) ([]float32, error) { return ckpt.Float32(s.Name) }, cpu.Options{Threads: e.settings.Threads})
+	if err != nil {
+		return nil, err
+	}
+	defer runner.Close()
+	if err := ckpt.Verify(); err != nil {
+		return nil, err
+	}
+	bar := newProgress(e.cmd, len(samples), "images")
+	defer bar.end()
+	return eval.Predict(e.cmd.Context(), runner, e.pipeline, samples, eval.Options{
+		BatchSize: e.batchSize, Classes: plan.Head.Classes, Progress: bar.add,
+	})
+}
+
+// result is what the scores of all images amount to.
+func (e *evaluation) result(scores []float32) (*report.Result, error) {
+	r := &report.Result{Scores: scores, Classes: e.classNames()}
+	for _, s := range e.data.Samples {
+		r.Filenames = append(r.Filenames, s.Name)
+		r.Labels = append(r.Labels, s.Label)
+	}
+	if len(e.settings.Metrics) == 0 {
+		return r, nil
+	}
+	var err error
+	r.Metrics, err = metrics.Evaluate(scores, len(r.Classes), r.Labels, e.settings.Metrics, e.options)
+	return r, err
+}
+
+// report prints and writes what was asked for.
+func (e *evaluation) report(scores []float32) error {
+	r, err := e.result(scores)
+	if err != nil {
+		return err
+	}
+	out := e.cmd.OutOrStdout()
+	for _, m := range r.Metrics {
+		fmt.Fprintf(out, "\n%s : %s\n", m.Key, metrics.Format(m))
+		if m.Note != "" {
+			note(e.cmd, "%s", m.Note)
+		}
+	}
+	e.warnOfChance(r)
+	s := e.settings
+	if s.Out != "" {
+		fmt.Fprintf(out, "\ndumping results to %s\n", s.Out)
+		if err := r.Write(s.Out, e.items); err != nil {
+			return err
+		}
+	}
+	if s.Confusion != "" {
+		c, err := report.NewConfusion(r)
+		if err != nil {
+			return err
+		}
+		if err := c.Write(s.Confusion); err != nil {
+			return err
+		}
+	}
+	if s.PerClass != "" {
+		if err := report.WritePerClass(s.PerClass, r); err != nil {
+			return err
+		}
+	}
+	if err := e.paint(r); err != nil {
+		return err
+	}
+	return e.compare(r)
+}
+
+// warnOfChance says so if the accuracy is what guessing gives.
+func (e *evaluation) warnOfChance(r *report.Result) {
+	correct := 0
+	for i, label := range r.Labels {
+		if metrics.ArgMax(r.Scores[i*len(r.Classes):][:len(r.Classes)]) == label {
+			correct++
+		}
+	}
+	if w := e.data.ChanceWarning(correct, len(r.Labels), len(r.Classes)); w != "" {
+		note(e.cmd, "%s", w)
+	}
+}
+
+// compare runs the other checkpoint, if there is one, and prints how it differs.
+func (e *evaluation) compare(r *report.Result) error {
+	if e.other == nil {
+		return nil
+	}
+	scores, err := e.predict(e.otherPlan(), e.other, e.data.Samples)
+	if err != nil {
+		return err
+	}
+	other, err := e.result(scores)
+	if err != nil {
+		return err
+	}
+	c, err := report.Compare(e.ckpt.Path, r, e.other.Path, other)
+	if err != nil {
+		return err
+	}
+	out := e.cmd.OutOrStdout()
+	fmt.Fprintln(out)
+	if err := c.WriteText(out, mostDiffering); err != nil {
+		return err
+	}
+	if e.settings.CompareOut == "" {
+		return nil
+	}
+	return c.Write(e.settings.CompareOut)
+}
+
+// paint writes the images with their predictions for --show-dir.
+func (e *evaluation) paint(r *report.Result) error {
+	dir := e.settings.ShowDir
+	if dir == "" && e.settings.Show {
+		dir = "show"
+	}
+	if dir == "" {
+		return nil
+	}
+	p, err := report.NewPainter(filepath.Clean(dir))
+	if err != nil {
+		return err
+	}
+	bar := newProgress(e.cmd, len(r.Labels), "painted")
+	err = paintAll(e.cmd.Context(), p, e.data.Samples, r, bar.add)
+	bar.end()
+	if cerr := p.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// classNames are the names that predictions are given: the checkpoint's, as in
+// the original, else the data set's, else the labels themselves.
+func (e *evaluation) classNames() []string {
+	n := e.plan.Head.Classes
+	for _, names := range [][]string{e.ckpt.Classes, e.data.Classes} {
+		if len(names) == n {
+			return names
+		}
+	}
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprint(i)
+	}
+	return names
+}

@@ -1,0 +1,93 @@
+package dataset
+
+import (
+	"fmt"
+	"math"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// ChanceWarning says that a top-1 accuracy is what guessing gives, and why that
+// may be; it is empty if the accuracy is not that, or there are too few images
+// to tell. correct counts the images whose best class is their label, of so many
+// images and classes.
+//
+// "At chance" is at most twice 1/classes (or, with few classes, 10 points
+// above it), where a network of 20 times that (25 points above it) would get
+// so few right in less than one of a thousand such samples of images.
+func (d *Dataset) ChanceWarning(correct, images, classes int) string {
+	if images < 1 || classes < 2 || correct < 0 || correct > images {
+		return ""
+	}
+	chance := 1 / float64(classes)
+	atChance := min(2*chance, chance+0.1)
+	working := min(20*chance, chance+0.25)
+	const rare = 1e-3
+	if float64(correct) > atChance*float64(images) || binomialCDF(correct, images, working) >= rare {
+		return ""
+	}
+	return fmt.Sprintf("the accuracy of %.3g %% is what guessing among %d classes gives (%.3g %%): %s",
+		100*float64(correct)/float64(images), classes, 100*chance, d.chanceCause(classes))
+}
+
+// chanceCause names what makes a working network look like one that guesses. A
+// checkpoint that does not fit the config is none of them: it is refused.
+func (d *Dataset) chanceCause(classes int) string {
+	const pipeline = "; if the labels are right, the pipeline (Normalize, to_rgb) or the checkpoint is that of another data set"
+	switch {
+	case len(d.Samples) > 0 && d.Samples[0].Array != nil:
+		return "the labels come with the images, so the pipeline (Normalize, to_rgb) or the checkpoint is likely that of another data set"
+	case d.AnnFile != "" && classes == len(wnidList()):
+		return fmt.Sprintf("the labels in ann_file %q are likely in another order than the network's classes, say by the ids of ILSVRC's devkit; %s%s", d.AnnFile, rightList, pipeline)
+	case d.AnnFile != "":
+		return fmt.Sprintf("the labels in ann_file %q are likely in another order than those of the training%s", d.AnnFile, pipeline)
+	}
+	if a, b, ok := d.textOrder(); ok {
+		return fmt.Sprintf("the folders are the classes in the order of text, in which %s comes before %s: if that is not the order of the training, rename them (001, 002, ...) or give an ann_file%s", a, b, pipeline)
+	}
+	return "the folders, sorted by name, are the classes: they are likely named otherwise than those of the training (ImageNet's after WordNet ids, n01440764), or in another number" + pipeline
+}
+
+// textOrder finds two folders named by numbers of which the larger comes first.
+func (d *Dataset) textOrder() (larger, smaller string, ok bool) {
+	last, lastName := -1, ""
+	for _, s := range d.Samples {
+		name, _, _ := strings.Cut(path.Clean(s.Name), "/")
+		if name == lastName {
+			continue
+		}
+		n, err := strconv.Atoi(name)
+		if err != nil {
+			return "", "", false
+		}
+		if n < last {
+			return lastName, name, true
+		}
+		last, lastName = n, name
+	}
+	return "", "", false
+}
+
+// binomialCDF is the probability of at most k successes in n trials that
+// succeed with probability p, 0 < p < 1.
+func binomialCDF(k, n int, p float64) float64 {
+	switch {
+	case k < 0:
+		return 0
+	case k >= n:
+		return 1
+	case float64(k) > float64(n)*p:
+		return 1 - binomialCDF(n-k-1, n, 1-p)
+	}
+	lgamma := func(v int) float64 { g, _ := math.Lgamma(float64(v)); return g }
+	term := math.Exp(lgamma(n+1) - lgamma(k+1) - lgamma(n-k+1) +
+		float64(k)*math.Log(p) + float64(n-k)*math.Log1p(-p))
+	// Below the mean the terms fall towards 0: sum them until they vanish.
+	sum := 0.0
+	for i := k; i >= 0 && sum+term != sum; i-- {
+		sum += term
+		term *= float64(i) / float64(n-i+1) * (1 - p) / p
+	}
+	return sum
+}

@@ -1,0 +1,16 @@
+//go:build !cgo || !unix
+
+package jpeg
+
+import "errors"
+
+// library stands for libjpeg-turbo, which cannot be opened from this build.
+type library struct{ path string }
+
+func openLibrary() (*library, error) {
+	return nil, errors.New("this program was built without cgo")
+}
+
+func (*library) decode([]byte, []byte, int) (width, height int, rgb []byte, err error) {
+	return 0, 0, nil, errors.New("this program was built without cgo")
+}

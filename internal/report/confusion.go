@@ -1,0 +1,153 @@
+package report
+
+import (
+	"bufio"
+	"encoding/csv"
+	"fmt"
+	"image/png"
+	"io"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"repvgg/internal/atomicfile"
+	"repvgg/internal/metrics"
+)
+
+// Confusion tells how often images of one class were taken for another. Only
+// counts above zero are held: memory grows with the images, not with the square
+// of the classes.
+type Confusion struct {
+	Classes []string
+	// Support and Predicted are how many images are, and were taken to be, of each
+	// class, Right how many both.
+	Support, Predicted, Right []int64
+	rows                      [][]confusionCell
+}
+
+// confusionCell counts the images of one class that were taken for another.
+type confusionCell struct {
+	predicted int
+	count     int64
+}
+
+// NewConfusion counts the predictions of a result, the class with the highest
+// score each. It needs a label for each image.
+func NewConfusion(r *Result) (*Confusion, error) {
+	if err := r.checkLabels(); err != nil {
+		return nil, fmt.Errorf("counting predictions: %w", err)
+	}
+	n := len(r.Classes)
+	c := &Confusion{
+		Classes: r.Classes, Support: make([]int64, n), Predicted: make([]int64, n), Right: make([]int64, n),
+		rows: make([][]confusionCell, n),
+	}
+	type pair struct{ label, predicted int }
+	counts := make(map[pair]int64)
+	for i, label := range r.Labels {
+		p := metrics.ArgMax(r.row(i))
+		counts[pair{label, p}]++
+		c.Support[label]++
+		c.Predicted[p]++
+		if p == label {
+			c.Right[label]++
+		}
+	}
+	for at, count := range counts {
+		c.rows[at.label] = append(c.rows[at.label], confusionCell{at.predicted, count})
+	}
+	for _, row := range c.rows {
+		slices.SortFunc(row, func(a, b confusionCell) int { return a.predicted - b.predicted })
+	}
+	return c, nil
+}
+
+// images is the number of images, right how many were right.
+func (c *Confusion) totals() (images, right int64) {
+	for i, n := range c.Support {
+		images, right = images+n, right+c.Right[i]
+	}
+	return images, right
+}
+
+// CheckConfusionPath reports a file name that Write has no format for.
+func CheckConfusionPath(path string) error {
+	switch ext := filepath.Ext(path); ext {
+	case ".png", ".svg", ".csv":
+		return nil
+	default:
+		return fmt.Errorf("unsupported format %q of confusion matrix %q: name it .png, .svg or .csv", ext, path)
+	}
+}
+
+// Write draws the matrix as .png or .svg, or writes its counts as .csv: a line
+// for each true class, with its label and name, then a column for each
+// predicted one, headed by its label.
+func (c *Confusion) Write(path string) error {
+	err := CheckConfusionPath(path)
+	if err == nil {
+		err = atomicfile.Write(path, func(w *bufio.Writer) error {
+			switch filepath.Ext(path) {
+			case ".png":
+				return c.writePNG(w)
+			case ".svg":
+				return c.writeSVG(w)
+			}
+			return c.writeCSV(w)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("writing confusion matrix: %w", err)
+	}
+	return nil
+}
+
+func (c *Confusion) writePNG(w io.Writer) error {
+	picture, err := newConfusionPicture(c)
+	if err != nil {
+		return err
+	}
+	canvas := newRaster(picture.width, picture.height)
+	picture.draw(canvas)
+	if canvas.err != nil {
+		return canvas.err
+	}
+	return png.Encode(w, canvas.image)
+}
+
+func (c *Confusion) writeSVG(w *bufio.Writer) error {
+	picture, err := newConfusionPicture(c)
+	if err != nil {
+		return err
+	}
+	canvas := newSVG(w, picture.width, picture.height)
+	picture.draw(canvas)
+	canvas.end()
+	return nil
+}
+
+func (c *Confusion) writeCSV(w io.Writer) error {
+	out := csv.NewWriter(w)
+	record := make([]string, 2+len(c.Classes))
+	record[0], record[1] = "label", "class"
+	for label := range c.Classes {
+		record[2+label] = strconv.Itoa(label)
+	}
+	if err := out.Write(record); err != nil {
+		return err
+	}
+	for label, row := range c.rows {
+		record[0], record[1] = strconv.Itoa(label), c.Classes[label]
+		for i := range c.Classes {
+			record[2+i] = "0"
+		}
+		for _, cell := range row {
+			record[2+cell.predicted] = strconv.FormatInt(cell.count, 10)
+		}
+		if err := out.Write(record); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
+}

@@ -1,0 +1,106 @@
+package report
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"math"
+
+	"golang.org/x/image/font"
+
+	"repvgg/internal/metrics"
+)
+
+// Caption is what is painted on an image, in the original's words, with the
+// truth beside it, and whether the prediction is right.
+func (r *Result) Caption(image int) (lines []string, right bool) {
+	row, truth := r.row(image), r.Labels[image]
+	label := metrics.ArgMax(row)
+	lines = []string{
+		fmt.Sprintf("pred_score: %.2f", row[label]),
+		fmt.Sprintf("pred_label: %d", label),
+		"pred_class: " + r.Classes[label],
+		fmt.Sprintf("gt_label: %d", truth),
+	}
+	if truth >= 0 && truth < len(r.Classes) {
+		lines = append(lines, "gt_class: "+r.Classes[truth])
+	}
+	return lines, label == truth
+}
+
+// Colours of Paint: text in a light tone on a dark box can be read on any
+// image.
+var (
+	boxColor   = color.RGBA{0, 0, 0, 0xc4}
+	rightColor = color.RGBA{0x7d, 0xe0, 0x87, 0xff}
+	wrongColor = color.RGBA{0xff, 0x8a, 0x80, 0xff}
+)
+
+// Sizes of Paint's text: a share of the image's shorter side, less where lines are
+// too wide, but no less than the smallest in pixels or part.
+const (
+	paintShare    = 1.0 / 24
+	paintSmallest = 12.0
+	paintLeast    = 0.75
+	lineHeight    = 1.25 // in text sizes
+	boxPadding    = 0.45
+	barShare      = 0.3 // width of the coloured bar
+)
+
+// Paint writes lines on a translucent box in the image's upper left corner, with
+// a bar beside them: green for a right prediction, red for a wrong one. A line
+// that is too long for the image loses its end.
+func Paint(m draw.Image, lines []string, right bool) error {
+	clean := make([]string, len(lines))
+	for i, line := range lines {
+		clean[i] = oneLine(line)
+	}
+	b := m.Bounds()
+	size, err := paintSize(b.Size(), clean)
+	if err != nil {
+		return err
+	}
+	face, err := newFace(size)
+	if err != nil {
+		return err
+	}
+	pad, bar, height := int(math.Ceil(size*boxPadding)), int(math.Ceil(size*barShare)), int(math.Ceil(size*lineHeight))
+	widest := 0
+	for i, line := range clean {
+		clean[i] = shorten(face, line, b.Dx()-bar-2*pad)
+		widest = max(widest, textWidth(face, clean[i]))
+	}
+	ink := rightColor
+	if !right {
+		ink = wrongColor
+	}
+	box := image.Rect(0, 0, bar+2*pad+widest, 2*pad+height*len(lines)).Add(b.Min)
+	draw.Draw(m, box, image.NewUniform(boxColor), image.Point{}, draw.Over)
+	draw.Draw(m, image.Rect(0, 0, bar, box.Dy()).Add(b.Min), image.NewUniform(ink), image.Point{}, draw.Src)
+	for i, line := range clean {
+		drawMask(m, textMask(face, line), b.Min.Add(image.Pt(bar+pad, pad+i*height)), ink)
+	}
+	return nil
+}
+
+// paintSize is the size of text on an image of this size.
+func paintSize(image image.Point, lines []string) (float64, error) {
+	size := max(float64(min(image.X, image.Y))*paintShare, paintSmallest)
+	face, err := newFace(size)
+	if err != nil {
+		return 0, err
+	}
+	widest := widestLine(face, lines)
+	room := float64(image.X)/(widest+size*(2*boxPadding+barShare)) - 0.01
+	room = min(room, float64(image.Y)/(size*(2*boxPadding+lineHeight*float64(len(lines)))))
+	return max(size*min(max(room, paintLeast), 1), paintSmallest), nil
+}
+
+func widestLine(face font.Face, lines []string) float64 {
+	widest := 0
+	for _, line := range lines {
+		widest = max(widest, textWidth(face, line))
+	}
+	return float64(widest)
+}

@@ -1,0 +1,113 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"repvgg/internal/preprocess"
+)
+
+// Painter keeps painted copies of images in a folder. Its methods may be called
+// by several goroutines at a time.
+type Painter struct{ root *os.Root }
+
+// NewPainter makes the folder if there is none.
+func NewPainter(dir string) (*Painter, error) {
+	err := os.MkdirAll(dir, 0o777)
+	if err == nil {
+		var root *os.Root
+		if root, err = os.OpenRoot(dir); err == nil {
+			return &Painter{root}, nil
+		}
+	}
+	return nil, fmt.Errorf("opening folder of painted images: %w", err)
+}
+
+// Close ends the use of the folder.
+func (p *Painter) Close() error { return p.root.Close() }
+
+// paintQuality is of painted JPEGs.
+const paintQuality = 95
+
+// Save paints a caption on a copy of the image and writes it under the image's
+// name in the folder, whatever that name is: it can't leave the folder. A .jpg
+// or .jpeg becomes a JPEG, a .png a PNG; any other name gets the suffix .png.
+// Small images are enlarged so that the caption can be read.
+func (p *Painter) Save(name string, m *preprocess.Image, lines []string, right bool) error {
+	if err := p.save(name, m, lines, right); err != nil {
+		return fmt.Errorf("painting image %q: %w", name, err)
+	}
+	return nil
+}
+
+func (p *Painter) save(name string, m *preprocess.Image, lines []string, right bool) error {
+	file := paintedName(name)
+	painted := enlarged(m)
+	if err := Paint(painted, lines, right); err != nil {
+		return err
+	}
+	var data bytes.Buffer
+	encode := func() error { return png.Encode(&data, painted) }
+	if isJPEG(file) {
+		encode = func() error { return jpeg.Encode(&data, painted, &jpeg.Options{Quality: paintQuality}) }
+	}
+	if err := encode(); err != nil {
+		return err
+	}
+	if err := p.root.MkdirAll(filepath.FromSlash(path.Dir(file)), 0o777); err != nil {
+		return err
+	}
+	// Not by way of a temporary name: thousands of files would each wait for the
+	// disk, and a picture cut short by a crash misleads nobody.
+	return p.root.WriteFile(filepath.FromSlash(file), data.Bytes(), 0o666)
+}
+
+// paintedName is an image's name as a path below the folder: "/" and "." steps
+// fall away, ".." becomes "__".
+func paintedName(name string) string {
+	var steps []string
+	for step := range strings.SplitSeq(filepath.ToSlash(name), "/") {
+		switch step {
+		case "", ".":
+		case "..":
+			steps = append(steps, "__")
+		default:
+			steps = append(steps, step)
+		}
+	}
+	file := strings.Join(steps, "/")
+	if isJPEG(file) || strings.EqualFold(path.Ext(file), ".png") {
+		return file
+	}
+	return file + ".png"
+}
+
+func isJPEG(file string) bool {
+	ext := path.Ext(file)
+	return strings.EqualFold(ext, ".jpg") || strings.EqualFold(ext, ".jpeg")
+}
+
+// paintedSide is how long the longer side of a small image becomes.
+const paintedSide = 320
+
+// enlarged copies an image, each pixel as a square of a whole number of pixels
+// if the image is small.
+func enlarged(m *preprocess.Image) *image.RGBA {
+	k := max(paintedSide/max(m.Width, m.Height), 1)
+	out := image.NewRGBA(image.Rect(0, 0, m.Width*k, m.Height*k))
+	for y := range m.Height * k {
+		row, src := out.Pix[y*out.Stride:], m.Pix[y/k*3*m.Width:]
+		for x := range m.Width * k {
+			copy(row[4*x:], src[x/k*3:][:3])
+			row[4*x+3] = 0xff
+		}
+	}
+	return out
+}

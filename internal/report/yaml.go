@@ -1,0 +1,119 @@
+package report
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"math"
+	"strconv"
+	"unicode/utf8"
+)
+
+// yamlEncoder writes what PyYAML's dump would write of plain numbers and lists,
+// but each row of a matrix on one line, and strings in double quotes.
+type yamlEncoder struct {
+	w     *bufio.Writer
+	empty bool // no entry was written
+}
+
+func (e *yamlEncoder) begin() bool {
+	e.empty = true
+	return true
+}
+
+// key writes a key. Those of results need no quotes.
+func (e *yamlEncoder) key(name string) {
+	e.empty = false
+	e.w.WriteString(name)
+	e.w.WriteByte(':')
+}
+
+func (e *yamlEncoder) float(v float64) {
+	e.w.WriteByte(' ')
+	e.w.Write(appendYAMLFloat(e.w.AvailableBuffer(), v))
+	e.w.WriteByte('\n')
+}
+
+func (e *yamlEncoder) floats(v []float64) {
+	e.list(len(v), func(b []byte, i int) []byte { return appendYAMLFloat(b, v[i]) })
+}
+
+func (e *yamlEncoder) ints(n int, at func(int) int64) {
+	e.list(n, func(b []byte, i int) []byte { return strconv.AppendInt(b, at(i), 10) })
+}
+
+func (e *yamlEncoder) strings(n int, at func(int) string) {
+	e.list(n, func(b []byte, i int) []byte { return appendYAMLString(b, at(i)) })
+}
+
+func (e *yamlEncoder) vector(n int, at func(int) float32) {
+	e.list(n, func(b []byte, i int) []byte { return appendYAMLFloat(b, float64(at(i))) })
+}
+
+func (e *yamlEncoder) matrix(v []float32, columns int) {
+	if len(v) == 0 {
+		e.w.WriteString(" []")
+	}
+	for ; len(v) > 0; v = v[columns:] {
+		e.w.WriteString("\n- ")
+		writeFlow(e.w, columns, func(b []byte, i int) []byte { return appendYAMLFloat(b, float64(v[i])) })
+	}
+	e.w.WriteByte('\n')
+}
+
+// list writes one item a line.
+func (e *yamlEncoder) list(n int, item func(b []byte, i int) []byte) {
+	if n == 0 {
+		e.w.WriteString(" []")
+	}
+	for i := range n {
+		e.w.WriteString("\n- ")
+		e.w.Write(item(e.w.AvailableBuffer(), i))
+	}
+	e.w.WriteByte('\n')
+}
+
+func (e *yamlEncoder) end() {
+	if e.empty {
+		e.w.WriteString("{}\n")
+	}
+}
+
+// appendYAMLFloat appends a number as PyYAML writes it. In YAML 1.1 a number
+// with an exponent needs a point.
+func appendYAMLFloat(b []byte, v float64) []byte {
+	start := len(b)
+	b, ok := appendFloat(b, v)
+	switch {
+	case math.IsInf(v, 1):
+		return append(b, ".inf"...)
+	case math.IsInf(v, -1):
+		return append(b, "-.inf"...)
+	case !ok:
+		return append(b, ".nan"...)
+	}
+	exponent := bytes.IndexByte(b[start:], 'e')
+	if exponent < 0 || bytes.IndexByte(b[start:], '.') >= 0 {
+		return b
+	}
+	digits := append([]byte(nil), b[start+exponent:]...)
+	return append(append(b[:start+exponent], ".0"...), digits...)
+}
+
+// appendYAMLString appends a string in double quotes, whatever is not ASCII
+// escaped. YAML has no way to hold bytes that are not UTF-8: they become the
+// replacement character.
+func appendYAMLString(b []byte, s string) []byte {
+	b = append(b, '"')
+	for _, c := range s {
+		switch {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', byte(c))
+		case c >= ' ' && c < utf8.RuneSelf-1:
+			b = append(b, byte(c))
+		default:
+			b = fmt.Appendf(b, `\U%08x`, c)
+		}
+	}
+	return append(b, '"')
+}
