@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +14,8 @@ import (
 	"repvgg/internal/config"
 	"repvgg/internal/convert"
 	"repvgg/internal/dataset"
+	"repvgg/internal/eval"
+	"repvgg/internal/jpeg"
 	"repvgg/internal/metrics"
 	"repvgg/internal/model"
 	"repvgg/internal/preprocess"
@@ -54,6 +58,9 @@ func newEvaluation(cmd *cobra.Command, s *settings, cfgName, ckptPath string) (*
 	if have := e.data.Channels(); e.plan.InChannels != have {
 		return nil, fmt.Errorf("config %q describes a network for %d channels, but the images have %d", cfgName, e.plan.InChannels, have)
 	}
+	if err := eval.Check(e.pipeline, e.data.Samples); err != nil {
+		return nil, fmt.Errorf("config %q: %w", cfgName, err)
+	}
 	if err := e.checkLabels(); err != nil {
 		return nil, err
 	}
@@ -62,12 +69,25 @@ func newEvaluation(cmd *cobra.Command, s *settings, cfgName, ckptPath string) (*
 		for _, w := range append(slices.Clip(e.data.Warnings), e.data.LabelWarnings(e.plan.Head.Classes)...) {
 			note(cmd, "%s", w)
 		}
+		e.noteDecoder()
 	}
 	if err := e.openCheckpoints(ckptPath); err != nil {
 		e.close()
 		return nil, err
 	}
 	return e, nil
+}
+
+// noteDecoder says so if JPEG files will be decoded without libjpeg-turbo.
+func (e *evaluation) noteDecoder() {
+	why, ok := jpeg.Library()
+	isJPEG := func(s dataset.Sample) bool {
+		ext := strings.ToLower(filepath.Ext(s.Name))
+		return s.Array == nil && (ext == ".jpg" || ext == ".jpeg")
+	}
+	if !ok && slices.ContainsFunc(e.data.Samples, isJPEG) {
+		note(e.cmd, "JPEG files are decoded in Go: the same pixels, but slower, and damaged files are refused (%s)", why)
+	}
 }
 
 // openCheckpoints opens the checkpoint, and the one to compare with, which may
@@ -140,6 +160,9 @@ func (e *evaluation) checkFlags() error {
 		if err := f.check(f.path); err != nil {
 			return err
 		}
+	}
+	if ext := filepath.Ext(s.PerClass); s.PerClass != "" && ext != ".csv" {
+		return fmt.Errorf("unsupported format %q of table of classes %q: name it .csv", ext, s.PerClass)
 	}
 	return nil
 }

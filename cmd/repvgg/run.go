@@ -22,11 +22,11 @@ const mostDiffering = 20
 // the first prints and writes what was asked for.
 func (e *evaluation) run() error {
 	if e.group.World == 1 {
-		scores, err := e.predict(e.plan, e.ckpt, e.data.Samples)
+		p, err := e.predict(e.plan, e.ckpt, e.data.Samples)
 		if err != nil {
 			return err
 		}
-		return e.report(scores)
+		return e.report(p)
 	}
 	dir, err := e.group.Dir(e.settings.TmpDir)
 	if err != nil {
@@ -47,7 +47,11 @@ func (e *evaluation) run() error {
 	if err := exchange.Close(); err != nil {
 		return err
 	}
-	return e.report(scores)
+	all := &eval.Prediction{Scores: scores, Samples: make([]int, len(e.data.Samples))}
+	for i := range all.Samples {
+		all.Samples[i] = i
+	}
+	return e.report(all)
 }
 
 // share predicts this process's share of the images and gathers all.
@@ -56,15 +60,15 @@ func (e *evaluation) share(exchange *shard.Gathering) ([]float32, error) {
 	for _, i := range e.group.Indices(len(e.data.Samples)) {
 		own = append(own, e.data.Samples[i])
 	}
-	scores, err := e.predict(e.plan, e.ckpt, own)
+	p, err := e.predict(e.plan, e.ckpt, own)
 	if err != nil {
 		return nil, err
 	}
-	return exchange.Gather(e.cmd.Context(), scores, e.plan.Head.Classes, len(e.data.Samples))
+	return exchange.Gather(e.cmd.Context(), p.Scores, e.plan.Head.Classes, len(e.data.Samples))
 }
 
 // predict runs a checkpoint on samples.
-func (e *evaluation) predict(plan *model.Plan, ckpt *checkpoint.File, samples []dataset.Sample) ([]float32, error) {
+func (e *evaluation) predict(plan *model.Plan, ckpt *checkpoint.File, samples []dataset.Sample) (*eval.Prediction, error) {
 	runner, err := cpu.New(plan, func(s tensor.Spec) ([]float32, error) { return ckpt.Float32(s.Name) }, cpu.Options{Threads: e.settings.Threads})
 	if err != nil {
 		return nil, err
@@ -75,31 +79,44 @@ func (e *evaluation) predict(plan *model.Plan, ckpt *checkpoint.File, samples []
 	}
 	bar := newProgress(e.cmd, len(samples), "images")
 	defer bar.end()
-	return eval.Predict(e.cmd.Context(), runner, e.pipeline, samples, eval.Options{
-		BatchSize: e.batchSize, Classes: plan.Head.Classes, Progress: bar.add,
-	})
+	opts := eval.Options{BatchSize: e.batchSize, Classes: plan.Head.Classes, SkipBad: e.settings.SkipBadImages, Progress: bar.add}
+	if e.settings.ProfileInput {
+		opts.Profile = new(eval.Profile)
+	}
+	p, err := eval.Predict(e.cmd.Context(), runner, e.pipeline, samples, opts)
+	if err == nil && opts.Profile != nil {
+		bar.end()
+		fmt.Fprintf(e.cmd.OutOrStdout(), "\n%s\n", opts.Profile)
+	}
+	return p, err
 }
 
-// result is what the scores of all images amount to.
-func (e *evaluation) result(scores []float32) (*report.Result, error) {
-	r := &report.Result{Scores: scores, Classes: e.classNames()}
-	for _, s := range e.data.Samples {
-		r.Filenames = append(r.Filenames, s.Name)
-		r.Labels = append(r.Labels, s.Label)
+// result is what a prediction of the images amounts to.
+func (e *evaluation) result(p *eval.Prediction) (*report.Result, error) {
+	r := &report.Result{Scores: p.Scores, Classes: e.classNames()}
+	for _, i := range p.Samples {
+		r.Filenames = append(r.Filenames, e.data.Samples[i].Name)
+		r.Labels = append(r.Labels, e.data.Samples[i].Label)
 	}
 	if len(e.settings.Metrics) == 0 {
 		return r, nil
 	}
 	var err error
-	r.Metrics, err = metrics.Evaluate(scores, len(r.Classes), r.Labels, e.settings.Metrics, e.options)
+	r.Metrics, err = metrics.Evaluate(r.Scores, len(r.Classes), r.Labels, e.settings.Metrics, e.options)
 	return r, err
 }
 
 // report prints and writes what was asked for.
-func (e *evaluation) report(scores []float32) error {
-	r, err := e.result(scores)
+func (e *evaluation) report(p *eval.Prediction) error {
+	r, err := e.result(p)
 	if err != nil {
 		return err
+	}
+	if len(p.Bad) > 0 {
+		note(e.cmd, "%d of %d images can't be used and are left out of all results:", len(p.Bad), len(e.data.Samples))
+		for _, b := range p.Bad {
+			note(e.cmd, "%v", b.Err)
+		}
 	}
 	out := e.cmd.OutOrStdout()
 	for _, m := range r.Metrics {
@@ -130,7 +147,7 @@ func (e *evaluation) report(scores []float32) error {
 			return err
 		}
 	}
-	if err := e.paint(r); err != nil {
+	if err := e.paint(p.Samples, r); err != nil {
 		return err
 	}
 	return e.compare(r)
@@ -154,11 +171,11 @@ func (e *evaluation) compare(r *report.Result) error {
 	if e.other == nil {
 		return nil
 	}
-	scores, err := e.predict(e.otherPlan(), e.other, e.data.Samples)
+	p, err := e.predict(e.otherPlan(), e.other, e.data.Samples)
 	if err != nil {
 		return err
 	}
-	other, err := e.result(scores)
+	other, err := e.result(p)
 	if err != nil {
 		return err
 	}
@@ -178,7 +195,7 @@ func (e *evaluation) compare(r *report.Result) error {
 }
 
 // paint writes the images with their predictions for --show-dir.
-func (e *evaluation) paint(r *report.Result) error {
+func (e *evaluation) paint(samples []int, r *report.Result) error {
 	dir := e.settings.ShowDir
 	if dir == "" && e.settings.Show {
 		dir = "show"
@@ -191,7 +208,7 @@ func (e *evaluation) paint(r *report.Result) error {
 		return err
 	}
 	bar := newProgress(e.cmd, len(r.Labels), "painted")
-	err = paintAll(e.cmd.Context(), p, e.data.Samples, r, bar.add)
+	err = e.paintAll(p, samples, r, bar.add)
 	bar.end()
 	if cerr := p.Close(); err == nil {
 		err = cerr

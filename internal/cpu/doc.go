@@ -11,6 +11,6 @@
 // Feature maps alternate between two arenas. A large batch is run in groups of
 // images such that both arenas together stay within activationBytes (64 MiB),
 // or hold one image if that needs more: twice the largest feature map at most.
-// Besides there are some 600 KiB of scratch for each thread and the packed
+// Besides there is about a MiB of scratch for each thread and the packed
 // weights, which are about as large as the checkpoint's.
 package cpu

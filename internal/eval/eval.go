@@ -1,13 +1,11 @@
-// Package eval takes images through a network: it reads and transforms them on
-// all cores while the network runs, and gives their scores in the order of the
-// data set.
 package eval
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
 	"runtime"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -29,139 +27,142 @@ type Options struct {
 	BatchSize int
 	// Classes is the number of logits of an image.
 	Classes int
-	// Progress, unless nil, is called after each batch with the number of images
-	// in it.
-	Progress func(images int)
+	// Workers is how many images are read and transformed at a time; 0: as many
+	// as there are cores.
+	Workers int
+	// SkipBad leaves images that cannot be read, decoded or transformed out,
+	// where otherwise the first of them is an error.
+	SkipBad bool
+	// Progress, unless nil, is called after each batch with the number of
+	// samples that are done with it, bad ones included.
+	Progress func(samples int)
+	// Profile, unless nil, is filled with where the time went.
+	Profile *Profile
 }
 
-// channels of an image; networks of another number can't be tested on images.
-const channels = 3
+// Prediction is what the network made of the images.
+type Prediction struct {
+	// Scores are the softmax scores, a row of one for each class.
+	Scores []float32
+	// Samples tells which sample each row is of, in ascending order: all but
+	// the bad ones.
+	Samples []int
+	// Bad are the images that were left out, in the order of the samples.
+	Bad []BadImage
+}
 
-// Predict gives the softmax scores of each sample's image, rows of opts.Classes
-// values. Memory holds two batches of images, whatever the number of samples.
-func Predict(ctx context.Context, r Runner, p *preprocess.Pipeline, samples []dataset.Sample, opts Options) ([]float32, error) {
-	scores := make([]float32, len(samples)*opts.Classes)
+// BadImage is a sample whose image can't be used.
+type BadImage struct {
+	Sample int
+	Err    error // names the file
+}
+
+// Check reports samples that are not what the pipeline is for: files for one
+// that begins with LoadImageFromFile, arrays for one that does not, and as many
+// channels as its Normalize has.
+func Check(p *preprocess.Pipeline, samples []dataset.Sample) error {
 	if len(samples) == 0 {
-		return scores, nil
+		return nil
 	}
-	l, err := newLoader(p, samples)
-	if err != nil {
+	arrays := samples[0].Array != nil
+	switch {
+	case arrays && p.ReadsFiles():
+		return errors.New("the data set holds arrays: its pipeline must not have the step LoadImageFromFile")
+	case !arrays && !p.ReadsFiles():
+		return errors.New("the data set's images are files: its pipeline must begin with the step LoadImageFromFile")
+	}
+	return p.CheckChannels(channels(samples[0]))
+}
+
+// channels is how many the image of a sample has. Files are decoded to colour.
+func channels(s dataset.Sample) int {
+	if s.Array != nil {
+		return s.Array.Channels
+	}
+	return 3
+}
+
+// Predict gives the softmax scores of the samples' images.
+//
+// Memory: the images of two batches and of twice as many samples as there are
+// workers, rounded up to whole batches; and in each worker a file, its decoded
+// image and two results of transforms, of at most 32 MB each for long.
+func Predict(ctx context.Context, r Runner, p *preprocess.Pipeline, samples []dataset.Sample, opts Options) (*Prediction, error) {
+	if len(samples) == 0 {
+		return new(Prediction), nil
+	}
+	if err := Check(p, samples); err != nil {
 		return nil, err
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	free, ready := make(chan *batch, 2), make(chan *batch)
-	for range cap(free) {
-		free <- &batch{images: make([]float32, min(opts.BatchSize, len(samples))*l.imageLen())}
+	if opts.Workers < 1 {
+		opts.Workers = runtime.GOMAXPROCS(0)
 	}
-	g.Go(func() error {
-		defer close(ready)
-		for first := 0; first < len(samples); first += opts.BatchSize {
-			var b *batch
-			select {
-			case b = <-free:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			b.first, b.n = first, min(opts.BatchSize, len(samples)-first)
-			if err := l.load(ctx, b); err != nil {
-				return err
-			}
-			select {
-			case ready <- b:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		return nil
-	})
-	g.Go(func() error {
-		for b := range ready {
-			rows := scores[b.first*opts.Classes : (b.first+b.n)*opts.Classes]
-			if err := r.Run(ctx, rows, b.images[:b.n*l.imageLen()], b.n, l.height, l.width); err != nil {
-				return err
-			}
-			for ; len(rows) > 0; rows = rows[opts.Classes:] {
-				metrics.Softmax(rows[:opts.Classes], rows[:opts.Classes])
-			}
-			if opts.Progress != nil {
-				opts.Progress(b.n)
-			}
-			free <- b
-		}
-		return nil
-	})
+	s := &stream{pipeline: p, samples: samples, opts: opts, channels: channels(samples[0])}
+	if err := s.findSize(); err != nil {
+		return nil, err
+	}
+	out := &Prediction{
+		Scores:  make([]float32, len(samples)*opts.Classes),
+		Samples: make([]int, 0, len(samples)),
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	s.start(ctx, g)
+	g.Go(func() error { return out.run(ctx, r, s) })
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return scores, nil
-}
-
-// batch is the normalised images of n samples from first on.
-type batch struct {
-	first, n int
-	images   []float32
-}
-
-// loader reads and transforms images. All have the size of the first.
-type loader struct {
-	pipeline      *preprocess.Pipeline
-	samples       []dataset.Sample
-	height, width int
-}
-
-func newLoader(p *preprocess.Pipeline, samples []dataset.Sample) (*loader, error) {
-	l := &loader{pipeline: p, samples: samples}
-	first, err := l.image(0)
-	if err != nil {
-		return nil, err
+	if len(out.Samples) == 0 {
+		return nil, fmt.Errorf("none of the %d images can be used; the first: %w", len(samples), out.Bad[0].Err)
 	}
-	l.height, l.width = first.Height, first.Width
-	return l, nil
+	out.Scores = out.Scores[:len(out.Samples)*opts.Classes]
+	s.profile(opts.Profile)
+	return out, nil
 }
 
-func (l *loader) imageLen() int { return channels * l.height * l.width }
-
-// load fills a batch on all cores.
-func (l *loader) load(ctx context.Context, b *batch) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range b.n {
-		g.Go(func() error {
-			if err := ctx.Err(); err != nil {
+// run takes the batches in turn through the network.
+func (out *Prediction) run(ctx context.Context, r Runner, s *stream) error {
+	classes := s.opts.Classes
+	for {
+		asked := s.now()
+		b, err := s.next(ctx)
+		if b == nil || err != nil {
+			return err
+		}
+		s.waited += s.since(asked)
+		first := len(out.Samples)
+		if err := s.collect(b, out); err != nil {
+			return err
+		}
+		n := len(out.Samples) - first
+		if n > 0 {
+			rows := out.Scores[first*classes : (first+n)*classes]
+			started := s.now()
+			if err := r.Run(ctx, rows, b.images[:n*s.imageLen()], n, s.height, s.width); err != nil {
 				return err
 			}
-			m, err := l.image(b.first + i)
-			if err != nil {
-				return err
+			s.ran += s.since(started)
+			for ; len(rows) > 0; rows = rows[classes:] {
+				metrics.Softmax(rows[:classes], rows[:classes])
 			}
-			path := l.samples[b.first+i].Path
-			if m.Height != l.height || m.Width != l.width {
-				return fmt.Errorf("image %q is %d x %d after the pipeline, but %q is %d x %d: a network takes images of one size; end the resizing with CenterCrop, or resize to (height, width)",
-					path, m.Height, m.Width, l.samples[0].Path, l.height, l.width)
-			}
-			n := l.imageLen()
-			if err := l.pipeline.Tensor(m, b.images[i*n:(i+1)*n]); err != nil {
-				return fmt.Errorf("transforming image %q: %w", path, err)
-			}
-			return nil
-		})
+		}
+		if s.opts.Progress != nil {
+			s.opts.Progress(b.n)
+		}
+		s.free <- b
 	}
-	return g.Wait()
 }
 
-// image reads a sample's image and takes it through the 8-bit transforms.
-func (l *loader) image(i int) (*preprocess.Image, error) {
-	path := l.samples[i].Path
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading image: %w", err)
+// now is the time if it is measured.
+func (s *stream) now() time.Time {
+	if s.opts.Profile == nil {
+		return time.Time{}
 	}
-	m, err := preprocess.Decode(data)
-	if err != nil {
-		return nil, fmt.Errorf("reading image %q: %w", path, err)
+	return time.Now()
+}
+
+func (s *stream) since(t time.Time) time.Duration {
+	if s.opts.Profile == nil {
+		return 0
 	}
-	if m, err = l.pipeline.Apply(m); err != nil {
-		return nil, fmt.Errorf("transforming image %q: %w", path, err)
-	}
-	return m, nil
+	return time.Since(t)
 }

@@ -66,9 +66,9 @@ func requireLibrary(t *testing.T) {
 	case ok:
 		t.Log("decoding with", name)
 	case os.Getenv("REPVGG_REQUIRE_TURBOJPEG") != "":
-		t.Fatal("no libjpeg-turbo: ", name)
+		t.Fatal("no libjpeg-turbo:", name)
 	default:
-		t.Skip("skipped: no libjpeg-turbo: ", name)
+		t.Skip("skipped: no libjpeg-turbo:", name)
 	}
 }
 

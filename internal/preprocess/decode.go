@@ -42,7 +42,7 @@ type format struct {
 
 func sniff(data []byte) (format, bool) {
 	for _, f := range []format{
-		{"JPEG", []string{"\xff\xd8\xff"}, anew(decodeJPEG), jpegOrientation},
+		{"JPEG", []string{"\xff\xd8\xff"}, decodeJPEG, jpegOrientation},
 		{"PNG", []string{"\x89PNG\r\n\x1a\n"}, anew(decodePNG), pngOrientation},
 		{"BMP", []string{"BM"}, anew(decodeBMP), noOrientation},
 		{"TIFF", []string{"II\x2a\x00", "MM\x00\x2a"}, anew(decodeTIFF), exifOrientation},

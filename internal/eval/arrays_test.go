@@ -1,0 +1,91 @@
+package eval
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"repvgg/internal/dataset"
+)
+
+const fixtures = "../../testdata/datasets"
+
+// cifar reads the images of the fixture without its pickle: dataset refuses the
+// file for not being the published one.
+func cifar(t *testing.T) []dataset.Sample {
+	t.Helper()
+	const n, area = 5, 32 * 32
+	file, err := os.ReadFile(filepath.Join(fixtures, "cifar-10-batches-py", "test_batch"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, planes, ok := bytes.Cut(file, []byte("T\x00\x3c\x00\x00")) // a str of 15360 bytes
+	if !ok || len(planes) < n*3*area {
+		t.Fatal("the fixture has no images")
+	}
+	samples := make([]dataset.Sample, n)
+	for i := range samples {
+		pix := make([]byte, 3*area)
+		for k := range pix {
+			pix[k] = planes[3*area*i+area*(k%3)+k/3]
+		}
+		samples[i].Array = &dataset.Array{Height: 32, Width: 32, Channels: 3, Pix: pix}
+	}
+	return samples
+}
+
+// TestArrays compares what the network gets of CIFAR and MNIST images with what
+// mmcv's steps make of the arrays.
+func TestArrays(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(fixtures, "expected.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var expected struct {
+		Tensors []struct {
+			Set, Backend, Filter, SHA string
+			Height, Width             int
+			Mean, Std                 []float64
+			ToRGB                     bool `json:"to_rgb"`
+		}
+	}
+	if err := json.Unmarshal(data, &expected); err != nil {
+		t.Fatal(err)
+	}
+	if len(expected.Tensors) != 10 {
+		t.Fatalf("there are %d cases", len(expected.Tensors))
+	}
+	mnist, err := dataset.FromConfig(section(t, "type='MNIST', data_prefix='"+fixtures+"/mnist'"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sets := map[string][]dataset.Sample{"CIFAR10": cifar(t), "MNIST": mnist.Samples}
+	list := func(v []float64) string { return strings.ReplaceAll(fmt.Sprint(v), " ", ",") }
+	for _, c := range expected.Tensors {
+		steps := ""
+		if c.Backend != "" {
+			steps += fmt.Sprintf("dict(type='Resize', size=(%d, %d), backend='%s', interpolation='%s'), ", c.Height, c.Width, c.Backend, c.Filter)
+		}
+		if len(c.Mean) > 0 {
+			steps += fmt.Sprintf("dict(type='Normalize', mean=%s, std=%s, to_rgb=%s), ", list(c.Mean), list(c.Std), map[bool]string{true: "True", false: "False"}[c.ToRGB])
+		}
+		var r runner
+		if _, err := Predict(t.Context(), &r, pipeline(t, steps+collect), sets[c.Set], Options{BatchSize: 4, Classes: 2}); err != nil {
+			t.Fatal(err)
+		}
+		h := sha256.New()
+		if err := binary.Write(h, binary.LittleEndian, r.images); err != nil {
+			t.Fatal(err)
+		}
+		if got := hex.EncodeToString(h.Sum(nil)); got != c.SHA {
+			t.Errorf("%s, %s: tensors differ", c.Set, steps)
+		}
+	}
+}

@@ -1,0 +1,408 @@
+package eval
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+
+	"repvgg/internal/config"
+	"repvgg/internal/dataset"
+	"repvgg/internal/preprocess"
+)
+
+const (
+	load    = "dict(type='LoadImageFromFile'), "
+	collect = "dict(type='ImageToTensor', keys=['img']), dict(type='Collect', keys=['img'])"
+)
+
+// section is data.test of a config with these arguments.
+func section(t testing.TB, test string) config.Section {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "a.py")
+	if err := os.WriteFile(path, []byte("data = dict(test=dict("+test+"))\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := c.Root().Section("data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := data.Section("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func pipeline(t testing.TB, steps string) *preprocess.Pipeline {
+	t.Helper()
+	sections, err := section(t, "pipeline=["+steps+"]").Sections("pipeline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := preprocess.NewPipeline(sections)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// runner is a network of two classes whose logits are the first value of an
+// image and 0. It keeps what it is given.
+type runner struct {
+	images  []float32
+	batches []int
+	err     error // instead of working
+	block   bool  // until the context ends
+}
+
+func (r *runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error {
+	if r.block {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if r.err != nil {
+		return r.err
+	}
+	if len(dst) != 2*n || len(src)%(n*h*w) != 0 {
+		return fmt.Errorf("%d logits and %d values for %d images of %d x %d", len(dst), len(src), n, h, w)
+	}
+	r.images = append(r.images, src...)
+	r.batches = append(r.batches, n)
+	for i := range n {
+		dst[2*i], dst[2*i+1] = src[i*len(src)/n], 0
+	}
+	return nil
+}
+
+// numbered makes n samples of one grey pixel, whose value is its number modulo 256.
+func numbered(n int) []dataset.Sample {
+	samples := make([]dataset.Sample, n)
+	for i := range samples {
+		samples[i].Array = &dataset.Array{Height: 1, Width: 1, Channels: 1, Pix: []byte{byte(i)}}
+	}
+	return samples
+}
+
+// TestOrder takes samples through batches of every kind.
+func TestOrder(t *testing.T) {
+	p := pipeline(t, collect)
+	for _, n := range []int{1, 2, 7, 101} {
+		for _, size := range []int{1, 2, 7, 50, 200} {
+			for _, workers := range []int{0, 1, 3, 16} {
+				var r runner
+				progress := 0
+				got, err := Predict(t.Context(), &r, p, numbered(n), Options{BatchSize: size, Classes: 2, Workers: workers,
+					Progress: func(n int) { progress += n }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(got.Scores) != 2*n || len(got.Samples) != n || progress != n || len(got.Bad) != 0 {
+					t.Fatalf("%d scores, %d samples, progress %d of %d", len(got.Scores), len(got.Samples), progress, n)
+				}
+				for i := range n {
+					if r.images[i] != float32(i) || got.Samples[i] != i {
+						t.Fatalf("%d in batches of %d: image %d is %g", n, size, i, r.images[i])
+					}
+					// Both scores add up to 1, and the first grows with the logit.
+					if s := got.Scores[2*i:]; s[0]+s[1] != 1 || i > 0 && i < 10 && s[0] <= got.Scores[2*i-2] {
+						t.Fatalf("scores %v of image %d", s[:2], i)
+					}
+				}
+				for i, b := range r.batches {
+					if want := min(size, n-i*size); b != want {
+						t.Fatalf("batch %d has %d images, want %d", i, b, want)
+					}
+				}
+			}
+		}
+	}
+	got, err := Predict(t.Context(), &runner{}, p, nil, Options{BatchSize: 1, Classes: 2})
+	if err != nil || len(got.Scores) != 0 {
+		t.Errorf("no samples: %+v, %v", got, err)
+	}
+}
+
+// picture writes a PNG file of one colour.
+func picture(t *testing.T, path string, width, height int, grey byte) {
+	t.Helper()
+	m := image.NewGray(image.Rect(0, 0, width, height))
+	for i := range m.Pix {
+		m.Pix[i] = grey
+	}
+	m.SetGray(0, 0, color.Gray{grey})
+	var b bytes.Buffer
+	if err := png.Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// files makes ten samples: number 0 is large, 3 is missing, 4 text, 6 a folder, 9 empty.
+func files(t *testing.T) []dataset.Sample {
+	t.Helper()
+	root := t.TempDir()
+	samples := make([]dataset.Sample, 10)
+	for i := range samples {
+		name := fmt.Sprintf("%d.png", i)
+		samples[i] = dataset.Sample{Name: name, Path: filepath.Join(root, name)}
+		var err error
+		switch i {
+		case 3:
+		case 4:
+			err = os.WriteFile(samples[i].Path, []byte("text"), 0o600)
+		case 6:
+			err = os.Mkdir(samples[i].Path, 0o700)
+		case 9:
+			err = os.WriteFile(samples[i].Path, nil, 0o600)
+		case 0:
+			picture(t, samples[i].Path, 900, 900, 0)
+		default:
+			picture(t, samples[i].Path, 20+i, 30, byte(i))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return samples
+}
+
+func TestSkipBad(t *testing.T) {
+	samples := files(t)
+	for _, steps := range []string{
+		"dict(type='Resize', size=8), ",
+		// The size is known from the first good image only.
+		"dict(type='CenterCrop', crop_size=8), ",
+	} {
+		for _, size := range []int{1, 3, 4, 32} {
+			for _, first := range []int{0, 3} { // a good image, a bad one
+				var r runner
+				progress := 0
+				got, err := Predict(t.Context(), &r, pipeline(t, load+steps+collect), samples[first:],
+					Options{BatchSize: size, Classes: 2, SkipBad: true, Progress: func(n int) { progress += n }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var want []int
+				var wantBad []string
+				for i := first; i < 10; i++ {
+					switch i {
+					case 3:
+						wantBad = append(wantBad, "reading image: open "+samples[3].Path)
+					case 4:
+						wantBad = append(wantBad, fmt.Sprintf("reading image %q: unknown image format", samples[4].Path))
+					case 6:
+						wantBad = append(wantBad, fmt.Sprintf("reading image: %q is not a regular file", samples[6].Path))
+					case 9:
+						wantBad = append(wantBad, fmt.Sprintf("reading image %q: the file is empty", samples[9].Path))
+					default:
+						want = append(want, i-first)
+					}
+				}
+				if diff := cmp.Diff(want, got.Samples); diff != "" {
+					t.Error(diff)
+				}
+				if len(got.Scores) != 2*len(want) || progress != 10-first || len(got.Bad) != len(wantBad) {
+					t.Fatalf("%d scores, progress %d, %d bad", len(got.Scores), progress, len(got.Bad))
+				}
+				for k, i := range want {
+					if v := r.images[k*3*64]; v != float32(i+first) {
+						t.Errorf("row %d is of image %g, want %d", k, v, i+first)
+					}
+				}
+				for k, b := range got.Bad {
+					if !strings.HasPrefix(b.Err.Error(), wantBad[k]) || samples[first+b.Sample].Path == "" || !strings.Contains(wantBad[k], samples[first+b.Sample].Path) {
+						t.Errorf("sample %d is bad: %v, want %s", b.Sample, b.Err, wantBad[k])
+					}
+				}
+			}
+		}
+		_, err := Predict(t.Context(), &runner{}, pipeline(t, load+steps+collect), samples[3:5], Options{BatchSize: 1, Classes: 2, SkipBad: true})
+		if err == nil || !strings.Contains(err.Error(), "none of the 2 images can be used; the first: reading image: open") {
+			t.Errorf("all images bad: %v", err)
+		}
+	}
+}
+
+// TestFirstError wants the error of the first sample that has one, though later
+// ones fail sooner.
+func TestFirstError(t *testing.T) {
+	samples := files(t)
+	p := pipeline(t, load+"dict(type='Resize', size=8), "+collect)
+	for _, size := range []int{1, 2, 5, 16} {
+		for range 20 {
+			_, err := Predict(t.Context(), &runner{}, p, samples, Options{BatchSize: size, Classes: 2, Workers: 8})
+			if err == nil || !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), samples[3].Path) {
+				t.Fatalf("batches of %d: %v, want an error about %s", size, err, samples[3].Path)
+			}
+		}
+	}
+	// The first image that does not fit those before it, skipping or not.
+	crop := pipeline(t, load+"dict(type='CenterCrop', crop_size=28), "+collect)
+	for _, skip := range []bool{false, true} {
+		_, err := Predict(t.Context(), &runner{}, crop, samples[:3], Options{BatchSize: 8, Classes: 2, SkipBad: skip})
+		want := fmt.Sprintf("image %q is 28 x 21 (height x width) after the pipeline, but those before it are 28 x 28", samples[1].Path)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+	// An image that the transforms can't take is as bad as one that can't be read.
+	wide := pipeline(t, load+"dict(type='Resize', size=(100000, -1)), dict(type='CenterCrop', crop_size=8), "+collect)
+	_, err := Predict(t.Context(), &runner{}, wide, samples[:3], Options{BatchSize: 8, Classes: 2})
+	if err == nil || !strings.Contains(err.Error(), "transforming image") || !strings.Contains(err.Error(), samples[0].Path) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestRunnerError(t *testing.T) {
+	want := errors.New("out of memory")
+	for _, size := range []int{1, 10} {
+		if _, err := Predict(t.Context(), &runner{err: want}, pipeline(t, collect), numbered(500), Options{BatchSize: size, Classes: 2}); !errors.Is(err, want) {
+			t.Errorf("error %v, want %v", err, want)
+		}
+	}
+}
+
+// TestCancel ends a run in the middle: all goroutines must come to an end.
+func TestCancel(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for _, blocked := range []bool{true, false} {
+		ctx, cancel := context.WithCancel(t.Context())
+		var once sync.Once
+		time.AfterFunc(20*time.Millisecond, cancel)
+		_, err := Predict(ctx, &runner{block: blocked}, pipeline(t, collect), numbered(50_000),
+			Options{BatchSize: 1, Classes: 2, Workers: 4, Progress: func(int) { once.Do(cancel) }})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("blocked %v: error %v", blocked, err)
+		}
+	}
+	// Predict waits for its goroutines; the timer's may still be there.
+	for range 100 {
+		if runtime.NumGoroutine() <= before+1 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+}
+
+// TestBounded looks at how far the workers get while nobody takes the batches.
+func TestBounded(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var stopped sync.WaitGroup
+	defer stopped.Wait()
+	defer cancel()
+	for _, c := range []struct{ size, workers, batches int }{{1, 4, 10}, {3, 4, 5}, {32, 4, 3}, {1000, 4, 1}} {
+		s := &stream{pipeline: pipeline(t, collect), samples: numbered(1000), channels: 1, height: 1, width: 1,
+			opts: Options{BatchSize: c.size, Workers: c.workers}}
+		g, ctx := errgroup.WithContext(ctx)
+		s.start(ctx, g)
+		stopped.Go(func() { _ = g.Wait() })
+		// Whatever is handed out gets done, and no more is handed out.
+		for len(s.order) < c.batches || len(s.free) > 0 {
+			runtime.Gosched()
+		}
+		if len(s.order) != c.batches || cap(s.free) != c.batches {
+			t.Errorf("batches of %d: %d are in use, want %d", c.size, len(s.order), c.batches)
+		}
+		for range c.batches {
+			b := <-s.order
+			<-b.done
+			for i := range b.n {
+				if b.images[i] != float32(byte(b.first+i)) {
+					t.Errorf("image %d is %g", b.first+i, b.images[i])
+				}
+			}
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	arrays, files := numbered(1), []dataset.Sample{{Path: "a.png"}}
+	const norm = "dict(type='Normalize', mean=[1, 2, 3], std=[1, 1, 1]), "
+	for _, c := range []struct {
+		steps   string
+		samples []dataset.Sample
+		want    string
+	}{
+		{load, arrays, "its pipeline must not have the step LoadImageFromFile"},
+		{"", files, "its pipeline must begin with the step LoadImageFromFile"},
+		{norm, arrays, "Normalize has mean and std of 3 channels, but the images have 1"},
+		{load + norm, files, ""},
+		{"", arrays, ""},
+		{"", nil, ""},
+	} {
+		p := pipeline(t, c.steps+collect)
+		err := Check(p, c.samples)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: error %v, want %q", c.steps, err, c.want)
+		}
+		if c.want != "" {
+			if _, err := Predict(t.Context(), &runner{}, p, c.samples, Options{BatchSize: 1, Classes: 2}); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: Predict gives %v", c.steps, err)
+			}
+		}
+	}
+}
+
+func TestProfile(t *testing.T) {
+	samples := slices.DeleteFunc(files(t), func(s dataset.Sample) bool { return slices.Contains([]string{"3.png", "4.png", "6.png", "9.png"}, s.Name) })
+	var p Profile
+	_, err := Predict(t.Context(), &runner{}, pipeline(t, load+"dict(type='Resize', size=32), "+collect), samples,
+		Options{BatchSize: 4, Classes: 2, Workers: 2, Profile: &p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Images != 6 || p.Workers != 2 || p.Read <= 0 || p.Decode <= 0 || p.Transform <= 0 || p.Normalize <= 0 || p.Run <= 0 {
+		t.Errorf("%+v", p)
+	}
+	p = Profile{Images: 4, Workers: 2, Read: 2 * time.Millisecond, Decode: 8 * time.Millisecond, Transform: 4 * time.Millisecond,
+		Normalize: time.Millisecond, Wait: 500 * time.Millisecond, Run: 2 * time.Second}
+	want := `input, ms/image (4 images, 2 workers)
+  read             0.500
+  decode           2.000
+  resize, crop     1.000
+  normalize        0.250
+  total            3.750
+network: ran 2.00 s, waited 0.50 s for images`
+	if diff := cmp.Diff(want, p.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	samples := files(t)
+	m, err := Open(samples[5])
+	if err != nil || m.Width != 25 || m.Height != 30 || m.Pix[0] != 5 {
+		t.Errorf("%+v, %v", m, err)
+	}
+	for i, want := range map[int]string{3: "no such file", 4: "unknown image format", 6: "not a regular file"} {
+		if _, err := Open(samples[i]); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), samples[i].Path) {
+			t.Errorf("sample %d: error %v, want %q", i, err, want)
+		}
+	}
+	m, err = Open(numbered(3)[2])
+	if err != nil || !m.Grey || m.Pix[0] != 2 {
+		t.Errorf("%+v, %v", m, err)
+	}
+}

@@ -1,0 +1,162 @@
+package eval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"repvgg/internal/dataset"
+	"repvgg/internal/preprocess"
+)
+
+// stream is the images of all samples, batch by batch. All have the same size.
+type stream struct {
+	pipeline                *preprocess.Pipeline
+	samples                 []dataset.Sample
+	opts                    Options
+	channels, height, width int
+
+	free    chan *batch // those that may be filled anew
+	order   chan *batch // those handed out to workers, in the order of samples
+	workers []*worker
+
+	waited, ran time.Duration // of the network, if profiled
+}
+
+// batch is the images of n samples from first on.
+type batch struct {
+	first, n int
+	images   []float32
+	errs     []error // of each sample; nil if all is well
+	pending  atomic.Int32
+	done     chan struct{} // gets a value when none is pending any more
+}
+
+// job is the place of one image.
+type job struct {
+	batch *batch
+	slot  int
+}
+
+func (s *stream) imageLen() int { return s.channels * s.height * s.width }
+
+// findSize finds the size of the images after the pipeline: that of the first good
+// one, if the pipeline leaves it open.
+func (s *stream) findSize() error {
+	var ok bool
+	if s.height, s.width, ok = s.pipeline.OutputSize(); ok {
+		return nil
+	}
+	w := newWorker(s)
+	var first error
+	for i := range s.samples {
+		m, err := w.image(i)
+		if err == nil {
+			s.height, s.width = m.Height, m.Width
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+		if !s.opts.SkipBad {
+			return first
+		}
+	}
+	return fmt.Errorf("none of the %d images can be used; the first: %w", len(s.samples), first)
+}
+
+// start lets the feeder and the workers run.
+func (s *stream) start(ctx context.Context, g *errgroup.Group) {
+	size := min(max(s.opts.BatchSize, 1), len(s.samples))
+	count := 2 + (2*s.opts.Workers+size-1)/size
+	count = min(count, (len(s.samples)+size-1)/size)
+	s.free, s.order = make(chan *batch, count), make(chan *batch, count)
+	for range count {
+		s.free <- &batch{
+			images: make([]float32, size*s.imageLen()),
+			errs:   make([]error, size),
+			done:   make(chan struct{}, 1),
+		}
+	}
+	jobs := make(chan job, s.opts.Workers)
+	g.Go(func() error {
+		defer close(jobs)
+		defer close(s.order)
+		return s.feed(ctx, size, jobs)
+	})
+	for range s.opts.Workers {
+		w := newWorker(s)
+		s.workers = append(s.workers, w)
+		g.Go(func() error { return w.run(ctx, jobs) })
+	}
+}
+
+// feed hands out the samples in order.
+func (s *stream) feed(ctx context.Context, size int, jobs chan<- job) error {
+	for first := 0; first < len(s.samples); first += size {
+		var b *batch
+		select {
+		case b = <-s.free:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		b.first, b.n = first, min(size, len(s.samples)-first)
+		clear(b.errs)
+		b.pending.Store(int32(b.n))
+		s.order <- b // has room for all batches
+		for slot := range b.n {
+			select {
+			case jobs <- job{b, slot}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	return nil
+}
+
+// next waits for the next batch to be full; nil after the last.
+func (s *stream) next(ctx context.Context) (*batch, error) {
+	var b *batch
+	select {
+	case b = <-s.order:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if b == nil {
+		return nil, ctx.Err()
+	}
+	select {
+	case <-b.done:
+		return b, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// collect moves the good images of a batch together and lists which they are.
+// The first bad one is the error, unless bad ones are to be skipped.
+func (s *stream) collect(b *batch, out *Prediction) error {
+	n, good := s.imageLen(), 0
+	for slot, err := range b.errs[:b.n] {
+		sample := b.first + slot
+		var bad badImage
+		switch {
+		case err == nil:
+			if good != slot {
+				copy(b.images[good*n:(good+1)*n], b.images[slot*n:])
+			}
+			good++
+			out.Samples = append(out.Samples, sample)
+		case s.opts.SkipBad && errors.As(err, &bad):
+			out.Bad = append(out.Bad, BadImage{sample, bad.error})
+		default:
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"repvgg/internal/dataset"
+	"repvgg/internal/preprocess"
+)
+
+const (
+	// maxFile bounds an image file.
+	maxFile = 1 << 30
+	// maxKept bounds the buffer for files that a worker keeps.
+	maxKept = 32 << 20
+)
+
+// badImage is an error that is the image's fault.
+type badImage struct{ error }
+
+func (e badImage) Unwrap() error { return e.error }
+
+// worker reads and transforms one image at a time, in the same memory.
+type worker struct {
+	stream   *stream
+	images   *preprocess.Worker
+	file     []byte
+	profile  Profile
+	profiled bool
+}
+
+func newWorker(s *stream) *worker {
+	return &worker{stream: s, images: s.pipeline.NewWorker(), profiled: s.opts.Profile != nil}
+}
+
+func (w *worker) run(ctx context.Context, jobs <-chan job) error {
+	for {
+		var j job
+		var ok bool
+		select {
+		case j, ok = <-jobs:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !ok {
+			return nil
+		}
+		n := w.stream.imageLen()
+		j.batch.errs[j.slot] = w.fill(j.batch.first+j.slot, j.batch.images[j.slot*n:(j.slot+1)*n])
+		if j.batch.pending.Add(-1) == 0 {
+			j.batch.done <- struct{}{}
+		}
+	}
+}
+
+// fill writes the normalised image of sample i to dst.
+func (w *worker) fill(i int, dst []float32) error {
+	s := w.stream
+	m, err := w.image(i)
+	if err != nil {
+		return err
+	}
+	if m.Height != s.height || m.Width != s.width {
+		return fmt.Errorf("image %q is %d x %d (height x width) after the pipeline, but those before it are %d x %d: a network takes images of one size; end the resizing with CenterCrop, or resize to (height, width)",
+			s.samples[i].Path, m.Height, m.Width, s.height, s.width)
+	}
+	defer w.lap(&w.profile.Normalize)()
+	if err := s.pipeline.Tensor(m, dst); err != nil {
+		return fmt.Errorf("transforming image %q: %w", s.samples[i].Path, err)
+	}
+	return nil
+}
+
+// image takes a sample's image through the 8-bit transforms.
+func (w *worker) image(i int) (*preprocess.Image, error) {
+	s := &w.stream.samples[i]
+	w.profile.Images++
+	m, err := w.open(s)
+	if err != nil {
+		return nil, badImage{err}
+	}
+	defer w.lap(&w.profile.Transform)()
+	if m, err = w.images.Apply(m); err != nil {
+		return nil, badImage{fmt.Errorf("transforming image %q: %w", s.Path, err)}
+	}
+	return m, nil
+}
+
+// open reads and decodes an image.
+func (w *worker) open(s *dataset.Sample) (*preprocess.Image, error) {
+	if s.Array != nil {
+		return fromArray(s.Array), nil
+	}
+	stop := w.lap(&w.profile.Read)
+	data, err := readFile(s.Path, w.file)
+	stop()
+	if err != nil {
+		return nil, fmt.Errorf("reading image: %w", err)
+	}
+	if cap(data) <= maxKept {
+		w.file = data[:0]
+	}
+	defer w.lap(&w.profile.Decode)()
+	m, err := w.images.Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading image %q: %w", s.Path, err)
+	}
+	return m, nil
+}
+
+// lap adds the time until its result is called to d, if times are wanted.
+func (w *worker) lap(d *time.Duration) func() {
+	if !w.profiled {
+		return func() {}
+	}
+	start := time.Now()
+	return func() { *d += time.Since(start) }
+}
+
+// fromArray is an image of a data set that holds arrays. It shares their memory,
+// which no transform writes to.
+func fromArray(a *dataset.Array) *preprocess.Image {
+	return &preprocess.Image{Width: a.Width, Height: a.Height, Grey: a.Channels == 1, Pix: a.Pix}
+}
+
+// Open gives the image of a sample as it is before the pipeline.
+func Open(s dataset.Sample) (*preprocess.Image, error) {
+	if s.Array != nil {
+		return fromArray(s.Array), nil
+	}
+	data, err := readFile(s.Path, nil)
+	if err != nil {
+		return nil, fmt.Errorf("reading image: %w", err)
+	}
+	m, err := preprocess.Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading image %q: %w", s.Path, err)
+	}
+	return m, nil
+}
+
+// readFile is os.ReadFile into buf, where that is large enough.
+func readFile(path string, buf []byte) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%q is not a regular file", path)
+	}
+	size := info.Size()
+	if size > maxFile {
+		return nil, fmt.Errorf("%q has %d bytes: that is no image", path, size)
+	}
+	if int64(cap(buf)) < size {
+		buf = make([]byte, size+size/4)
+	}
+	n, err := io.ReadFull(f, buf[:size])
+	if err != nil {
+		return nil, fmt.Errorf("reading %q: %w", path, err)
+	}
+	return buf[:n], nil
+}
