@@ -35,6 +35,9 @@ type File struct {
 // Open reads the structure of a checkpoint: of a training run ({"state_dict":
 // ...} or {"model": ...}) or a bare state dict.
 func Open(path string) (*File, error) {
+	if scheme, _, isURL := strings.Cut(path, "://"); isURL && !strings.Contains(scheme, "/") {
+		return nil, fmt.Errorf("reading checkpoint %q: nothing is fetched from the network; download the file first and give its path", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading checkpoint: %w", err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -198,6 +199,16 @@ func (d decoder) items(s Section, key string, v Value, dst reflect.Value) error 
 	return nil
 }
 
+// mapKey is a dict's key as one of another kind: JSON writes int keys as strings.
+func mapKey(key Value, kind reflect.Kind) Value {
+	if text, ok := key.(string); ok && kind != reflect.String {
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n
+		}
+	}
+	return key
+}
+
 func (d decoder) dict(s Section, key string, v Value, dst reflect.Value) error {
 	dict, ok := v.(*Dict)
 	if !ok {
@@ -207,7 +218,7 @@ func (d decoder) dict(s Section, key string, v Value, dst reflect.Value) error {
 	for _, k := range dict.Keys() {
 		at := joinPath(key, k)
 		name := reflect.New(dst.Type().Key()).Elem()
-		if err := scalar(s, at, k, name); err != nil {
+		if err := scalar(s, at, mapKey(k, name.Kind()), name); err != nil {
 			want := "a string"
 			if name.Kind() != reflect.String {
 				want = "an int"

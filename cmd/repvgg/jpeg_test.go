@@ -1,0 +1,54 @@
+package main
+
+import (
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// TestDigitsAsJPEG tests both forms on JPEG re-encodings of the digits, against
+// the original's pipeline run beside it with OpenCV, Pillow and PyTorch.
+func TestDigitsAsJPEG(t *testing.T) {
+	const python = "/usr/bin/python3"
+	if err := exec.Command(python, "-c", "import torch, cv2, PIL").Run(); err != nil {
+		if os.Getenv("REPVGG_REQUIRE_TORCH") != "" {
+			t.Fatalf("PyTorch, OpenCV and Pillow are required, but: %v", err)
+		}
+		t.Skip("no PyTorch, OpenCV and Pillow (Debian's python3-torch, python3-opencv, python3-pil) on this machine")
+	}
+	digits := filepath.Join(testdata, "digits")
+	dir := t.TempDir()
+	if out, err := exec.Command(python, filepath.Join(digits, "jpeg_expectation.py"), dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var want result
+	readJSON(t, filepath.Join(dir, "expected.json"), &want)
+	if len(want.PredLabel) != 300 {
+		t.Fatalf("%d expectations", len(want.PredLabel))
+	}
+	for cfg, ckpt := range map[string]string{"repvgg-digits.py": "train.pth", "repvgg-digits_deploy.py": "deploy.pth"} {
+		out := filepath.Join(dir, cfg+".json")
+		_, stderr, status := repvgg(t, "test", filepath.Join(digits, "configs", cfg), filepath.Join(digits, ckpt), "--out", out,
+			"--cfg-options", "data.test.data_prefix="+filepath.Join(dir, "val"), "data.test.ann_file="+filepath.Join(dir, "val.txt"))
+		if status != 0 {
+			t.Fatal(stderr)
+		}
+		var got result
+		readJSON(t, out, &got)
+		worst := 0.0
+		for i, label := range want.PredLabel {
+			if got.PredLabel[i] != label {
+				t.Errorf("%s: image %d has label %d, want %d", cfg, i, got.PredLabel[i], label)
+			}
+			for c, v := range want.ClassScores[i] {
+				worst = max(worst, math.Abs(got.ClassScores[i][c]-v))
+			}
+		}
+		t.Logf("%s: largest difference of a score %.2g", cfg, worst)
+		if !(worst <= 1e-5) {
+			t.Errorf("%s: scores differ by %g", cfg, worst)
+		}
+	}
+}
