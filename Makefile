@@ -1,9 +1,9 @@
 # Everything a developer runs, by name. `make` alone builds.
-.PHONY: build demo test test-golden lint bench-convert clean rename
+.PHONY: build demo test test-golden lint generate bench-convert bench-input clean rename
 
 REPVGG := bin/repvgg
 DIGITS := testdata/digits
-GO_FILES := $(shell find . -name '*.go') go.mod go.sum
+GO_FILES := $(shell find . -name '*.go' -o -name '*.s' -o -name '*.c' -o -name '*.h') go.mod go.sum
 
 build: $(REPVGG)
 
@@ -27,6 +27,10 @@ lint:
 	go vet ./...
 	test -z "$$(gofmt -l .)"
 	golangci-lint run
+
+# The assembly, from its generator; the tree must be clean afterwards.
+generate:
+	go generate ./internal/cpu/kernel
 
 # The figures of docs/benchmarks.md on conversion.
 bench-convert: $(REPVGG)
