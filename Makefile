@@ -36,6 +36,11 @@ generate:
 bench-convert: $(REPVGG)
 	sh testdata/bench_convert.sh $(abspath $(REPVGG))
 
+# Reading and transforming alone, ours and Python's: make bench-input IMAGES=folder of JPEG files
+bench-input:
+	/usr/bin/python3 testdata/input_bench.py $(IMAGES)
+	REPVGG_BENCH_IMAGES=$(abspath $(IMAGES)) go test ./internal/eval -run XXX -bench Input
+
 # The module path stands in go.mod and in imports. To publish under another: make rename MODULE=host/owner/repvgg
 rename:
 	@test -n "$(MODULE)" || { echo "usage: make rename MODULE=host/owner/repvgg"; exit 2; }

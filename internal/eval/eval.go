@@ -98,7 +98,7 @@ func Predict(ctx context.Context, r Runner, p *preprocess.Pipeline, samples []da
 		opts.Workers = runtime.GOMAXPROCS(0)
 	}
 	s := &stream{pipeline: p, samples: samples, opts: opts, channels: channels(samples[0])}
-	if err := s.findSize(); err != nil {
+	if err := s.findSize(ctx); err != nil {
 		return nil, err
 	}
 	out := &Prediction{

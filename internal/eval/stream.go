@@ -46,7 +46,7 @@ func (s *stream) imageLen() int { return s.channels * s.height * s.width }
 
 // findSize finds the size of the images after the pipeline: that of the first good
 // one, if the pipeline leaves it open.
-func (s *stream) findSize() error {
+func (s *stream) findSize(ctx context.Context) error {
 	var ok bool
 	if s.height, s.width, ok = s.pipeline.OutputSize(); ok {
 		return nil
@@ -54,6 +54,9 @@ func (s *stream) findSize() error {
 	w := newWorker(s)
 	var first error
 	for i := range s.samples {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		m, err := w.image(i)
 		if err == nil {
 			s.height, s.width = m.Height, m.Width

@@ -96,10 +96,10 @@ func (s *scanner) opcode() (done bool, err error) {
 	case 'S', 'V':
 		return false, s.line(s.limit)
 	case 'c':
-		return false, errors.Join(s.line(maxNumber), s.line(maxNumber))
+		return false, s.name()
 	case 'i':
 		s.marks--
-		return false, errors.Join(s.line(maxNumber), s.line(maxNumber))
+		return false, s.name()
 	case 'K', 'h', 'q', 0x80, 0x82:
 		return false, s.bytes(1)
 	case 'M', 0x83:
@@ -164,6 +164,14 @@ func (s *scanner) prefixed(width int, limit uint64) error {
 		return fmt.Errorf("its pickled structure has an item of %d bytes", n)
 	}
 	return s.bytes(n)
+}
+
+// name copies the two lines of a class.
+func (s *scanner) name() error {
+	if err := s.line(maxNumber); err != nil {
+		return err
+	}
+	return s.line(maxNumber)
 }
 
 func (s *scanner) line(limit uint64) error {

@@ -4,5 +4,7 @@
 //
 // The way of an image is Decode (file -> 8-bit RGB), Pipeline.Apply (the
 // resizes and crops, 8-bit to 8-bit) and Pipeline.Tensor (normalise, HWC to
-// CHW); Pipeline.Run does all three.
+// CHW); Pipeline.Run does all three. A Worker does the same for one image after
+// the other, in the same memory. Images that a data set holds as arrays skip
+// the first.
 package preprocess

@@ -122,12 +122,12 @@ func (l *tapList) compute(k pillowKernel, in, out, from, to int, scratch *[]floa
 	l.firsts = grow(&l.firsts, to-from)
 	l.weights = grow(&l.weights, (to-from)*l.most)
 	clear(l.weights)
-	real := grow(scratch, l.most)
+	exact := grow(scratch, l.most)
 	pairs := true
 	l.signed = false
 	for i := range l.firsts {
 		center, first, last := reach(from + i)
-		w, sum := real[:max(0, last-first)], 0.0
+		w, sum := exact[:max(0, last-first)], 0.0
 		for j := range w {
 			w[j] = k.weight((float64(j+first) - center + 0.5) * inverse)
 			sum += w[j]

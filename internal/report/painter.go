@@ -102,11 +102,12 @@ const paintedSide = 320
 func enlarged(m *preprocess.Image) *image.RGBA {
 	k := max(paintedSide/max(m.Width, m.Height), 1)
 	out := image.NewRGBA(image.Rect(0, 0, m.Width*k, m.Height*k))
+	channels := m.Channels()
 	for y := range m.Height * k {
-		row, src := out.Pix[y*out.Stride:], m.Pix[y/k*3*m.Width:]
+		row, src := out.Pix[y*out.Stride:], m.Pix[y/k*channels*m.Width:]
 		for x := range m.Width * k {
-			copy(row[4*x:], src[x/k*3:][:3])
-			row[4*x+3] = 0xff
+			pixel := src[x/k*channels:][:channels]
+			row[4*x], row[4*x+1], row[4*x+2], row[4*x+3] = pixel[0], pixel[min(1, channels-1)], pixel[channels-1], 0xff
 		}
 	}
 	return out

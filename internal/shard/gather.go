@@ -77,7 +77,7 @@ func (g *Gathering) Fail(cause error) {
 		_ = os.WriteFile(g.fault(g.group.Rank), []byte(cause.Error()), 0o666)
 		return
 	}
-	g.Close()
+	_ = g.Close() // the cause matters more
 }
 
 // Close removes the folder. Only rank 0 does.
