@@ -8,7 +8,7 @@ GO_FILES := $(shell find . -name '*.go' -o -name '*.s' -o -name '*.c' -o -name '
 build: $(REPVGG)
 
 $(REPVGG): $(GO_FILES) $(shell find configs -name '*.py')
-	go build -o $@ ./cmd/repvgg
+	go build -trimpath -o $@ ./cmd/repvgg
 
 # The main job on the data of this repository: convert a trained checkpoint, then test both forms on 300 images.
 demo: $(REPVGG)
@@ -30,7 +30,7 @@ lint:
 
 # The assembly, from its generator; the tree must be clean afterwards.
 generate:
-	go generate ./internal/cpu/kernel
+	go generate ./internal/cpu/kernel ./internal/preprocess
 
 # The figures of docs/benchmarks.md on conversion.
 bench-convert: $(REPVGG)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"repvgg/internal/atomicfile"
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/config"
 	"repvgg/internal/convert"
@@ -30,6 +31,7 @@ type evaluation struct {
 	options   metrics.Options
 	items     []string
 	group     shard.Group
+	exchange  *shard.Gathering // with the other processes, or nil
 	plan      *model.Plan
 	ckpt      *checkpoint.File
 	other     *checkpoint.File // to compare with, or nil
@@ -38,44 +40,70 @@ type evaluation struct {
 	batchSize int
 }
 
-// newEvaluation finds whatever is wrong with the arguments, before any image is
-// read.
-func newEvaluation(cmd *cobra.Command, s *settings, cfgName, ckptPath string) (*evaluation, error) {
+// evaluate is repvgg test. Whatever is wrong with the arguments is found before
+// any image is read.
+func evaluate(cmd *cobra.Command, s *settings, cfgName, ckptPath string) error {
 	e := &evaluation{cmd: cmd, settings: s}
 	if err := e.checkFlags(); err != nil {
-		return nil, err
+		return err
 	}
-	cfg, err := config.Load(cfgName, s.CfgOptions)
+	if err := e.join(); err != nil {
+		return err
+	}
+	defer e.close()
+	err := e.prepare(cfgName, ckptPath)
+	if err == nil {
+		err = e.run()
+	}
+	if err != nil && e.exchange != nil {
+		e.exchange.Fail(err)
+	}
+	return err
+}
+
+// join meets the other processes of a launcher first, so that the failure of
+// one ends them all.
+func (e *evaluation) join() error {
+	if e.group.World == 1 {
+		return nil
+	}
+	dir, err := e.group.Dir(e.settings.TmpDir)
 	if err != nil {
-		return nil, err
+		return usageError{err}
+	}
+	e.exchange, err = e.group.Join(e.cmd.Context(), dir)
+	return err
+}
+
+// prepare reads the config, the list of images and the checkpoint.
+func (e *evaluation) prepare(cfgName, ckptPath string) error {
+	cfg, err := config.Load(cfgName, e.settings.CfgOptions)
+	if err != nil {
+		return err
 	}
 	if e.plan, err = model.FromConfig(cfg); err != nil {
-		return nil, err
+		return err
 	}
 	if err := e.readData(cfg); err != nil {
-		return nil, err
+		return err
 	}
 	if have := e.data.Channels(); e.plan.InChannels != have {
-		return nil, fmt.Errorf("config %q describes a network for %d channels, but the images have %d", cfgName, e.plan.InChannels, have)
+		return fmt.Errorf("config %q describes a network for %d channels, but the images have %d", cfgName, e.plan.InChannels, have)
 	}
 	if err := eval.Check(e.pipeline, e.data.Samples); err != nil {
-		return nil, fmt.Errorf("config %q: %w", cfgName, err)
+		return fmt.Errorf("config %q: %w", cfgName, err)
 	}
 	if err := e.checkLabels(); err != nil {
-		return nil, err
+		return err
 	}
 	if e.group.Rank == 0 {
-		noteConfig(cmd, cfg)
+		noteConfig(e.cmd, cfg)
 		for _, w := range append(slices.Clip(e.data.Warnings), e.data.LabelWarnings(e.plan.Head.Classes)...) {
-			note(cmd, "%s", w)
+			note(e.cmd, "%s", w)
 		}
 		e.noteDecoder()
 	}
-	if err := e.openCheckpoints(ckptPath); err != nil {
-		e.close()
-		return nil, err
-	}
-	return e, nil
+	return e.openCheckpoints(ckptPath)
 }
 
 // noteDecoder says so if JPEG files will be decoded without libjpeg-turbo.
@@ -150,19 +178,37 @@ func (e *evaluation) checkFlags() error {
 	if len(s.ShowOptions) > 0 {
 		note(e.cmd, "--show-options has no effect: painting adapts to the image")
 	}
+	return e.checkOutputs()
+}
+
+// checkOutputs checks the files to write: their formats, and that they can
+// stand where they shall.
+func (e *evaluation) checkOutputs() error {
+	s := e.settings
 	for _, f := range []struct {
 		path  string
 		check func(string) error
-	}{{s.Out, report.CheckPath}, {s.Confusion, report.CheckConfusionPath}, {s.CompareOut, report.CheckComparisonPath}} {
+	}{
+		{s.Out, report.CheckPath}, {s.Confusion, report.CheckConfusionPath}, {s.CompareOut, report.CheckComparisonPath},
+		{s.PerClass, func(path string) error {
+			if ext := filepath.Ext(path); ext != ".csv" {
+				return fmt.Errorf("unsupported format %q of table of classes %q: name it .csv", ext, path)
+			}
+			return nil
+		}},
+	} {
 		if f.path == "" {
 			continue
 		}
 		if err := f.check(f.path); err != nil {
-			return err
+			return usageError{err}
+		}
+		if err := atomicfile.Check(f.path); err != nil {
+			return fmt.Errorf("writing results: %w", err)
 		}
 	}
-	if ext := filepath.Ext(s.PerClass); s.PerClass != "" && ext != ".csv" {
-		return fmt.Errorf("unsupported format %q of table of classes %q: name it .csv", ext, s.PerClass)
+	if info, err := os.Stat(s.ShowDir); s.ShowDir != "" && err == nil && !info.IsDir() {
+		return fmt.Errorf("painting images: %q is not a folder", s.ShowDir)
 	}
 	return nil
 }

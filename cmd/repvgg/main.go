@@ -13,7 +13,12 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// A second signal ends the process at once.
+	context.AfterFunc(ctx, stop)
+	// A reader of stdout that has gone is an error of writing, after which
+	// temporary files are removed.
+	signal.Ignore(syscall.SIGPIPE)
 	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(status)
@@ -23,10 +28,14 @@ func main() {
 // interruption.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cmd := newRootCmd()
-	cmd.SetOut(stdout)
+	out := &checkedWriter{w: stdout}
+	cmd.SetOut(out)
 	cmd.SetErr(stderr)
 	cmd.SetArgs(spreadLists(cmd, args))
 	err := cmd.ExecuteContext(ctx)
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("writing to stdout: %w", out.err)
+	}
 	if err == nil {
 		return 0
 	}
@@ -34,12 +43,42 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "repvgg: interrupted")
 		return 130
 	}
-	fmt.Fprintln(stderr, "repvgg: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+	fmt.Fprintln(stderr, "repvgg: "+oneLine(err.Error()))
 	var usage usageError
 	if errors.As(err, &usage) {
 		return 2
 	}
 	return 1
+}
+
+// oneLine makes a message one line of bounded length without control
+// characters: names in it may come from a hostile file.
+func oneLine(text string) string {
+	const most = 4000
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, strings.ReplaceAll(text, "\n", "; "))
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "..."
+	}
+	return text
+}
+
+// checkedWriter remembers the first error of writing, which printing ignores.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
 }
 
 // usageError is an error in how the command was called.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -66,6 +67,9 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 		return err
 	}
 	defer src.Close()
+	if sameFile(srcPath, dstPath) {
+		return fmt.Errorf("writing checkpoint %q: it is the training checkpoint itself, whose branches can't be had back; give another name", dstPath)
+	}
 	if err := convert.Match(src, plan); err != nil {
 		return err
 	}
@@ -81,6 +85,12 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "Done! Save at path \"%s\"\n", dstPath)
 	return nil
+}
+
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
 // loadPlan reads a config and the network it describes.

@@ -26,11 +26,13 @@ REPVGG_THREADS) or in a file repvgg.yaml of the current folder (threads: 4); a
 flag wins over a variable, a variable over the file.
 
 Results are printed on stdout; progress, notes and errors on stderr. The exit
-status is 0, 1 after a failure, 2 after wrong usage.`,
+status is 0, 1 after a failure, 2 after wrong usage, 130 after an interruption.`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.ArbitraryArgs,
+		// How many letters a misspelt command may differ by to be suggested.
+		SuggestionsMinimumDistance: 2,
+		Args:                       cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return cmd.Help()

@@ -11,7 +11,6 @@ import (
 	"repvgg/internal/metrics"
 	"repvgg/internal/model"
 	"repvgg/internal/report"
-	"repvgg/internal/shard"
 	"repvgg/internal/tensor"
 )
 
@@ -28,23 +27,11 @@ func (e *evaluation) run() error {
 		}
 		return e.report(p)
 	}
-	dir, err := e.group.Dir(e.settings.TmpDir)
-	if err != nil {
-		return usageError{err}
-	}
-	exchange, err := e.group.Join(e.cmd.Context(), dir)
-	if err != nil {
+	scores, err := e.share()
+	if err != nil || e.group.Rank > 0 {
 		return err
 	}
-	scores, err := e.share(exchange)
-	if err != nil {
-		exchange.Fail(err)
-		return err
-	}
-	if e.group.Rank > 0 {
-		return nil
-	}
-	if err := exchange.Close(); err != nil {
+	if err := e.exchange.Close(); err != nil {
 		return err
 	}
 	all := &eval.Prediction{Scores: scores, Samples: make([]int, len(e.data.Samples))}
@@ -55,7 +42,7 @@ func (e *evaluation) run() error {
 }
 
 // share predicts this process's share of the images and gathers all.
-func (e *evaluation) share(exchange *shard.Gathering) ([]float32, error) {
+func (e *evaluation) share() ([]float32, error) {
 	var own []dataset.Sample
 	for _, i := range e.group.Indices(len(e.data.Samples)) {
 		own = append(own, e.data.Samples[i])
@@ -64,7 +51,7 @@ func (e *evaluation) share(exchange *shard.Gathering) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	return exchange.Gather(e.cmd.Context(), p.Scores, e.plan.Head.Classes, len(e.data.Samples))
+	return e.exchange.Gather(e.cmd.Context(), p.Scores, e.plan.Head.Classes, len(e.data.Samples))
 }
 
 // predict runs a checkpoint on samples.
@@ -153,13 +140,21 @@ func (e *evaluation) report(p *eval.Prediction) error {
 	return e.compare(r)
 }
 
-// warnOfChance says so if the accuracy is what guessing gives.
+// warnOfChance says so if scores are no numbers, or if the accuracy is what
+// guessing gives.
 func (e *evaluation) warnOfChance(r *report.Result) {
-	correct := 0
+	correct, invalid := 0, 0
 	for i, label := range r.Labels {
-		if metrics.ArgMax(r.Scores[i*len(r.Classes):][:len(r.Classes)]) == label {
+		row := r.Scores[i*len(r.Classes):][:len(r.Classes)]
+		if row[0] != row[0] { // softmax makes all of a row NaN, or none
+			invalid++
+		} else if metrics.ArgMax(row) == label {
 			correct++
 		}
+	}
+	if invalid > 0 {
+		note(e.cmd, "the scores of %d of %d images are NaN: the checkpoint holds weights that are not finite, or too large", invalid, len(r.Labels))
+		return
 	}
 	if w := e.data.ChanceWarning(correct, len(r.Labels), len(r.Classes)); w != "" {
 		note(e.cmd, "%s", w)

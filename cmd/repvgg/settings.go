@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 )
 
@@ -50,7 +52,7 @@ func readSettings(cmd *cobra.Command) (*settings, error) {
 	// Alone with the file, every key must be a setting: a misspelt one would have
 	// no effect.
 	if err := v.UnmarshalExact(&settings{}); err != nil {
-		return nil, fmt.Errorf("reading settings %q: %w", settingsFile, err)
+		return nil, fmt.Errorf("reading settings %q: %s", settingsFile, flatten(err))
 	}
 	v.SetEnvPrefix("REPVGG")
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
@@ -58,12 +60,50 @@ func readSettings(cmd *cobra.Command) (*settings, error) {
 	if err := v.BindPFlags(cmd.LocalFlags()); err != nil {
 		return nil, err
 	}
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		// viper would split a variable at commas, also within brackets.
+		if text := os.Getenv(variable(f.Name)); text != "" && f.Annotations[listFlag] != nil && !f.Changed {
+			v.Set(f.Name, splitWords(text, f.Value.Type() == "stringSlice"))
+		}
+	})
 	var s settings
 	if err := v.Unmarshal(&s); err != nil {
-		return nil, usageError{fmt.Errorf("reading settings: %w", err)}
+		return nil, usageError{fmt.Errorf("reading settings (flags, REPVGG_* variables, %s): %s", settingsFile, flatten(err))}
 	}
 	if s.Threads < 0 {
 		return nil, usageError{errors.New("--threads must not be negative; 0 takes all cores")}
 	}
 	return &s, nil
+}
+
+// variable is the environment variable of a flag.
+func variable(flag string) string {
+	return "REPVGG_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// splitWords splits the value of a variable that holds a list as a command line
+// would be: at spaces, and at commas too if wanted, but not within brackets.
+func splitWords(text string, commas bool) []string {
+	depth := 0
+	return strings.FieldsFunc(text, func(r rune) bool {
+		switch r {
+		case '(', '[', '{':
+			depth++
+		case ')', ']', '}':
+			depth--
+		}
+		return depth <= 0 && (r == ' ' || r == '\t' || r == '\n' || commas && r == ',')
+	})
+}
+
+// flatten makes one line of the decoder's list of errors.
+func flatten(err error) string {
+	var parts []string
+	for line := range strings.Lines(err.Error()) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "decoding failed due to") {
+			parts = append(parts, strings.TrimPrefix(line, "'' "))
+		}
+	}
+	return strings.Join(parts, "; ")
 }

@@ -34,12 +34,7 @@ original.`,
 			if err != nil {
 				return err
 			}
-			e, err := newEvaluation(cmd, s, args[0], args[1])
-			if err != nil {
-				return err
-			}
-			defer e.close()
-			return e.run()
+			return evaluate(cmd, s, args[0], args[1])
 		},
 	}
 	addTestFlags(cmd)

@@ -20,17 +20,25 @@ type File struct {
 	*os.File
 	path     string
 	finished bool
+	// made are the folders that Create made, the innermost first.
+	made []string
 }
 
 // Create starts the file that will become path; the parent folders are made. A
 // path that exists and is no regular file, such as a folder or a device, is an
 // error.
-func Create(path string) (*File, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+func Create(path string) (f *File, err error) {
+	if err := Check(path); err != nil {
 		return nil, err
 	}
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%q exists and is not a regular file", path)
+	made := missingFolders(filepath.Dir(path))
+	defer func() {
+		if err != nil {
+			removeAll(made)
+		}
+	}()
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return nil, err
 	}
 	dir, base := filepath.Split(path)
 	// As os.CreateTemp, but with the permissions that the umask gives, since the
@@ -39,13 +47,48 @@ func Create(path string) (*File, error) {
 		name := filepath.Join(dir, "."+base+"."+strconv.FormatUint(rand.Uint64(), 36)+".tmp")
 		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		if err == nil {
-			return &File{File: f, path: path}, nil
+			return &File{File: f, path: path, made: made}, nil
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			return nil, err
 		}
 	}
 	return nil, fmt.Errorf("found no free temporary name beside %q", path)
+}
+
+// Check reports a path that Create would refuse: one that exists and is no
+// regular file, or that would stand below a file. It changes nothing.
+func Check(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%q exists and is not a regular file", path)
+	}
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err == nil && !info.IsDir() {
+			return fmt.Errorf("%q is not a folder", dir)
+		}
+		if err == nil || dir == filepath.Dir(dir) {
+			return nil
+		}
+	}
+}
+
+// missingFolders are dir and those above it that do not exist, dir first.
+func missingFolders(dir string) []string {
+	var missing []string
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			return missing
+		}
+		missing = append(missing, dir)
+	}
+}
+
+// removeAll removes folders that are still empty.
+func removeAll(dirs []string) {
+	for _, dir := range dirs {
+		os.Remove(dir)
+	}
 }
 
 // Finish forces what was written to the disk and closes the file, which keeps
@@ -72,6 +115,7 @@ func (f *File) Commit() error {
 	if err := os.Rename(f.Name(), f.path); err != nil {
 		return err
 	}
+	f.made = nil
 	return syncDir(filepath.Dir(f.path))
 }
 
@@ -88,10 +132,12 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// Abort removes the unfinished file. After Commit it does nothing.
+// Abort removes the unfinished file, and the folders that were made for it.
+// After Commit it does nothing.
 func (f *File) Abort() {
 	f.Close()
 	os.Remove(f.Name())
+	removeAll(f.made)
 }
 
 // Write creates path with what fill writes. fill may leave errors of writing to

@@ -131,7 +131,7 @@ func TestCreateErrors(t *testing.T) {
 	for _, c := range []struct{ path, want string }{
 		{dir, "not a regular file"},
 		{os.DevNull, "not a regular file"},
-		{filepath.Join(file, "below"), "not a directory"},
+		{filepath.Join(file, "below"), "is not a folder"},
 	} {
 		if _, err := Create(c.path); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("Create(%q): %v, want %q", c.path, err, c.want)

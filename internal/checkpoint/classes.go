@@ -15,7 +15,7 @@ import (
 // nothing of it runs.
 func classFor(module, name string) (any, error) {
 	if runsCode(module, name) {
-		return nil, fmt.Errorf("it asks whoever loads it to call %s.%s, which no checkpoint needs: it may be malicious, and nothing of it was run", module, name)
+		return nil, fmt.Errorf("it asks whoever loads it to call %.80q, which no checkpoint needs: it may be malicious, and nothing of it was run", module+"."+name)
 	}
 	switch module {
 	case "torch", "torch.cuda", "torch.storage":
@@ -112,6 +112,14 @@ func (*opaque) Add(any) {}
 func rebuildTensor(args []any) (any, error) {
 	if len(args) < 4 || len(args) > 7 {
 		return nil, fmt.Errorf("a tensor is rebuilt from %d values", len(args))
+	}
+	if len(args) == 7 {
+		// Metadata: a view that is to be negated or conjugated when it is read.
+		for k, v := range dictItemsOrNone(args[6]) {
+			if v != false {
+				return nil, fmt.Errorf("a tensor is a lazy view (%v); save tensor.resolve_neg().resolve_conj() instead", k)
+			}
+		}
 	}
 	s, ok := args[0].(*storage)
 	if !ok {

@@ -24,6 +24,9 @@ type File struct {
 	// Averages counts the tensors of mmcv's EMAHook (ema_*), which are left out
 	// as the original leaves them out.
 	Averages int
+	// Unreadable are the entries of the state dict that are no tensors of a type
+	// that is read.
+	Unreadable map[string]bool
 	// Classes are the names of the classes that the training framework
 	// recorded; nil if it did not.
 	Classes []string
@@ -35,6 +38,10 @@ type File struct {
 // Open reads the structure of a checkpoint: of a training run ({"state_dict":
 // ...} or {"model": ...}) or a bare state dict.
 func Open(path string) (*File, error) {
+	// Looked at before it is opened: opening a pipe would wait for its writer.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("reading checkpoint %q: it is not a regular file", path)
+	}
 	if scheme, _, isURL := strings.Cut(path, "://"); isURL && !strings.Contains(scheme, "/") {
 		return nil, fmt.Errorf("reading checkpoint %q: nothing is fetched from the network; download the file first and give its path", path)
 	}
@@ -81,9 +88,6 @@ func (c *File) read() error {
 	info, err := c.f.Stat()
 	if err != nil {
 		return err
-	}
-	if !info.Mode().IsRegular() {
-		return errors.New("it is not a regular file")
 	}
 	head := make([]byte, len(legacyMagic))
 	n, err := c.f.ReadAt(head, 0)
@@ -134,14 +138,22 @@ func (c *File) readRoot(root any) error {
 }
 
 func (c *File) readState(items iter.Seq2[any, any]) error {
-	c.Tensors = make(map[string]*Tensor)
+	c.Tensors, c.Unreadable = make(map[string]*Tensor), make(map[string]bool)
+	prefixed := make(map[string]string)
 	for k, v := range items {
-		name, isName := k.(string)
+		full, isName := k.(string)
 		t, isTensor := v.(*Tensor)
+		name := strings.TrimPrefix(full, "module.")
+		if isName && !isTensor {
+			c.Unreadable[name] = true
+		}
 		if !isName || !isTensor {
 			continue
 		}
-		name = strings.TrimPrefix(name, "module.")
+		if prefixed[name] != "" && prefixed[name] != full {
+			return fmt.Errorf("tensor %.80q is there twice: with the prefix \"module.\" and without", name)
+		}
+		prefixed[name] = full
 		// EMAHook's buffers have their dots replaced, so no module owns them.
 		if strings.HasPrefix(name, "ema_") && !strings.Contains(name, ".") {
 			c.Averages++
@@ -153,7 +165,7 @@ func (c *File) readState(items iter.Seq2[any, any]) error {
 		c.Tensors[name] = &Tensor{Name: name, View: t.View, storage: t.storage}
 	}
 	if len(c.Names) == 0 {
-		return errors.New("its state dict holds no tensors")
+		return errors.New("its state dict holds no tensors (looked for under state_dict, model, or the file as a whole)")
 	}
 	return nil
 }
@@ -202,6 +214,14 @@ func dictItems(v any) (iter.Seq2[any, any], bool) {
 		}, true
 	}
 	return nil, false
+}
+
+// dictItemsOrNone is dictItems of a value that may be something else.
+func dictItemsOrNone(v any) iter.Seq2[any, any] {
+	if items, ok := dictItems(v); ok {
+		return items
+	}
+	return func(func(any, any) bool) {}
 }
 
 // pythonType names a value's type for a message.

@@ -163,7 +163,13 @@ type inflatedEntry struct {
 	mu  sync.Mutex
 	r   io.ReadCloser
 	pos int64
+	// inflated is how many bytes all starts together came to.
+	inflated int64
 }
+
+// maxInflations bounds how often an entry may be inflated: what converting,
+// verifying and testing take, not what a hostile view could ask for.
+const maxInflations = 8
 
 // Size implements source.
 func (e *inflatedEntry) Size() int64 { return int64(e.file.UncompressedSize64) }
@@ -181,6 +187,10 @@ func (e *inflatedEntry) ReadAt(p []byte, off int64) (int, error) {
 			return 0, err
 		}
 		e.r, e.pos = r, 0
+	}
+	e.inflated += off - e.pos + int64(len(p))
+	if e.inflated > maxInflations*e.Size()+chunk {
+		return 0, errors.New("it is compressed and its tensors jump about in it; load and save the file with torch")
 	}
 	skipped, err := io.CopyN(io.Discard, e.r, off-e.pos)
 	e.pos += skipped

@@ -138,6 +138,11 @@ func (f *fuser) block(b *model.Block) error {
 		return err
 	}
 	branches.bias(bias)
+	for c, v := range bias {
+		if err := f.checkFinite(b, "bias", c, v-v); err != nil {
+			return err
+		}
+	}
 	return f.send(bias)
 }
 
@@ -182,7 +187,7 @@ func (f *fuser) norm(b *model.Block, names model.ConvBN) (*affine, error) {
 	a := &affine{scale: make([]float32, b.Out), shift: make([]float32, b.Out)}
 	eps := float32(b.Eps)
 	for c := range a.scale {
-		if !(variance[c] >= 0) {
+		if !(variance[c] >= 0 && variance[c] <= math.MaxFloat32) {
 			return nil, fmt.Errorf("reading checkpoint %q: block %q: %s of channel %d is %v; the training run diverged, or the file is damaged",
 				f.src.Path, b.Name, names.Var(), c, variance[c])
 		}
@@ -225,7 +230,10 @@ func (f *fuser) weight(b *model.Block, br branches) error {
 		}
 		for c := from; c < to; c++ {
 			at := (c - from) * in
-			br.fuseChannel(c, kernels[at*9:(at+in)*9], f.w1[at:at+in])
+			zero := br.fuseChannel(c, kernels[at*9:(at+in)*9], f.w1[at:at+in])
+			if err := f.checkFinite(b, "weight", c, zero); err != nil {
+				return err
+			}
 		}
 		if err := f.send(kernels); err != nil {
 			return err
@@ -238,8 +246,8 @@ func (f *fuser) weight(b *model.Block, br branches) error {
 // into the sum of the block's branches, in the order (W3 + pad(W1)) + Wid. Where
 // a branch has no weight the original adds a zero, which decides the sign of a
 // sum that is zero. The conversions keep a compiler from fusing a product into
-// a sum.
-func (br *branches) fuseChannel(c int, kernels, centers []float32) {
+// a sum. The result is 0, or NaN if a fused weight is not finite.
+func (br *branches) fuseChannel(c int, kernels, centers []float32) (zero float32) {
 	s3, s1 := br.conv3x3.scale[c], br.conv1x1.scale[c]
 	own, identity, around := -1, float32(0), float32(0)
 	if br.identity != nil {
@@ -262,7 +270,19 @@ func (br *branches) fuseChannel(c int, kernels, centers []float32) {
 		k[6] = float32(s3*k[6]) + 0 + around
 		k[7] = float32(s3*k[7]) + 0 + around
 		k[8] = float32(s3*k[8]) + 0 + around
+		// Multiplied by 0 one by one, so that a large sum can't overflow.
+		zero += k[0]*0 + k[1]*0 + k[2]*0 + k[3]*0 + k[4]*0 + k[5]*0 + k[6]*0 + k[7]*0 + k[8]*0
 	}
+	return zero
+}
+
+// checkFinite refuses a channel of a block of which zero, a product with 0, is NaN.
+func (f *fuser) checkFinite(b *model.Block, what string, channel int, zero float32) error {
+	if zero == 0 {
+		return nil
+	}
+	return fmt.Errorf("reading checkpoint %q: block %q: the fused %s of channel %d is not finite; the training run diverged, or the file is damaged",
+		f.src.Path, b.Name, what, channel)
 }
 
 // read reads output channels [from, to) of a convolution.

@@ -17,12 +17,14 @@ func Match(c *checkpoint.File, p *model.Plan) error {
 	if err := matchForm(c, p); err != nil {
 		return err
 	}
-	var missing, misshapen []string
+	var missing, unreadable, misshapen []string
 	known := make(map[string]bool)
 	for _, spec := range p.Tensors() {
 		known[spec.Name] = true
 		t := c.Tensors[spec.Name]
 		switch {
+		case t == nil && c.Unreadable[spec.Name]:
+			unreadable = append(unreadable, spec.Name)
 		case t == nil:
 			missing = append(missing, spec.Name)
 		case !slices.Equal(t.Shape, spec.Shape):
@@ -33,14 +35,14 @@ func Match(c *checkpoint.File, p *model.Plan) error {
 	var unexpected []string
 	for _, name := range c.Names {
 		if !known[name] && !model.IsCounter(name) {
-			unexpected = append(unexpected, name)
+			unexpected = append(unexpected, printable(name))
 		}
 	}
 	var faults []string
 	for _, f := range []struct {
 		what  string
 		names []string
-	}{{"missing", missing}, {"unexpected", unexpected}, {"misshapen", misshapen}} {
+	}{{"missing", missing}, {"of a type that is not read (complex, quantized, sparse; save tensor.float())", unreadable}, {"unexpected", unexpected}, {"misshapen", misshapen}} {
 		if len(f.names) > 0 {
 			faults = append(faults, fmt.Sprintf("%s: %s", f.what, enumerate(f.names)))
 		}
@@ -67,6 +69,14 @@ func matchForm(c *checkpoint.File, p *model.Plan) error {
 	default:
 		return fmt.Errorf("checkpoint %q holds the train form, but the config is a deploy config; use the train config, or convert the checkpoint with repvgg reparameterize", c.Path)
 	}
+}
+
+// printable is a name from a file as it may stand in a message.
+func printable(name string) string {
+	if quoted := fmt.Sprintf("%.80q", name); quoted != `"`+name+`"` {
+		return quoted
+	}
+	return name
 }
 
 // enumerate lists the first few names.

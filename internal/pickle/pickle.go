@@ -7,10 +7,12 @@ package pickle
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/nlpodyssey/gopickle/pickle"
 	"github.com/nlpodyssey/gopickle/types"
@@ -36,9 +38,23 @@ const (
 	maxMarks = 1000
 	// maxNumber bounds the digits of a number and the names of classes.
 	maxNumber = 256
-	// maxMessage bounds the text of an error.
-	maxMessage = 400
+	// maxCost bounds what interpreting a pickle takes, in opcodes; one that makes
+	// an object or remembers one counts for several. A training run's checkpoint
+	// has some ten thousand.
+	maxCost = 4 << 20
 )
+
+// cost is that of an opcode: about a sixteenth of the bytes that the pickle
+// machine allocates for it.
+func cost(op byte) int {
+	switch op {
+	case '}', ']', ')', 'l', 'd', 't', 'o', 'i', 'R', 0x81, 0x85, 0x86, 0x87, 0x8f, 0x91, 0x92:
+		return 16
+	case '(', 'p', 'q', 'r', 'c', 0x93, 0x94:
+		return 8
+	}
+	return 1
+}
 
 // ErrTruncated says that a file ends inside a pickle.
 var ErrTruncated = errors.New("the file ends inside its pickled structure; it is truncated or damaged")
@@ -67,6 +83,7 @@ type scanner struct {
 	out   bytes.Buffer
 	limit uint64
 	marks int
+	cost  int
 }
 
 // opcode copies one opcode with its arguments.
@@ -77,6 +94,9 @@ func (s *scanner) opcode() (done bool, err error) {
 	}
 	if uint64(s.out.Len()) >= s.limit {
 		return false, s.tooLarge()
+	}
+	if s.cost += cost(op); s.cost > maxCost {
+		return false, errors.New("its pickled structure holds millions of objects, more than any checkpoint's")
 	}
 	at := s.out.Len()
 	s.out.WriteByte(op)
@@ -202,14 +222,28 @@ func Load(data []byte, find func(module, name string) (any, error), persistent f
 			v, err = nil, fmt.Errorf("its pickled structure is damaged: %v", r)
 		}
 	}()
+	var own error // of find or persistent, whose words are for users
 	u := pickle.NewUnpickler(bytes.NewReader(data))
-	u.FindClass = find
+	u.FindClass = func(module, name string) (any, error) {
+		v, err := find(module, name)
+		own = cmp.Or(own, err)
+		return v, err
+	}
 	if persistent != nil {
-		u.PersistentLoad = persistent
+		u.PersistentLoad = func(id any) (any, error) {
+			v, err := persistent(id)
+			own = cmp.Or(own, err)
+			return v, err
+		}
 	}
-	if v, err = u.Load(); err != nil && len(err.Error()) > maxMessage {
-		// The machine's messages may quote a whole array.
-		err = fmt.Errorf("its pickled structure is damaged: %.*q", maxMessage, err.Error())
+	v, err = u.Load()
+	if own != nil {
+		return nil, own
 	}
-	return v, err
+	if err != nil {
+		// After a colon the machine quotes its own values, of any size.
+		text, _, _ := strings.Cut(err.Error(), ":")
+		return nil, fmt.Errorf("its pickled structure is damaged: %s", text)
+	}
+	return v, nil
 }

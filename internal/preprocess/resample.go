@@ -2,7 +2,8 @@ package preprocess
 
 import "encoding/binary"
 
-// The inner loops of Pillow's resize: weighted sums of bytes in fixed point.
+// The inner loops of Pillow's resize in plain Go: weighted sums of bytes in fixed
+// point. resampleLoops come before them where the machine has such.
 //
 // The fast ones do two sums at once, in the halves of a 64-bit number: one
 // multiplication gives (low + high<<32) * weight. Where weights may be negative
@@ -31,8 +32,8 @@ func upper(v uint64) byte { return clamp8(int32(v>>(32+pillowBits)) - 256) }
 
 // resampleRows makes each row of dst from the row of src that lies first
 // further down.
-func resampleRows(dst, src *Image, first int, across *tapList) {
-	y := 0
+func resampleRows(l resampleLoops, dst, src *Image, first int, across *tapList) {
+	y := l.groupsOfFour(dst, src, first, across)
 	if !src.Grey && across.pairs() {
 		n := 3 * src.Width
 		// The loop reads a byte past the end of a row, which the last one of
@@ -46,7 +47,7 @@ func resampleRows(dst, src *Image, first int, across *tapList) {
 		if src.Grey {
 			resampleGreyRow(dst.row(y), src.row(first+y), across)
 		} else {
-			resampleRow(dst.row(y), src.row(first+y), across)
+			resampleRow(dst.row(y), src.row(first+y), across, 0)
 		}
 	}
 }
@@ -116,11 +117,11 @@ func putPairs(d0, d1 []byte, red, green, blue uint64) {
 	q[0], q[1], q[2] = byte(red>>(32+pillowBits)), byte(green>>(32+pillowBits)), byte(blue>>(32+pillowBits))
 }
 
-// resampleRow makes one row of RGB pixels from another.
-func resampleRow(dst, src []byte, across *tapList) {
+// resampleRow makes one row of RGB pixels from another, from pixel from on.
+func resampleRow(dst, src []byte, across *tapList, from int) {
 	n := across.most
-	for i, first := range across.firsts {
-		s := src[3*first:]
+	for i := from; i < len(across.firsts); i++ {
+		s := src[3*across.firsts[i]:]
 		r, g, b := int32(resampleHalf), int32(resampleHalf), int32(resampleHalf)
 		for _, w := range across.weights[n*i:][:n] {
 			if len(s) < 3 {
@@ -149,16 +150,20 @@ func resampleGreyRow(dst, src []byte, across *tapList) {
 
 // resampleColumns makes each row of dst as a weighted sum of rows of src, in
 // which it starts at byte left. Row 0 of src is row first of what down counts.
-func resampleColumns(dst, src *Image, left, first int, down *tapList, b *buffers) {
+func resampleColumns(l resampleLoops, dst, src *Image, left, first int, down *tapList, b *buffers) {
 	n := src.Channels() * src.Width
 	for y, at := range down.firsts {
 		d := dst.row(y)
 		s := src.Pix[n*(at-first)+left:]
+		weights := down.weights[y*down.most:][:down.most]
+		if l.tryColumn(d, s, n, weights) {
+			continue
+		}
 		done := 0
 		if down.pairs() {
 			done = resampleBlocks(d, s, n, down.wide[y*down.most:][:down.most], down.signed, down.start())
 		}
-		resampleColumn(d[done:], s[done:], n, down.weights[y*down.most:][:down.most], b)
+		resampleColumn(d[done:], s[done:], n, weights, b)
 	}
 }
 

@@ -32,7 +32,7 @@ func pillowFilter(interpolation string) resizeFunc {
 	default:
 		return nil
 	}
-	return k.resize
+	return func(dst, src *Image, p part, b *buffers) { k.resize(fastLoops, dst, src, p, b) }
 }
 
 // The explicit conversions in the weights keep the compiler from fusing a
@@ -172,26 +172,26 @@ func fixedPoint(v float64) int32 {
 
 // resize runs the passes that are needed: an axis that keeps its size is
 // copied, and the first pass leaves out the rows that the second does not read.
-func (k pillowKernel) resize(dst, src *Image, p part, b *buffers) {
+func (k pillowKernel) resize(l resampleLoops, dst, src *Image, p part, b *buffers) {
 	c := src.Channels()
 	wide, high := src.Width != p.width, src.Height != p.height
 	if wide {
 		b.across.compute(k, src.Width, p.width, p.x0, p.x1, &b.doubles)
 	}
 	if !high {
-		resampleRows(dst, src, p.y0, &b.across)
+		resampleRows(l, dst, src, p.y0, &b.across)
 		return
 	}
 	b.down.compute(k, src.Height, p.height, p.y0, p.y1, &b.doubles)
 	if !wide {
-		resampleColumns(dst, src, c*p.x0, 0, &b.down, b)
+		resampleColumns(l, dst, src, c*p.x0, 0, &b.down, b)
 		return
 	}
 	first := b.down.firsts[0]
 	n := b.down.firsts[dst.Height-1] + b.down.most - first
 	rows := &Image{Width: dst.Width, Height: n, Grey: src.Grey, Pix: grow(&b.bytes, c*dst.Width*n)}
-	resampleRows(rows, src, first, &b.across)
-	resampleColumns(dst, rows, 0, first, &b.down, b)
+	resampleRows(l, rows, src, first, &b.across)
+	resampleColumns(l, dst, rows, 0, first, &b.down, b)
 }
 
 // pillowNearest takes the source pixel under the centre of each pixel. The

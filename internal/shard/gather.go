@@ -15,6 +15,9 @@ import (
 // poll is how often the folder is looked at.
 const poll = 50 * time.Millisecond
 
+// startTimeout is how long a process waits for rank 0 to start.
+const startTimeout = 10 * time.Minute
+
 // Gathering is a run's exchange through a folder.
 type Gathering struct {
 	group Group
@@ -30,13 +33,15 @@ func (g Group) Join(ctx context.Context, dir string) (*Gathering, error) {
 		}
 		err := os.Mkdir(dir, 0o777)
 		if errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("the tmpdir %q already exists; since it will be deleted after testing, please make sure to specify an empty one", dir)
+			return nil, fmt.Errorf("the tmpdir %q already exists; since it will be deleted after testing, give one that does not exist", dir)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("gathering results: %w", err)
 		}
 		return &Gathering{g, dir}, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
 	err := wait(ctx, func() (bool, error) {
 		_, err := os.Stat(dir)
 		if errors.Is(err, fs.ErrNotExist) {
