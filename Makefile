@@ -14,10 +14,13 @@ $(REPVGG): $(GO_FILES) $(shell find configs -name '*.py')
 demo: $(REPVGG)
 	@sh testdata/digits/demo.sh $(abspath $(REPVGG))
 
-# -count=1: the layering test reads what the test cache does not see.
+# -count=1: the layering test reads what the test cache does not see. Prints the runner's line of each package, which
+# tests were skipped and why, and everything if one fails.
 test:
 	go vet ./...
-	go test -count=1 ./...
+	@log=$$(mktemp); go test -count=1 -v ./... >$$log 2>&1; status=$$?; \
+	if [ $$status -eq 0 ]; then awk '/--- SKIP/ { print before; print } /^(ok|[?]) / { print } { before = $$0 }' $$log; else cat $$log; fi; \
+	rm -f $$log; exit $$status
 
 # The same checks on the full set of reference results, where it is at hand: make test-golden GOLDEN=folder
 test-golden:
