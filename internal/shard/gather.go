@@ -79,7 +79,7 @@ func (g *Gathering) fault(rank int) string {
 func (g *Gathering) Fail(cause error) {
 	if g.group.Rank > 0 {
 		// If even this fails, rank 0 waits until the launcher ends it.
-		_ = os.WriteFile(g.fault(g.group.Rank), []byte(cause.Error()), 0o666)
+		_ = writeWhole(g.fault(g.group.Rank), []byte(cause.Error()))
 		return
 	}
 	_ = g.Close() // the cause matters more
@@ -119,21 +119,25 @@ func (g *Gathering) Gather(ctx context.Context, rows []float32, width, n int) ([
 	return all, nil
 }
 
-// send writes this process's part under a temporary name first, so that a part
-// that is there is complete.
+// send writes this process's part.
 func (g *Gathering) send(rows []float32) error {
 	data := make([]byte, 0, 4*len(rows))
 	for _, v := range rows {
 		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
 	}
-	part := g.part(g.group.Rank)
-	if err := os.WriteFile(part+".tmp", data, 0o666); err != nil {
-		return fmt.Errorf("sending results: %w", err)
-	}
-	if err := os.Rename(part+".tmp", part); err != nil {
+	if err := writeWhole(g.part(g.group.Rank), data); err != nil {
 		return fmt.Errorf("sending results: %w", err)
 	}
 	return nil
+}
+
+// writeWhole writes a file under a temporary name first: one that is there is
+// complete. It need not survive a crash of the machine.
+func writeWhole(path string, data []byte) error {
+	if err := os.WriteFile(path+".tmp", data, 0o666); err != nil {
+		return err
+	}
+	return os.Rename(path+".tmp", path)
 }
 
 func (g *Gathering) receive(ctx context.Context, rank, values int) ([]float32, error) {
