@@ -24,7 +24,7 @@ import (
 	"repvgg/internal/shard"
 )
 
-// evaluation is a run of repvgg test whose arguments have all been found good.
+// evaluation is a run of repvgg test, filled in as its arguments are found good.
 type evaluation struct {
 	cmd       *cobra.Command
 	settings  *settings
@@ -156,6 +156,9 @@ func (e *evaluation) close() {
 // checkFlags checks what can be checked without any file but the result's name.
 func (e *evaluation) checkFlags() error {
 	s := e.settings
+	if s.Show && s.ShowDir == "" {
+		s.ShowDir = "show"
+	}
 	if err := s.checkTest(); err != nil {
 		return usageError{err}
 	}
@@ -216,7 +219,7 @@ func (e *evaluation) checkOutputs() error {
 // checkTest checks the settings of repvgg test by themselves.
 func (s *settings) checkTest() error {
 	if !slices.ContainsFunc([]string{s.Out, s.ShowDir, s.Compare, s.Confusion, s.PerClass}, func(v string) bool { return v != "" }) &&
-		len(s.Metrics) == 0 && !s.Show && !s.ProfileInput {
+		len(s.Metrics) == 0 && !s.ProfileInput {
 		return errors.New("please specify at least one of output path and evaluation metrics: --out FILE.json, --metrics accuracy")
 	}
 	if s.Device != "cpu" && s.Device != "auto" {

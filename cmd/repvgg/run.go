@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/cpu"
@@ -71,9 +70,9 @@ func (e *evaluation) predict(plan *model.Plan, ckpt *checkpoint.File, samples []
 		opts.Profile = new(eval.Profile)
 	}
 	p, err := eval.Predict(e.cmd.Context(), runner, e.pipeline, samples, opts)
-	if err == nil && opts.Profile != nil {
+	if err == nil && opts.Profile != nil && e.group.Rank == 0 {
 		bar.end()
-		fmt.Fprintf(e.cmd.OutOrStdout(), "\n%s\n", opts.Profile)
+		fmt.Fprintf(e.cmd.OutOrStdout(), "\npipeline: %s\n%s\n", e.pipeline, opts.Profile)
 	}
 	return p, err
 }
@@ -191,14 +190,10 @@ func (e *evaluation) compare(r *report.Result) error {
 
 // paint writes the images with their predictions for --show-dir.
 func (e *evaluation) paint(samples []int, r *report.Result) error {
-	dir := e.settings.ShowDir
-	if dir == "" && e.settings.Show {
-		dir = "show"
-	}
-	if dir == "" {
+	if e.settings.ShowDir == "" {
 		return nil
 	}
-	p, err := report.NewPainter(filepath.Clean(dir))
+	p, err := report.NewPainter(e.settings.ShowDir)
 	if err != nil {
 		return err
 	}
