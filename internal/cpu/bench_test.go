@@ -2,47 +2,61 @@ package cpu
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
+	"repvgg/internal/config"
 	"repvgg/internal/model"
 )
 
-// a0 is RepVGG-A0 for 1000 classes.
-func a0(form model.Form) *model.Plan {
-	blocks := []model.Block{block(3, 48, 2, 1, 1, 0)}
-	for i, n := range []int{2, 4, 14, 1} {
-		out := []int{48, 96, 192, 1280}[i]
-		for j := range n {
-			stride := 1
-			if j == 0 {
-				stride = 2
-			}
-			blocks = append(blocks, block(blocks[len(blocks)-1].Out, out, stride, 1, 1, 0))
-		}
-	}
-	return net(form, 1000, blocks...)
-}
-
-func benchmarkA0(b *testing.B, form model.Form, n, threads int) {
-	p := a0(form)
-	r, err := New(p, fromMap(randomWeights(p, 1)), Options{Threads: threads})
+// zoo is a published variant in one of its forms.
+func zoo(t testing.TB, name string, form model.Form) *model.Plan {
+	t.Helper()
+	cfg, err := config.Load(name, nil)
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	defer r.Close()
-	src, dst := randomImages(n*3*224*224, 1), make([]float32, n*1000)
-	for b.Loop() {
-		if err := r.Run(context.Background(), dst, src, n, 224, 224); err != nil {
-			b.Fatal(err)
-		}
+	p, err := model.FromConfig(cfg)
+	if err != nil {
+		t.Fatal(err)
 	}
-	b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N*n), "ms/image")
+	return p.As(form)
 }
 
-func BenchmarkRunA0DeployBatch8(b *testing.B) { benchmarkA0(b, model.Deploy, 8, 2) }
-func BenchmarkRunA0TrainBatch8(b *testing.B)  { benchmarkA0(b, model.Train, 8, 2) }
-func BenchmarkRunA0DeployBatch1(b *testing.B) { benchmarkA0(b, model.Deploy, 1, 2) }
-func BenchmarkRunA0TrainBatch1(b *testing.B)  { benchmarkA0(b, model.Train, 1, 2) }
-func BenchmarkRunA0DeployOneThread(b *testing.B) {
-	benchmarkA0(b, model.Deploy, 8, 1)
+// BenchmarkRun is for work on the engine; `repvgg bench` measures for users.
+func BenchmarkRun(b *testing.B) {
+	for _, c := range []struct {
+		name       string
+		form       model.Form
+		n, threads int
+	}{
+		{"repvgg-A0", model.Deploy, 32, 2}, {"repvgg-A0", model.Deploy, 8, 2}, {"repvgg-A0", model.Deploy, 1, 2}, {"repvgg-A0", model.Deploy, 8, 1},
+		{"repvgg-A0", model.Train, 32, 2}, {"repvgg-A0", model.Train, 1, 2},
+		{"repvgg-B1", model.Deploy, 32, 2}, {"repvgg-B1", model.Deploy, 1, 2},
+	} {
+		b.Run(fmt.Sprintf("%s-%v-n%d-t%d", c.name, c.form, c.n, c.threads), func(b *testing.B) {
+			p := zoo(b, c.name, c.form)
+			r, err := New(p, fromMap(randomWeights(p, 1)), Options{Threads: c.threads, LowLatency: c.n == 1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer r.Close()
+			src, dst := randomImages(c.n*3*224*224, 1), make([]float32, c.n*1000)
+			r.Trace(true)
+			for b.Loop() {
+				if err := r.Run(context.Background(), dst, src, c.n, 224, 224); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N*c.n), "ms/image")
+			b.ReportMetric(float64(b.N*c.n)/b.Elapsed().Seconds(), "images/s")
+			b.ReportMetric(float64(r.PackedBytes())/1e6, "MB-packed")
+			b.ReportMetric(float64(r.Bytes())/1e6, "MB-beside")
+			if testing.Verbose() {
+				for _, l := range r.Layers() {
+					b.Logf("%-28s %-16s %8.1f us/image", l.Name, l.Algorithm, l.Time.Seconds()*1e6/float64(b.N*c.n))
+				}
+			}
+		})
+	}
 }

@@ -3,14 +3,18 @@
 // branches.
 //
 // A Runner packs the weights once and keeps its workers and its memory between
-// runs. Work is divided by image, tile of output pixels and panel of output
-// channels; nothing that is computed depends on how, so that the result for an
-// image is the same bits in whatever batch, at whatever position and with
-// however many threads.
+// runs. For each convolution it chooses, when it is made, between direct sums
+// and one of Winograd's algorithms, by the size that images are said to have
+// (algorithm.go).
 //
-// Feature maps alternate between two arenas. A large batch is run in groups of
-// images such that both arenas together stay within activationBytes (64 MiB),
-// or hold one image if that needs more: twice the largest feature map at most.
-// Besides there is about a MiB of scratch for each thread and the packed
-// weights, which are about as large as the checkpoint's.
+// A large batch is divided into groups of images; each worker takes a group
+// through the whole network, the first layers image by image. Few images are
+// computed by all workers together, layer by layer. Nothing that is computed
+// depends on which: the result for an image is the same bits in whatever batch,
+// at whatever position and with however many threads.
+//
+// Feature maps lie in cells of 16 channels with a border of zeros (kernel.Layout).
+// A lane, which is what takes a group through the network, has two buffers for
+// each layout, made when a run first needs them, of at most laneBytes together
+// unless one image needs more.
 package cpu

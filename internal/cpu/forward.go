@@ -1,146 +1,215 @@
 package cpu
 
 import (
-	"context"
+	"time"
 
 	"repvgg/internal/cpu/kernel"
 )
 
-// pass is what the workers need to know of the pass that runs: one step of one
-// layer for a group of images.
-type pass struct {
-	layer *layer
-	// src is n images of the layer's input h x w, dst of its output.
-	src, dst []float32
-	n, h, w  int
-	pixels   int // of the output
-	// How an image's work is divided.
-	tiles, splits int
+// group takes one group of the batch through the network.
+func (r *Runner) group(worker, item int) {
+	b := &r.batch
+	// An error is the context's: byGroups finds it there.
+	_ = r.lanes[worker].all(b, item*b.group, min((item+1)*b.group, b.n))
 }
 
-// channelChunk and classChunk are the units in which work is divided by
-// channels and classes where that is free.
-const (
-	channelChunk = 32
-	classChunk   = 64
-)
-
-// forward runs a group of images that fits into memory.
-func (r *Runner) forward(ctx context.Context, dst, src []float32, n, h, w int) error {
-	defer func() { r.pass = pass{} }() // lets go of the caller's memory
-	for i, l := range r.layers {
-		if err := ctx.Err(); err != nil {
+// all computes images [first, end) of the batch, as many at once as there is
+// room for.
+func (l *lane) all(b *batch, first, end int) error {
+	for i := first; i < end; i += l.group {
+		if err := l.forward(b, i, min(l.group, end-i)); err != nil {
 			return err
 		}
-		oh, ow := l.OutSize(h), l.OutSize(w)
-		out := dst
-		if r.head != nil || i < len(r.layers)-1 {
-			out = r.memory.arenas[i%2][:n*l.Out*oh*ow]
-		}
-		r.pass = pass{layer: l, src: src, dst: out, n: n, h: h, w: w, pixels: oh * ow}
-		r.divide()
-		r.pool.run(n*r.pass.tiles*r.pass.splits, r.convolve)
-		if l.se != nil {
-			r.pool.run(n*chunks(l.Out, channelChunk), r.average)
-			r.pool.run(n, r.excite)
-			r.pool.run(n*chunks(l.Out, channelChunk), r.gate)
-		}
-		src, h, w = out, oh, ow
 	}
-	if r.head == nil {
-		return nil
-	}
-	last := r.layers[len(r.layers)-1]
-	r.pool.run(n*chunks(last.Out, channelChunk), r.average)
-	r.pass.dst = dst
-	r.pool.run(chunks(len(r.head.bias), classChunk), r.classify)
-	return ctx.Err()
+	return b.ctx.Err()
 }
 
-// divide chooses the items of a convolution: tiles of pixels, and as many
-// ranges of channels as it takes to give each thread a few.
-func (r *Runner) divide() {
-	p := &r.pass
-	conv := p.layer.conv3x3
-	p.tiles = chunks(p.pixels, conv.TilePixels(p.h, p.w))
-	want := chunks(4*r.pool.threads(), p.n*p.tiles)
-	// A range of few panels would gather its patches for little work.
-	p.splits = max(1, min(want, conv.Panels()/4))
-}
-
-// convolveItem computes a part of a layer's output up to squeeze-and-excitation,
-// if it has that, or else to the end: the sum of the branches and ReLU.
-func (r *Runner) convolveItem(worker, item int) {
-	p, l := &r.pass, r.pass.layer
-	image, tile, split := item/p.splits/p.tiles, item/p.splits%p.tiles, item%p.splits
-	src := p.src[image*l.In*p.h*p.w:][:l.In*p.h*p.w]
-	dst := p.dst[image*l.Out*p.pixels:][:l.Out*p.pixels]
-	size, panels := l.conv3x3.TilePixels(p.h, p.w), l.conv3x3.Panels()
-	part := kernel.Part{
-		Pixel0: tile * size, Pixel1: min((tile+1)*size, p.pixels),
-		Panel0: panels * split / p.splits, Panel1: panels * (split + 1) / p.splits,
+// forward computes n images of the batch from the given one.
+func (l *lane) forward(b *batch, first, n int) error {
+	in, out := len(b.src)/b.n, len(b.dst)/b.n
+	step := l.single
+	if l.front == 0 {
+		step = n
 	}
-	relu := l.se == nil
-	scratch := &r.scratch[worker]
-	l.conv3x3.Run(dst, src, p.h, p.w, part, kernel.Epilogue{ReLU: relu && l.conv1x1 == nil}, scratch)
-	if l.conv1x1 != nil {
-		l.conv1x1.Run(dst, src, p.h, p.w, part, kernel.Epilogue{Add: dst, ReLU: relu && l.identity == nil}, scratch)
-	}
-	if l.identity != nil {
-		from, to := l.conv3x3.Channels(part.Panel0, part.Panel1)
-		for c := from; c < to; c++ {
-			at := c * p.pixels
-			r.variant.ScaleShiftAdd(dst[at+part.Pixel0:at+part.Pixel1], src[at+part.Pixel0:at+part.Pixel1],
-				l.identity.scale[c], l.identity.shift[c], relu)
+	for i := 0; i < n; i += step {
+		k := min(step, n-i)
+		l.load(b.src[(first+i)*in:(first+i+k)*in], k)
+		maps := l.input
+		for j := range l.front {
+			to := l.maps[j]
+			if j == l.front-1 {
+				to.Data = to.Data[i*to.Len():]
+			}
+			if err := l.run(b, j, to, maps, k); err != nil {
+				return err
+			}
+			maps = to
 		}
 	}
+	maps := l.input
+	if l.front > 0 {
+		maps = l.maps[l.front-1]
+	}
+	for j := l.front; j < len(l.maps); j++ {
+		if err := l.run(b, j, l.maps[j], maps, n); err != nil {
+			return err
+		}
+		maps = l.maps[j]
+	}
+	start := l.start()
+	l.finish(b.dst[first*out:(first+n)*out], maps, n)
+	l.stop(len(l.maps), start)
+	return nil
 }
 
-// poolItem averages a chunk of an image's channels.
-func (r *Runner) poolItem(_, item int) {
-	p, channels := &r.pass, r.pass.layer.Out
-	image, from, to := chunkOf(item, channels, channelChunk)
-	at := image * channels
-	kernel.GlobalAvgPool(r.memory.pooled[at+from:at+to], p.dst[(at+from)*p.pixels:(at+to)*p.pixels])
+// run computes a layer for n images.
+func (l *lane) run(b *batch, i int, dst, src kernel.Maps, n int) error {
+	if err := b.ctx.Err(); err != nil {
+		return err
+	}
+	start := l.start()
+	l.layer, l.dst, l.src, l.n = l.r.layers[i], dst, src, n
+	shares := l.shares()
+	l.each(shares, (*lane).convolve)
+	if l.layer.conv1x1 != nil {
+		l.each(shares, (*lane).addBranch)
+	}
+	if l.layer.identity != nil {
+		l.each(n*dst.Blocks(), (*lane).addIdentity)
+	}
+	if l.layer.se != nil {
+		l.each(n*dst.Blocks(), (*lane).average)
+		l.each(1, (*lane).excite)
+		l.each(n*dst.Blocks(), (*lane).gate)
+	}
+	l.stop(i, start)
+	return nil
 }
 
-// exciteItem turns an image's means into the factors of its channels.
-func (r *Runner) exciteItem(_, image int) {
-	l := r.pass.layer
-	pooled, gates := r.memory.pooled[image*l.Out:][:l.Out], r.memory.gates[image*l.Out:][:l.Out]
-	squeezed := r.memory.squeezed[image*l.Squeeze:][:l.Squeeze]
-	r.variant.Linear(squeezed, pooled, l.se.reduce.weight, l.se.reduce.bias)
-	kernel.ReLU(squeezed)
-	r.variant.Linear(gates, squeezed, l.se.expand.weight, l.se.expand.bias)
-	kernel.Sigmoid(gates)
+// relu reports whether the branch that is the last but so many applies ReLU.
+func (l *lane) relu(last bool) bool { return last && l.layer.se == nil }
+
+// convolve computes the 3x3 convolution: all of the deploy form, or one of three
+// branches.
+func (l *lane) convolve(worker, item, items int) {
+	ep := kernel.Epilogue{ReLU: l.relu(l.layer.conv1x1 == nil)}
+	l.layer.conv3x3.Run(&l.dst, &l.src, l.n, item, items, ep, &l.r.scratch[worker])
 }
 
-// gateItem scales a chunk of an image's channels and applies ReLU.
-func (r *Runner) gateItem(_, item int) {
-	p, channels := &r.pass, r.pass.layer.Out
-	image, from, to := chunkOf(item, channels, channelChunk)
-	for c := image*channels + from; c < image*channels+to; c++ {
-		r.variant.ScaleReLU(p.dst[c*p.pixels:(c+1)*p.pixels], r.memory.gates[c])
+// addBranch adds the 1x1 branch.
+func (l *lane) addBranch(worker, item, items int) {
+	ep := kernel.Epilogue{Add: true, ReLU: l.relu(l.layer.identity == nil)}
+	l.layer.conv1x1.Run(&l.dst, &l.src, l.n, item, items, ep, &l.r.scratch[worker])
+}
+
+// addIdentity adds the identity branch, for a block of an image.
+func (l *lane) addIdentity(_, item, _ int) {
+	image, block := item/l.dst.Blocks(), item%l.dst.Blocks()
+	id, c := l.layer.identity, block*kernel.Lanes
+	for y := range l.dst.H {
+		l.r.variant.AddScaled(l.dst.Row(image, block, y), l.src.Row(image, block, y), id.scale[c:], id.shift[c:], l.relu(true))
 	}
 }
 
-// classifyItem computes a chunk of the classes for all images: the weights are
-// read once.
-func (r *Runner) classifyItem(_, item int) {
-	classes, features := len(r.head.bias), r.pass.layer.Out
-	from := item * classChunk
-	to := min(from+classChunk, classes)
-	for image := range r.pass.n {
-		r.variant.Linear(r.pass.dst[image*classes+from:image*classes+to], r.memory.pooled[image*features:][:features],
-			r.head.weight[from*features:to*features], r.head.bias[from:to])
+// average pools a block of an image.
+func (l *lane) average(worker, item, _ int) {
+	image, block := item/l.dst.Blocks(), item%l.dst.Blocks()
+	l.r.variant.GlobalAvgPool(l.cell(&l.pooled, image, block), &l.dst, image, block, &l.r.scratch[worker])
+}
+
+// cell is a block of what belongs to an image in a map of one row.
+func (l *lane) cell(m *kernel.Maps, image, block int) []float32 {
+	return m.Row(0, block, 0)[image*kernel.Lanes:][:kernel.Lanes]
+}
+
+// excite turns the images' means into factors for their channels.
+func (l *lane) excite(worker, _, _ int) {
+	se, scratch := l.layer.se, &l.r.scratch[worker]
+	se.reduce.Run(&l.squeezed, &l.pooled, 1, 0, 1, kernel.Epilogue{ReLU: true}, scratch)
+	se.expand.Run(&l.gates, &l.squeezed, 1, 0, 1, kernel.Epilogue{}, scratch)
+	for b := range l.dst.Blocks() {
+		kernel.Sigmoid(l.gates.Row(0, b, 0)[:l.n*kernel.Lanes])
 	}
 }
 
-func chunks(n, size int) int { return (n + size - 1) / size }
+// gate scales a block of an image and applies ReLU.
+func (l *lane) gate(_, item, _ int) {
+	image, block := item/l.dst.Blocks(), item%l.dst.Blocks()
+	scale := l.cell(&l.gates, image, block)
+	for y := range l.dst.H {
+		l.r.variant.Gate(l.dst.Row(image, block, y), scale)
+	}
+}
 
-// chunkOf is the image and the range of channels of an item.
-func chunkOf(item, channels, size int) (image, from, to int) {
-	per := chunks(channels, size)
-	from = item % per * size
-	return item / per, from, min(from+size, channels)
+// load brings n images, channel by channel, into the layout of the first layer.
+func (l *lane) load(src []float32, n int) {
+	m, lanes := &l.input, kernel.Lanes
+	if m.Planar {
+		lanes = 1
+	}
+	size := m.H * m.W
+	for i := range n {
+		for c := range m.Channels {
+			plane := src[(i*m.Channels+c)*size:][:size]
+			for y := range m.H {
+				row := m.Row(i, c/lanes, y)
+				if m.Planar {
+					copy(row, plane[y*m.W:])
+					continue
+				}
+				for x, v := range plane[y*m.W:][:m.W] {
+					row[x*lanes+c%lanes] = v
+				}
+			}
+		}
+	}
+}
+
+// finish turns the last feature maps into the results.
+func (l *lane) finish(dst []float32, maps kernel.Maps, n int) {
+	if l.r.head == nil {
+		store(dst, &maps, n)
+		return
+	}
+	l.dst, l.n = maps, n
+	l.each(n*maps.Blocks(), (*lane).average)
+	l.each(l.shares(), (*lane).classify)
+	classes := len(dst) / n
+	for i := range n {
+		for c := 0; c < classes; c += kernel.Lanes {
+			copy(dst[i*classes+c:(i+1)*classes], l.cell(&l.logits, i, c/kernel.Lanes))
+		}
+	}
+}
+
+// classify computes a share of the classes.
+func (l *lane) classify(worker, item, items int) {
+	l.r.head.Run(&l.logits, &l.pooled, 1, item, items, kernel.Epilogue{}, &l.r.scratch[worker])
+}
+
+// store writes maps channel by channel.
+func store(dst []float32, m *kernel.Maps, n int) {
+	for i := range n {
+		for c := range m.Channels {
+			for y := range m.H {
+				row := m.Row(i, c/kernel.Lanes, y)[c%kernel.Lanes:]
+				for x := range m.W {
+					dst[((i*m.Channels+c)*m.H+y)*m.W+x] = row[x*kernel.Lanes]
+				}
+			}
+		}
+	}
+}
+
+func (l *lane) start() (t time.Time) {
+	if l.r.trace {
+		t = time.Now()
+	}
+	return t
+}
+
+func (l *lane) stop(layer int, start time.Time) {
+	if l.r.trace {
+		l.times[layer] += time.Since(start)
+	}
 }

@@ -10,99 +10,187 @@ import (
 	"repvgg/internal/tensor"
 )
 
+// convolution is a kernel.Conv or a kernel.Winograd.
+type convolution interface {
+	Run(dst, src *kernel.Maps, n, share, shares int, ep kernel.Epilogue, scratch *kernel.Scratch)
+	Border(h, w int) (top, left, bottom, right int)
+	Bytes() int
+	Algorithm() string
+}
+
 // layer is a block with its packed weights.
 type layer struct {
 	*model.Block
+	// planar is whether the input is: that of the first layer, which has few
+	// channels.
+	planar bool
 	// conv3x3 is the deploy form's only convolution, or the train form's 3x3
 	// branch; conv1x1 and identity are nil where the block has no such branch.
-	conv3x3, conv1x1 *kernel.Conv
-	identity         *affine
-	se               *excitation
+	conv3x3  convolution
+	conv1x1  *kernel.Conv
+	identity *affine
+	se       *excitation
 }
 
-// affine is y = scale*x + shift for each channel.
+// affine is y = scale*x + shift for each channel, padded to whole blocks.
 type affine struct{ scale, shift []float32 }
 
-// excitation is a squeeze-and-excitation layer: two linear layers.
-type excitation struct{ reduce, expand linear }
+// excitation is a squeeze-and-excitation layer: two linear layers, as 1x1
+// convolutions of a map whose pixels are images.
+type excitation struct{ reduce, expand *kernel.Conv }
 
-type linear struct{ weight, bias []float32 }
+// input is the layout of the layer's input.
+func (l *layer) input(h, w int, planar bool) kernel.Layout {
+	in := kernel.Layout{Channels: l.In, H: h, W: w, Planar: planar}
+	in.Top, in.Left, in.Bottom, in.Right = l.conv3x3.Border(h, w)
+	return in
+}
+
+func (l *layer) bytes() int {
+	n := l.conv3x3.Bytes()
+	if l.conv1x1 != nil {
+		n += l.conv1x1.Bytes()
+	}
+	if l.se != nil {
+		n += l.se.reduce.Bytes() + l.se.expand.Bytes()
+	}
+	return n
+}
 
 // packer reads the values of a plan's tensors.
 type packer struct {
-	form    model.Form
-	weights Weights
-	variant *kernel.Variant
+	plan       *model.Plan
+	weights    Weights
+	variant    *kernel.Variant
+	pool       *pool
+	algorithms []int // by block
 }
 
-func (p *packer) block(b *model.Block) (*layer, error) {
-	l := &layer{Block: b}
-	var err error
-	if p.form == model.Deploy {
-		weight, bias := b.Fused()
-		l.conv3x3, err = p.convBias(b, weight, bias)
-	} else {
-		err = p.branches(l)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if specs := b.SETensors(); len(specs) > 0 {
-		l.se = &excitation{}
-		for i, dst := range []*[]float32{&l.se.reduce.weight, &l.se.reduce.bias, &l.se.expand.weight, &l.se.expand.bias} {
-			if *dst, err = p.values(specs[i]); err != nil {
-				return nil, err
-			}
+// pack sets the layers and the head of r.
+func (p *packer) pack(r *Runner) error {
+	for i := range p.plan.Blocks[:p.plan.Depth] {
+		l := &layer{Block: &p.plan.Blocks[i]}
+		// A planar map has no cells for an identity branch to add to.
+		l.planar = i == 0 && l.In < kernel.Lanes && !l.Identity && p.algorithms[i] == direct
+		if err := p.layer(l, p.algorithms[i]); err != nil {
+			return fmt.Errorf("packing block %q: %w", l.Name, err)
 		}
+		r.layers = append(r.layers, l)
 	}
-	return l, nil
-}
-
-func (p *packer) convBias(b *model.Block, weight, bias string) (*kernel.Conv, error) {
-	shape := conv3x3(b)
-	w, err := p.values(weightSpec(weight, shape))
-	if err != nil {
-		return nil, err
-	}
-	v, err := p.values(tensor.Spec{Name: bias, Shape: []int{b.Out}})
-	if err != nil {
-		return nil, err
-	}
-	return p.variant.NewConv(shape, w, v)
-}
-
-func (p *packer) branches(l *layer) error {
-	var err error
-	if l.conv3x3, err = p.convNorm(l.Block, l.Conv3x3(), conv3x3(l.Block)); err != nil {
-		return err
-	}
-	if l.conv1x1, err = p.convNorm(l.Block, l.Conv1x1(), conv1x1(l.Block)); err != nil {
-		return err
-	}
-	if !l.Identity {
+	h := p.plan.Head
+	if h == nil {
 		return nil
 	}
-	scale, shift, err := p.norm(l.Block, l.IdentityNorm())
-	l.identity = &affine{narrow(scale), narrow(shift)}
+	var err error
+	r.head, err = p.linear(tensor.Spec{Name: model.HeadWeight, Shape: []int{h.Classes, h.Features}}, tensor.Spec{Name: model.HeadBias, Shape: []int{h.Classes}})
+	if err != nil {
+		return fmt.Errorf("packing the head: %w", err)
+	}
+	return nil
+}
+
+func (p *packer) layer(l *layer, algorithm int) error {
+	var err error
+	if p.plan.Form == model.Deploy {
+		weight, bias := l.Fused()
+		err = p.fused(l, algorithm, weight, bias)
+	} else {
+		err = p.branches(l, algorithm)
+	}
+	if err != nil {
+		return err
+	}
+	specs := l.SETensors()
+	if len(specs) == 0 {
+		return nil
+	}
+	l.se = &excitation{}
+	if l.se.reduce, err = p.linear(specs[0], specs[1]); err != nil {
+		return err
+	}
+	l.se.expand, err = p.linear(specs[2], specs[3])
 	return err
+}
+
+func (p *packer) fused(l *layer, algorithm int, weight, bias string) error {
+	shape := conv3x3(l.Block)
+	w, err := p.values(weightSpec(weight, shape))
+	if err != nil {
+		return err
+	}
+	b, err := p.values(tensor.Spec{Name: bias, Shape: []int{l.Out}})
+	if err != nil {
+		return err
+	}
+	return p.main(l, algorithm, w, b)
+}
+
+// main packs the 3x3 convolution.
+func (p *packer) main(l *layer, algorithm int, weight, bias []float32) error {
+	shape := conv3x3(l.Block)
+	if algorithm == direct {
+		c, err := p.variant.NewConv(shape, l.planar, weight, bias)
+		l.conv3x3 = c
+		return err
+	}
+	c, err := p.variant.NewWinograd(shape, algorithm, bias)
+	if err != nil {
+		return err
+	}
+	p.pool.run(c.Panels(), func(_, panel int) { c.Pack(panel, weight) })
+	l.conv3x3 = c
+	return nil
+}
+
+// branches packs a train-form block. The two convolutions' biases are added up:
+// the second branch starts from the first one's sums.
+func (p *packer) branches(l *layer, algorithm int) error {
+	weight, shift, err := p.convNorm(l.Block, l.Conv3x3(), conv3x3(l.Block))
+	if err != nil {
+		return err
+	}
+	weight1, shift1, err := p.convNorm(l.Block, l.Conv1x1(), conv1x1(l.Block))
+	if err != nil {
+		return err
+	}
+	for c := range shift {
+		shift[c] += shift1[c]
+	}
+	if err := p.main(l, algorithm, weight, narrow(shift)); err != nil {
+		return err
+	}
+	if l.conv1x1, err = p.variant.NewConv(conv1x1(l.Block), l.planar, weight1, nil); err != nil || !l.Identity {
+		return err
+	}
+	scale, shift, err := p.norm(l.Block, l.IdentityNorm())
+	l.identity = &affine{padded(narrow(scale)), padded(narrow(shift))}
+	return err
+}
+
+// padded fills the last block with zeros.
+func padded(x []float32) []float32 {
+	y := kernel.AlignedFloats(ceilDiv(len(x), kernel.Lanes) * kernel.Lanes)
+	copy(y, x)
+	return y
 }
 
 // convNorm folds a branch's batch normalization into its convolution, in
 // float64: each weight is rounded once.
-func (p *packer) convNorm(b *model.Block, names model.ConvBN, shape kernel.ConvShape) (*kernel.Conv, error) {
-	weight, err := p.values(weightSpec(names.Weight, shape))
+func (p *packer) convNorm(b *model.Block, names model.ConvBN, shape kernel.ConvShape) (weight []float32, shift []float64, err error) {
+	source, err := p.values(weightSpec(names.Weight, shape))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	scale, shift, err := p.norm(b, names)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	weight = slices.Clone(source)
 	row := len(weight) / b.Out
 	for i, w := range weight {
 		weight[i] = float32(float64(w) * scale[i/row])
 	}
-	return p.variant.NewConv(shape, weight, narrow(shift))
+	return weight, shift, nil
 }
 
 // norm is a batch normalization as scale and shift of each channel.
@@ -125,7 +213,20 @@ func (p *packer) norm(b *model.Block, names model.ConvBN) (scale, shift []float6
 	return scale, shift, nil
 }
 
-// values are a copy of a tensor.
+// linear packs a linear layer as a 1x1 convolution.
+func (p *packer) linear(weight, bias tensor.Spec) (*kernel.Conv, error) {
+	w, err := p.values(weight)
+	if err != nil {
+		return nil, err
+	}
+	b, err := p.values(bias)
+	if err != nil {
+		return nil, err
+	}
+	return p.variant.NewConv(kernel.ConvShape{In: weight.Shape[1], Out: weight.Shape[0], Kernel: 1, Stride: 1, Dilation: 1, Groups: 1}, false, w, b)
+}
+
+// values are those of a tensor; they are not to be changed.
 func (p *packer) values(spec tensor.Spec) ([]float32, error) {
 	v, err := p.weights(spec)
 	if err != nil {
@@ -134,7 +235,7 @@ func (p *packer) values(spec tensor.Spec) ([]float32, error) {
 	if len(v) != spec.Numel() {
 		return nil, fmt.Errorf("tensor %q: want the %d values of %s, got %d", spec.Name, spec.Numel(), tensor.FormatShape(spec.Shape), len(v))
 	}
-	return slices.Clone(v), nil
+	return v, nil
 }
 
 func conv3x3(b *model.Block) kernel.ConvShape {

@@ -20,12 +20,24 @@ type Weights func(spec tensor.Spec) ([]float32, error)
 type Options struct {
 	// Threads is how many run at once; 0 means GOMAXPROCS.
 	Threads int
+	// Height and Width are the size that images will have; 0 means 224. Others
+	// can be run, though perhaps not as fast.
+	Height, Width int
+	// LowLatency chooses the algorithms that are fastest for single images.
+	// Results then differ from those without, by rounding.
+	LowLatency bool
 
 	// variant is the kernels' implementation, for tests; nil means the fastest.
 	variant *kernel.Variant
+	// packedBytes is what packed weights may take; 0 means half of the memory
+	// that the machine has to spare.
+	packedBytes int64
 }
 
-const maxThreads = 1024
+const (
+	maxThreads  = 1024
+	defaultSize = 224
+)
 
 // Runner runs a network. Close it to end its workers. Calls may come from
 // several goroutines; they wait for one another.
@@ -36,13 +48,16 @@ type Runner struct {
 	plan    *model.Plan
 	variant *kernel.Variant
 	layers  []*layer
-	head    *linear // nil without a head
+	head    *kernel.Conv // nil without a head
 	pool    *pool
 	scratch []kernel.Scratch // for each worker
-	memory  memory
-	pass    pass
-	// The passes as values: making them at each use would allocate.
-	convolve, average, excite, gate, classify func(worker, item int)
+	// lanes are one for each worker, and one for all together.
+	lanes  []*lane
+	shared *lane
+	batch  batch
+	trace  bool
+	// doGroup is the method as a value: making it at each use would allocate.
+	doGroup func(worker, item int)
 }
 
 // New packs the weights of the blocks that the plan's result depends on and
@@ -54,34 +69,23 @@ func New(plan *model.Plan, weights Weights, opts Options) (*Runner, error) {
 	if opts.Threads < 0 || opts.Threads > maxThreads {
 		return nil, fmt.Errorf("starting the CPU runner: want 1 to %d threads, or 0 for all cores, got %d", maxThreads, opts.Threads)
 	}
-	threads := opts.Threads
-	if threads == 0 {
-		threads = min(runtime.GOMAXPROCS(0), maxThreads)
+	if opts.Threads == 0 {
+		opts.Threads = min(runtime.GOMAXPROCS(0), maxThreads)
 	}
-	r := &Runner{plan: plan, variant: opts.variant, scratch: make([]kernel.Scratch, threads)}
-	if r.variant == nil {
-		r.variant = kernel.Variants()[0]
+	if opts.variant == nil {
+		opts.variant = kernel.Variants()[0]
 	}
-	p := packer{form: plan.Form, weights: weights, variant: r.variant}
-	for i := range plan.Blocks[:plan.Depth] {
-		l, err := p.block(&plan.Blocks[i])
-		if err != nil {
-			return nil, fmt.Errorf("packing block %q: %w", plan.Blocks[i].Name, err)
-		}
-		r.layers = append(r.layers, l)
+	r := &Runner{plan: plan, variant: opts.variant, scratch: make([]kernel.Scratch, opts.Threads), pool: newPool(opts.Threads)}
+	p := packer{plan: plan, weights: weights, variant: opts.variant, pool: r.pool, algorithms: choose(plan, opts)}
+	if err := p.pack(r); err != nil {
+		r.pool.close()
+		return nil, err
 	}
-	if h := plan.Head; h != nil {
-		r.head = &linear{}
-		var err error
-		if r.head.weight, err = p.values(tensor.Spec{Name: model.HeadWeight, Shape: []int{h.Classes, h.Features}}); err != nil {
-			return nil, fmt.Errorf("packing the head: %w", err)
-		}
-		if r.head.bias, err = p.values(tensor.Spec{Name: model.HeadBias, Shape: []int{h.Classes}}); err != nil {
-			return nil, fmt.Errorf("packing the head: %w", err)
-		}
+	r.doGroup = r.group
+	r.shared = newLane(r, -1)
+	for worker := range opts.Threads {
+		r.lanes = append(r.lanes, newLane(r, worker))
 	}
-	r.convolve, r.average, r.excite, r.gate, r.classify = r.convolveItem, r.poolItem, r.exciteItem, r.gateItem, r.classifyItem
-	r.pool = newPool(threads)
 	return r, nil
 }
 
@@ -110,21 +114,11 @@ func checkPlan(p *model.Plan) error {
 	return nil
 }
 
-// reserveScratch makes room for images of h x w.
-func (r *Runner) reserveScratch(h, w int) {
-	for _, l := range r.layers {
-		for i := range r.scratch {
-			r.scratch[i].Reserve(l.conv3x3, h, w)
-			if l.conv1x1 != nil {
-				r.scratch[i].Reserve(l.conv1x1, h, w)
-			}
-		}
-		h, w = l.OutSize(h), l.OutSize(w)
-	}
-}
-
 // Plan is the network that r runs.
 func (r *Runner) Plan() *model.Plan { return r.plan }
+
+// Variant is the instruction set that r uses, or "go".
+func (r *Runner) Variant() string { return r.variant.String() }
 
 // Close ends the workers. A second call does nothing.
 func (r *Runner) Close() error {
@@ -140,8 +134,8 @@ func (r *Runner) Close() error {
 // Run computes n images of h x w. src holds them normalised, each InChannels,
 // h, w; dst takes Plan().OutLen(h, w) values for each: logits, or the last
 // feature map of a plan without a head. Memory is allocated only when a call
-// needs more than those before it. When ctx ends, Run returns its error after
-// the current layer, with dst partly written.
+// needs more than those before it, or another size. When ctx ends, Run returns
+// its error after the current layer, with dst partly written.
 func (r *Runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -162,17 +156,40 @@ func (r *Runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error
 	if len(dst)%n != 0 || len(dst)/n != out {
 		return fmt.Errorf("running the network: want room for %d x %d results, got %d", n, out, len(dst))
 	}
-	group, err := r.memory.reserve(r.plan, n, h, w)
-	if err != nil {
+	if err := checkMaps(r.plan, h, w); err != nil {
 		return err
 	}
-	r.reserveScratch(h, w)
-	in := r.plan.InChannels * h * w
-	for i := 0; i < n; i += group {
-		g := min(group, n-i)
-		if err := r.forward(ctx, dst[i*out:(i+g)*out], src[i*in:(i+g)*in], g, h, w); err != nil {
-			return err
-		}
+	r.batch = batch{ctx: ctx, dst: dst, src: src, n: n, h: h, w: w}
+	defer func() { r.batch = batch{} }() // lets go of the caller's memory
+	if threads := len(r.lanes); threads > 1 && n < 4*threads {
+		r.shared.prepare(h, w, n, n)
+		return r.shared.all(&r.batch, 0, n)
 	}
-	return nil
+	return r.byGroups(&r.batch)
 }
+
+// batch is the arguments of Run.
+type batch struct {
+	ctx      context.Context
+	dst, src []float32
+	n, h, w  int
+	group    int // images that a worker takes
+}
+
+// maxGroup is how many images a worker takes through the network at once:
+// enough for the weights of the late layers to be read once for many tiles.
+const maxGroup = 16
+
+// byGroups gives each worker groups of images.
+func (r *Runner) byGroups(b *batch) error {
+	rounds := ceilDiv(b.n, len(r.lanes)*maxGroup)
+	b.group = ceilDiv(b.n, len(r.lanes)*rounds)
+	for _, l := range r.lanes {
+		l.prepare(b.h, b.w, b.group, 1)
+	}
+	r.pool.run(ceilDiv(b.n, b.group), r.doGroup)
+	return b.ctx.Err()
+}
+
+// ceilDiv rounds the quotient up.
+func ceilDiv(a, b int) int { return (a + b - 1) / b }

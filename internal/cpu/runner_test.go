@@ -161,9 +161,10 @@ func TestRunBoundsMemory(t *testing.T) {
 	if err := r.Run(context.Background(), dst, src, n, h, w); err != nil {
 		t.Fatal(err)
 	}
-	total := 4 * (len(r.memory.arenas[0]) + len(r.memory.arenas[1]))
-	if total > activationBytes {
-		t.Errorf("the arenas hold %d bytes, more than %d", total, activationBytes)
+	for _, l := range append(r.lanes, r.shared) {
+		if l.bytes > laneBytes {
+			t.Errorf("a lane holds %d bytes, more than %d", l.bytes, laneBytes)
+		}
 	}
 	last := make([]float32, 3)
 	if err := r.Run(context.Background(), last, src[(n-1)*h*w:], 1, h, w); err != nil {

@@ -2,62 +2,77 @@ package kernel
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 )
 
+// The layers of RepVGG-A0 and B1 at 224x224, one thread. GFLOP/s count the
+// products of the definition, so that Winograd's may exceed the processor's.
+
+func benchmarkLayer(b *testing.B, v *Variant, s ConvShape, m, n, h int) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	weight, _ := floats(rng, s.WeightLen(), 0.02)
+	bias, _ := floats(rng, s.Out, 1)
+	oh, ow := s.OutSize(h, h)
+	var scratch Scratch
+	var run func()
+	var border func(h, w int) (int, int, int, int)
+	planar := s.In == 3
+	dst := &Maps{Layout: layout(s.Out, oh, ow, func(int, int) (int, int, int, int) { return 1, 1, 2, 2 })}
+	dst.Data = AlignedFloats(n * dst.Len())
+	var src *Maps
+	if m == 0 {
+		c, err := v.NewConv(s, planar, weight, bias)
+		if err != nil {
+			b.Fatal(err)
+		}
+		border = c.Border
+		run = func() {
+			c.Run(dst, src, n, 0, 1, Epilogue{ReLU: true}, &scratch)
+		}
+	} else {
+		c, err := v.NewWinograd(s, m, bias)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for p := range c.Panels() {
+			c.Pack(p, weight)
+		}
+		border = c.Border
+		run = func() { c.Run(dst, src, n, 0, 1, Epilogue{ReLU: true}, &scratch) }
+	}
+	l := layout(s.In, h, h, border)
+	l.Planar = planar
+	src, _ = randomMaps(rng, l, n)
+	for b.Loop() {
+		run()
+	}
+	us := b.Elapsed().Seconds() * 1e6 / float64(b.N*n)
+	b.ReportMetric(us, "us/image")
+	b.ReportMetric(2*float64(s.WeightLen()*oh*ow)/us*1e-3, "GFLOP/s")
+}
+
 func BenchmarkConv(b *testing.B) {
-	for _, bench := range []struct {
-		name string
-		s    ConvShape
-		size int
-	}{
-		{"Stem", ConvShape{In: 3, Out: 48, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1}, 224},
-		{"48at56", ConvShape{In: 48, Out: 48, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}, 56},
-		{"192at14", ConvShape{In: 192, Out: 192, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}, 14},
-		{"48to96at28", ConvShape{In: 48, Out: 96, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1}, 56},
-		{"96at28", ConvShape{In: 96, Out: 96, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}, 28},
-		{"512at14", ConvShape{In: 512, Out: 512, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}, 14},
-		{"192at14x1", ConvShape{In: 192, Out: 192, Kernel: 1, Stride: 1, Dilation: 1, Groups: 1}, 14},
-		{"192to1280at7", ConvShape{In: 192, Out: 1280, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1}, 14},
-	} {
-		for _, v := range Variants() {
-			b.Run(bench.name+"/"+v.String(), func(b *testing.B) {
-				rng := newRand(1)
-				c, err := v.NewConv(bench.s, randomSlice(rng, bench.s.WeightLen()).data(), nil)
-				if err != nil {
-					b.Fatal(err)
-				}
-				oh, ow := c.OutSize(bench.size, bench.size)
-				src, dst := randomSlice(rng, c.In*bench.size*bench.size).data(), make([]float32, c.Out*oh*ow)
-				var scratch Scratch
-				for b.Loop() {
-					c.Run(dst, src, bench.size, bench.size, Part{0, oh * ow, 0, c.Panels()}, Epilogue{ReLU: true}, &scratch)
-				}
-				flops := 2 * float64(c.depth()) * float64(len(dst))
-				b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GF/s")
+	for _, v := range Variants()[:len(Variants())-1] {
+		for _, l := range []struct{ in, out, stride, h, n int }{
+			{3, 48, 2, 224, 1}, {48, 48, 2, 112, 1}, {48, 96, 2, 56, 1}, {96, 192, 2, 28, 16}, {192, 1280, 2, 14, 16}, {192, 192, 1, 14, 4},
+			{64, 128, 2, 112, 1}, {256, 512, 2, 28, 4}, {512, 2048, 2, 14, 4},
+		} {
+			b.Run(fmt.Sprintf("%v/%d-%d-s%d-%d", v, l.in, l.out, l.stride, l.h), func(b *testing.B) {
+				benchmarkLayer(b, v, ConvShape{In: l.in, Out: l.out, Kernel: 3, Stride: l.stride, Pad: 1, Dilation: 1, Groups: 1}, 0, l.n, l.h)
 			})
 		}
 	}
 }
 
-// BenchmarkMicroKernel is the bound of the convolutions: all operands in L1.
-func BenchmarkMicroKernel(b *testing.B) {
-	const depth = 96
-	for _, v := range Variants() {
-		for i, gemm := range v.gemm {
-			pixels := (i + 1) * v.lanes
-			b.Run(fmt.Sprintf("%v/%dx%d", v, v.rows, pixels), func(b *testing.B) {
-				rng := newRand(1)
-				dst, weights := make([]float32, v.rows*pixels), randomSlice(rng, depth*v.rows).data()
-				strips, offsets := randomSlice(rng, depth*pixels).data(), make([]int32, depth)
-				for k := range offsets {
-					offsets[k] = int32(k * pixels)
-				}
-				for b.Loop() {
-					gemm(dst, pixels, nil, weights, weights, strips, offsets, true)
-				}
-				b.ReportMetric(2*float64(depth*len(dst))*float64(b.N)/b.Elapsed().Seconds()/1e9, "GF/s")
-			})
+func BenchmarkWinograd(b *testing.B) {
+	for _, v := range Variants()[:len(Variants())-1] {
+		for _, l := range []struct{ c, h, n int }{{48, 56, 1}, {96, 28, 1}, {192, 14, 16}, {192, 14, 1}, {128, 56, 1}, {256, 28, 1}, {512, 14, 16}, {512, 14, 1}} {
+			for _, m := range []int{2, 4, 5} {
+				b.Run(fmt.Sprintf("%v/F%d/%d-%d-n%d", v, m, l.c, l.h, l.n), func(b *testing.B) {
+					benchmarkLayer(b, v, ConvShape{In: l.c, Out: l.c, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}, m, l.n, l.h)
+				})
+			}
 		}
 	}
 }

@@ -41,76 +41,289 @@ func (s ConvShape) OutSize(h, w int) (int, int) {
 }
 
 // WeightLen is the number of weights: Out, In/Groups, Kernel, Kernel.
-func (s ConvShape) WeightLen() int { return s.Out * s.depth() }
+func (s ConvShape) WeightLen() int { return s.Out * s.In / s.Groups * s.Kernel * s.Kernel }
 
-// depth is the number of products in the sum of one output: the rows of a
-// patch, In/Groups, Kernel, Kernel.
-func (s ConvShape) depth() int { return s.In / s.Groups * s.Kernel * s.Kernel }
+// check holds the lengths of the weights against the shape.
+func (s ConvShape) check(weight, bias []float32) error {
+	if err := s.Check(); err != nil {
+		return err
+	}
+	if len(weight) != s.WeightLen() {
+		return fmt.Errorf("convolution %+v: want %d weights, got %d", s, s.WeightLen(), len(weight))
+	}
+	if bias != nil && len(bias) != s.Out {
+		return errors.New("convolution: want a bias for each output channel")
+	}
+	return nil
+}
 
-// Conv is a convolution with packed weights. It is read-only after NewConv.
+// weight is the index of an output channel's first weight for an input channel,
+// or -1 if they are in different groups.
+func (s ConvShape) weight(out, in int) int {
+	outs, ins := s.Out/s.Groups, s.In/s.Groups
+	if out/outs != in/ins {
+		return -1
+	}
+	return (out*ins + in%ins) * s.Kernel * s.Kernel
+}
+
+// run is consecutive panels of 16 output channels with the same input blocks:
+// those of all groups that a panel has channels of. Weights between groups are
+// zeros.
+type run struct {
+	panel0, panel1 int
+	block0, blocks int // of the input
+	at             int // of the first panel's weights, in units of one block's weights
+}
+
+// runs divides a convolution's panels; cell is the channels of an input block.
+func (s ConvShape) runs(cell int) []run {
+	outs, ins := s.Out/s.Groups, s.In/s.Groups
+	var all []run
+	total := 0
+	for p := range ceilDiv(s.Out, Lanes) {
+		first, last := p*Lanes/outs, (min((p+1)*Lanes, s.Out)-1)/outs // groups
+		block0 := first * ins / cell
+		blocks := ceilDiv((last+1)*ins, cell) - block0
+		if n := len(all) - 1; n >= 0 && all[n].blocks == blocks && all[n].block0 == block0 {
+			all[n].panel1++
+		} else {
+			all = append(all, run{panel0: p, panel1: p + 1, block0: block0, blocks: blocks, at: total})
+		}
+		total += blocks
+	}
+	return all
+}
+
+// biases pads a bias to whole panels; nil gives zeros.
+func (s ConvShape) biases(bias []float32) []float32 {
+	padded := AlignedFloats(ceilDiv(s.Out, Lanes) * Lanes)
+	copy(padded, bias)
+	return padded
+}
+
+// Conv is a direct convolution with packed weights. It is read-only after
+// NewConv.
 type Conv struct {
 	ConvShape
 	variant *Variant
-	// weights holds the panels one after the other. A panel is the weights of
-	// up to variant.rows output channels of one group, as depth rows of
-	// variant.rows; channels that a group's last panel lacks are zero.
+	planar  bool
+	runs    []run
+	// weights holds for each panel of 16 output channels and each of its input
+	// blocks the taps, for each tap the block's channels, for each channel 16
+	// weights. For planar input a block is one channel.
 	weights []float32
-	bias    []float32 // variant.rows for each panel
-	panels  int       // per group
-	// How kernel rows are gathered: those that read the same input rows
-	// together, or each for itself.
-	shared, separate []tapRows
+	bias    []float32
 }
 
-// NewConv packs a convolution for the fastest variant. weight is Out,
+// NewConv packs a convolution whose input is planar or not. weight is Out,
 // In/Groups, Kernel, Kernel; bias is Out, or nil for zeros. Neither is kept.
-func NewConv(s ConvShape, weight, bias []float32) (*Conv, error) {
-	return variants[0].NewConv(s, weight, bias)
-}
-
-// NewConv is the function of this name, for a variant of choice.
-func (v *Variant) NewConv(s ConvShape, weight, bias []float32) (*Conv, error) {
-	if err := s.Check(); err != nil {
+func (v *Variant) NewConv(s ConvShape, planar bool, weight, bias []float32) (*Conv, error) {
+	if err := s.check(weight, bias); err != nil {
 		return nil, err
 	}
-	if len(weight) != s.WeightLen() {
-		return nil, fmt.Errorf("convolution %+v: want %d weights, got %d", s, s.WeightLen(), len(weight))
-	}
-	if bias != nil && len(bias) != s.Out {
-		return nil, errors.New("convolution: want a bias for each output channel")
-	}
-	perGroup := s.Out / s.Groups
-	c := &Conv{ConvShape: s, variant: v, panels: (perGroup + v.rows - 1) / v.rows}
-	c.shared, c.separate = s.tapRows(true), s.tapRows(false)
-	c.bias = make([]float32, c.Panels()*v.rows)
-	c.weights = make([]float32, c.Panels()*s.depth()*v.rows)
-	for out := range s.Out {
-		inGroup := out % perGroup
-		panel, row := out/perGroup*c.panels+inGroup/v.rows, inGroup%v.rows
-		if bias != nil {
-			c.bias[panel*v.rows+row] = bias[out]
-		}
-		packed := c.panel(panel)
-		for k, value := range weight[out*s.depth():][:s.depth()] {
-			packed[k*v.rows+row] = value
+	c := &Conv{ConvShape: s, variant: v, planar: planar, bias: s.biases(bias)}
+	c.runs = s.runs(c.cell())
+	last := c.runs[len(c.runs)-1]
+	c.weights = AlignedFloats((last.at + (last.panel1-last.panel0)*last.blocks) * c.blockLen())
+	for _, r := range c.runs {
+		for p := r.panel0; p < r.panel1; p++ {
+			c.pack(c.panel(r, p), p, r, weight)
 		}
 	}
 	return c, nil
 }
 
-// Panels is the number of panels of output channels, the unit in which work
+// cell is the channels of an input block.
+func (c *Conv) cell() int {
+	if c.planar {
+		return 1
+	}
+	return Lanes
+}
+
+// blockLen is the weights of a panel for one input block.
+func (c *Conv) blockLen() int { return c.Kernel * c.Kernel * c.cell() * Lanes }
+
+// panel is a panel's packed weights.
+func (c *Conv) panel(r run, p int) []float32 {
+	return c.weights[(r.at+(p-r.panel0)*r.blocks)*c.blockLen():][:r.blocks*c.blockLen()]
+}
+
+func (c *Conv) pack(dst []float32, p int, r run, weight []float32) {
+	taps := c.Kernel * c.Kernel
+	for o := p * Lanes; o < min((p+1)*Lanes, c.Out); o++ {
+		for b := range r.blocks {
+			for i := range c.cell() {
+				in := (r.block0+b)*c.cell() + i
+				if in >= c.In {
+					break
+				}
+				from := c.weight(o, in)
+				if from < 0 {
+					continue
+				}
+				for t, w := range weight[from : from+taps] {
+					dst[((b*taps+t)*c.cell()+i)*Lanes+o%Lanes] = w
+				}
+			}
+		}
+	}
+}
+
+// Bytes is the memory of the packed weights.
+func (c *Conv) Bytes() int { return (len(c.weights) + len(c.bias)) * floatBytes }
+
+// Panels is the number of panels of 16 output channels, the unit in which work
 // is divided by channels.
-func (c *Conv) Panels() int { return c.Groups * c.panels }
+func (c *Conv) Panels() int { return ceilDiv(c.Out, Lanes) }
 
-func (c *Conv) panel(p int) []float32 {
-	n := c.depth() * c.variant.rows
-	return c.weights[p*n:][:n]
+// Epilogue is what happens to a sum before it is stored.
+type Epilogue struct {
+	Add  bool // to what is in dst, in place of the bias
+	ReLU bool
 }
 
-// Channels is the range of output channels of the panels [from, to).
-func (c *Conv) Channels(from, to int) (int, int) { return c.firstChannel(from), c.firstChannel(to) }
-
-func (c *Conv) firstChannel(panel int) int {
-	perGroup := c.Out / c.Groups
-	return panel/c.panels*perGroup + panel%c.panels*c.variant.rows
+func (e Epilogue) flags() (add, relu int) {
+	if e.Add {
+		add = 1
+	}
+	if e.ReLU {
+		relu = 1
+	}
+	return add, relu
 }
+
+// part is a part of a convolution's output.
+type part struct {
+	image0, image1, row0, row1, panel0, panel1 int
+}
+
+// Run computes the given share, of shares about as large, of the output for the
+// first n images of src. The borders of src must be those of Border. Shares can
+// be computed at the same time, with scratch of their own.
+func (c *Conv) Run(dst, src *Maps, n, share, shares int, ep Epilogue, scratch *Scratch) {
+	from, to := func(n int) int { return n * share / shares }, func(n int) int { return n * (share + 1) / shares }
+	if c.Bytes() > n*src.Len()*floatBytes && c.Panels() >= shares {
+		// Each worker reads its share of the weights.
+		c.chunks(dst, src, part{0, n, 0, dst.H, from(c.Panels()), to(c.Panels())}, ep, scratch)
+		return
+	}
+	row0, row1 := from(n*dst.H), to(n*dst.H)
+	for row0 < row1 {
+		// Whole images together, parts of an image alone.
+		image, y := row0/dst.H, row0%dst.H
+		p := part{image, image + 1, y, min(dst.H, y+row1-row0), 0, c.Panels()}
+		if y == 0 && row1-row0 > dst.H {
+			p.image1 = row1 / dst.H
+		}
+		c.chunks(dst, src, p, ep, scratch)
+		row0 += (p.image1 - p.image0) * (p.row1 - p.row0)
+	}
+}
+
+// inputChunk is how much of the input is gone through for each group of panels
+// before the next: it stays in the second-level cache with the panels' weights.
+const inputChunk = 512 << 10
+
+// chunks computes a part by rows or images of inputChunk.
+func (c *Conv) chunks(dst, src *Maps, p part, ep Epilogue, scratch *Scratch) {
+	length := c.segments(src, scratch)
+	rowBytes := src.Blocks() * src.pitch() * src.cell() * floatBytes * c.Stride
+	rows, images := max(1, inputChunk/rowBytes), 1
+	if rows > p.row1-p.row0 {
+		rows, images = max(1, p.row1-p.row0), max(1, rows/max(1, p.row1-p.row0))
+	}
+	for i := p.image0; i < p.image1; i += images {
+		for y := p.row0; y < p.row1; y += rows {
+			c.chunk(dst, src, part{i, min(i+images, p.image1), y, min(y+rows, p.row1), p.panel0, p.panel1}, length, ep, scratch)
+		}
+	}
+}
+
+// fetchAhead is the size of weights up to which the next ones are fetched ahead:
+// the second-level cache has room for both.
+const fetchAhead = 256 << 10
+
+func (c *Conv) chunk(dst, src *Maps, p part, length int, ep Epilogue, scratch *Scratch) {
+	perBlock := c.Kernel * c.Kernel * c.cell() / length
+	for _, r := range c.runs {
+		panel0, panel1 := max(r.panel0, p.panel0), min(r.panel1, p.panel1)
+		if panel0 >= panel1 {
+			continue
+		}
+		n := c.variant.panels(dst.W, panel1-panel0)
+		for panel := panel0; panel < panel1; panel += n {
+			for i := p.image0; i < p.image1; i++ {
+				c.rows(dst, src, i, r, panel, min(n, panel1-panel), p.row0, p.row1, scratch.offsets[:r.blocks*perBlock], length, ep)
+			}
+		}
+	}
+}
+
+// segments lists where the products of an output cell find their inputs, as
+// offsets in bytes to stretches of length values.
+func (c *Conv) segments(src *Maps, scratch *Scratch) (length int) {
+	blocks := 0
+	for _, r := range c.runs {
+		blocks = max(blocks, r.blocks)
+	}
+	offsets := scratch.offsets[:0]
+	wholeRows := c.planar && c.Dilation == 1
+	for b := range blocks {
+		for y := range c.Kernel {
+			for x := range c.Kernel {
+				if wholeRows && x > 0 {
+					break
+				}
+				offsets = append(offsets, (b*src.plane()+(y*src.pitch()+x)*c.Dilation)*src.cell()*floatBytes)
+			}
+		}
+	}
+	scratch.offsets = offsets
+	if wholeRows {
+		return c.Kernel
+	}
+	return c.cell()
+}
+
+// rows computes rows of n panels of one image.
+func (c *Conv) rows(dst, src *Maps, image int, r run, panel, n, row0, row1 int, offsets []int, length int, ep Epilogue) {
+	t := c.variant.tile(dst.W, n)
+	add, relu := ep.flags()
+	weights := &c.panel(r, panel)[0]
+	ahead := weights
+	if next := panel + n; n*r.blocks*c.blockLen()*floatBytes < fetchAhead && next < r.panel1 {
+		ahead = &c.panel(r, next)[0]
+	}
+	aStride := c.Stride * src.cell() * floatBytes
+	aRow, cRow := c.Stride*src.pitch()*src.cell()*floatBytes, dst.pitch()*cellBytes
+	panelBytes := r.blocks * c.blockLen() * floatBytes
+	gemm := func(rows, y, x, aNext, cNext, blocks int) {
+		c.variant.gemm[n-1][rows-1](src.pointer(image, r.block0, y*c.Stride-c.Pad, x*c.Stride-c.Pad), aStride, aNext, &offsets[0], len(offsets), length,
+			weights, panelBytes, ahead, dst.pointer(image, panel, y, x), cellBytes, dst.plane()*cellBytes, cNext, &c.bias[panel*Lanes], add, relu, blocks)
+	}
+	if t.large+t.small == 1 {
+		// One tile a row: all rows in one call.
+		gemm(t.rows, row0, 0, aRow, cRow, row1-row0)
+		return
+	}
+	for y := row0; y < row1; y++ {
+		if t.large > 0 {
+			gemm(t.rows+1, y, 0, (t.rows+1)*aStride, (t.rows+1)*cellBytes, t.large)
+		}
+		gemm(t.rows, y, t.large*(t.rows+1), t.rows*aStride, t.rows*cellBytes, t.small)
+	}
+}
+
+// Border is the cells around an input of h x w that the taps reach into.
+func (c *Conv) Border(h, w int) (top, left, bottom, right int) {
+	oh, ow := c.OutSize(h, w)
+	reach := func(out, in int) int {
+		return max(0, (out-1)*c.Stride-c.Pad+(c.Kernel-1)*c.Dilation-(in-1))
+	}
+	return c.Pad, c.Pad, reach(oh, h), reach(ow, w)
+}
+
+// Algorithm names how the sums are made.
+func (c *Conv) Algorithm() string { return "direct" }

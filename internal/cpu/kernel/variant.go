@@ -1,88 +1,114 @@
 package kernel
 
-// microKernel is the inner loop of a convolution for a register tile of rows
-// output channels times as many output pixels as its vectors hold:
+// gemmFunc multiplies matrices in registers: a tile of rows times 16*panels
+// values of c, for each of blocks,
 //
-//	for i := range rows {
-//		for j := range pixels {
-//			var sum float32
-//			for k, offset := range offsets {
-//				sum += weights[k*rows+i] * strips[int(offset)+j]
+//	for block := range blocks {
+//		for i := range rows {
+//			for j := range 16*panels {
+//				sum := 0 or bias[j] or, if add, c[block*cNext + i*cStride + j/16*cPanel + j%16]
+//				for s := range segments {
+//					for k := range length {
+//						sum += a[block*aNext + i*aStride + offsets[s] + k] * b[j/16*bPanel + (s*length+k)*16 + j%16]
+//					}
+//				}
+//				c[block*cNext + i*cStride + j/16*cPanel + j%16] = max(sum, 0) if relu, or sum
 //			}
-//			sum += bias[i]
-//			if add != nil {
-//				sum += add[i*stride+j]
-//			}
-//			if relu {
-//				sum = max(sum, 0)
-//			}
-//			dst[i*stride+j] = sum
 //		}
 //	}
 //
-// It writes and reads no more than that, and trusts the lengths of its slices.
-// dst and add may be the same.
-type microKernel func(dst []float32, stride int, add, weights, bias, strips []float32, offsets []int32, relu bool)
+// where strides and offsets are in bytes. Sums are made in this order, whatever
+// the tile; each product is fused with its addition where the machine can. As
+// much memory as there is of b is fetched into the second-level cache from
+// ahead on, which may be b itself. It trusts its arguments, and neither reads nor writes anything else. segments,
+// length and blocks are at least 1; bias may be nil; add and relu are 0 or 1.
+type gemmFunc func(a *float32, aStride, aNext int, offsets *int, segments, length int, b *float32, bPanel int, ahead,
+	c *float32, cStride, cPanel, cNext int, bias *float32, add, relu, blocks int)
 
-// stripBlock gathers 16 columns of a strip at its stride, 1 or 2:
-//
-//	for y := range rows {
-//		for x := range 16 {
-//			switch {
-//			case store>>x&1 == 0:
-//			case load>>x&1 == 0:
-//				dst[y*dstStride+x] = 0
-//			default:
-//				dst[y*dstStride+x] = src[at+y*srcStride+stride*x]
-//			}
-//		}
-//	}
-//
-// at may be negative. It writes and reads no more than that.
-type stripBlock func(dst []float32, dstStride int, src []float32, at, srcStride, rows int, load, store uint16)
+// inputFunc transforms tiles of an input, BT d B for each channel: product p of
+// channel c of a tile goes to dst + p*dstProduct + tile*dstTile + c. Strides are
+// in bytes; srcBlock leads to the next 16 channels, dst has them side by side.
+// scratch holds the square of N cells.
+type inputFunc func(src *float32, srcRow, srcBlock, srcTile int, dst *float32, dstProduct, dstTile int,
+	scratch *float32, blocks, tiles int)
+
+// outputFunc transforms tiles of products, AT m A for each channel, adds the
+// bias, applies ReLU if relu is 1, and writes the first rows x cols results.
+// Strides are as in inputFunc, with src and dst changed over.
+type outputFunc func(src *float32, srcProduct, srcTile int, dst *float32, dstRow, dstBlock, dstTile int,
+	bias, scratch *float32, blocks, tiles, rows, cols, relu int)
+
+// transforms are those of F(m, 3).
+type transforms struct {
+	input  inputFunc
+	output outputFunc
+}
+
+// addScaledFunc adds scale*src + shift to n cells of dst and applies ReLU if
+// relu is 1; scale and shift are one cell.
+type addScaledFunc func(dst, src, scale, shift *float32, relu, n int)
+
+// gateFunc multiplies n cells of dst by the cell scale and applies ReLU.
+type gateFunc func(dst, scale *float32, n int)
+
+// sumFunc writes the sum of n cells of src to the cell dst.
+type sumFunc func(dst, src *float32, n int)
 
 // Variant is an implementation of the inner loops for one instruction set.
 // Variants differ in rounding (with and without fused multiply-add); each gives
 // the same bits however work is divided.
 type Variant struct {
 	name string
-	// rows is the output channels of a register tile, and of a panel of weights.
-	rows int
-	// lanes is the pixels of a vector.
-	lanes int
-	// gemm holds the micro-kernels for 1, 2, ... vectors of pixels.
-	gemm []microKernel
-	// strip gathers at strides 1 and 2; both are nil where there is none.
-	strip [2]stripBlock
-	// The loops of the methods of the same names, and of Linear. Slices have
-	// the same length.
-	scaleShiftAdd func(dst, src []float32, scale, shift float32, relu bool)
-	scaleReLU     func(x []float32, scale float32)
-	dot           func(a, b []float32) float32
+	// gemm has, by panels less one and rows less one, the tiles that fit into
+	// registers.
+	gemm       [][]gemmFunc
+	transforms map[int]transforms // by m
+	addScaled  addScaledFunc
+	gate       gateFunc
+	sum        sumFunc
 }
 
 // variants are those that this machine can run, the fastest first. The plain
 // one is always there.
 var variants = append(vectorVariants(), &Variant{
-	name: "go", rows: goRows, lanes: goLanes,
-	gemm:          []microKernel{gemmGo},
-	scaleShiftAdd: scaleShiftAddGo, scaleReLU: scaleReLUGo, dot: dotGo,
+	name:       "go",
+	gemm:       [][]gemmFunc{{gemmGo1, gemmGo2, gemmGo3, gemmGo4}},
+	transforms: plainTransforms(),
+	addScaled:  addScaledGo, gate: gateGo, sum: sumGo,
 })
 
 // Variants are the implementations that this machine can run, the fastest
-// first. NewConv takes the first.
+// first.
 func Variants() []*Variant { return append([]*Variant(nil), variants...) }
 
 // String is the name of the instruction set, or "go".
 func (v *Variant) String() string { return v.name }
 
-// pixels is the width of the largest register tile.
-func (v *Variant) pixels() int { return v.lanes * len(v.gemm) }
+// tiling divides n rows into as few register tiles as there may be, of sizes
+// that differ by one at most: large of rows+1, then small of rows.
+type tiling struct{ rows, small, large int }
 
-// stripBlock is nil if there is none for a stride.
-func (v *Variant) stripBlock(stride int) stripBlock {
-	if stride > len(v.strip) {
-		return nil
+func (v *Variant) tile(n, panels int) tiling {
+	count := ceilDiv(n, len(v.gemm[panels-1]))
+	return tiling{rows: n / count, small: count - n%count, large: n % count}
+}
+
+// panels chooses how many of the available panels share a register tile: as
+// many as cost the fewest cycles for n rows, counting two products and two
+// loads of a vector a cycle and four until a product's result.
+func (v *Variant) panels(n, available int) int {
+	best, bestCost := 1, 0.0
+	for p := 1; p <= min(len(v.gemm), available); p++ {
+		t := v.tile(n, p)
+		cost := 0.0
+		for _, part := range [][2]int{{t.rows, t.small}, {t.rows + 1, t.large}} {
+			rows, count := part[0], part[1]
+			cost += float64(count) * max(float64(rows*p)/2, float64(rows+p)/2, 4)
+		}
+		cost *= float64(ceilDiv(available, p))
+		if p == 1 || cost < bestCost {
+			best, bestCost = p, cost
+		}
 	}
-	return v.strip[stride-1]
+	return best
 }

@@ -8,134 +8,141 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// isa is a vector instruction set and the register tile that fits it: rows
-// output channels times maxVectors vectors of output pixels hold the sums, one
-// register a broadcast weight, and maxVectors the pixels' values.
-type isa struct {
-	name             string
-	rows, maxVectors int
-	lanes            int // float32 values in a vector
-	vector           func() reg.VecVirtual
-	zero             func(reg.VecVirtual)
-}
+const gemmSignature = "func(a *float32, aStride, aNext int, offsets *int, segments, length int, b *float32, bPanel int, ahead, " +
+	"c *float32, cStride, cPanel, cNext int, bias *float32, add, relu, blocks int)"
 
-var (
-	// 8 x 3 of 32 registers: 24 FMA for 11 loads.
-	avx512 = isa{"AVX512", 8, 3, 16, ZMM, func(v reg.VecVirtual) { VPXORD(v, v, v) }}
-	// 4 x 3 of 16 registers: 12 FMA for 7 loads.
-	avx2 = isa{"AVX2", 4, 3, 8, YMM, func(v reg.VecVirtual) { VXORPS(v, v, v) }}
-)
+// half is how many rows of a are addressed from one pointer.
+const half = 7
 
-const float = 4 // bytes
-
-// gemm writes the micro-kernel for a number of vectors.
-func gemm(a isa, vectors int) {
-	pixels := vectors * a.lanes
-	TEXT(fmt.Sprintf("gemm%sx%d", a.name, vectors), NOSPLIT,
-		"func(dst []float32, stride int, add, weights, bias, strips []float32, offsets []int32, relu bool)")
+// gemm writes the micro-kernel for a number of rows and panels.
+func gemm(a isa, rows, panels int) {
+	name := fmt.Sprintf("gemm%s_%dx%d", a.name, rows, panels)
+	TEXT(name, NOSPLIT, gemmSignature)
 	Pragma("noescape")
-	Doc(
-		fmt.Sprintf("gemm%sx%d computes %d output channels times %d pixels:", a.name, vectors, a.rows, pixels),
-		"",
-		fmt.Sprintf("\tfor i := range %d {", a.rows),
-		fmt.Sprintf("\t\tfor j := range %d {", pixels),
-		"\t\t\tvar sum float32",
-		"\t\t\tfor k, offset := range offsets {",
-		fmt.Sprintf("\t\t\t\tsum = fma(weights[k*%d+i], strips[int(offset)+j], sum)", a.rows),
-		"\t\t\t}",
-		"\t\t\tsum += bias[i]",
-		"\t\t\tif add != nil {",
-		"\t\t\t\tsum += add[i*stride+j]",
-		"\t\t\t}",
-		"\t\t\tif relu {",
-		"\t\t\t\tsum = max(sum, 0)",
-		"\t\t\t}",
-		"\t\t\tdst[i*stride+j] = sum",
-		"\t\t}",
-		"\t}",
-		"",
-		"dst and add may be the same. A sum of -0 stays -0 under relu.",
-	)
+	Doc(fmt.Sprintf("%s is gemmFunc for %d rows and %d panels.", name, rows, panels))
+	restore := flushDenormals()
 
-	acc := make([][]reg.VecVirtual, a.rows)
+	load := func(name string) reg.GPVirtual { return Load(Param(name), GP64()).(reg.GPVirtual) }
+	base, aStride, bPanel := load("a"), newStrided(load("aStride"), min(rows, half)), load("bPanel")
+	segments, offsets := GP64(), GP64()
+
+	Label("block")
+	acc := make([][]reg.VecVirtual, rows)
 	for i := range acc {
-		acc[i] = make([]reg.VecVirtual, vectors)
-		for v := range acc[i] {
-			acc[i][v] = a.vector()
-			a.zero(acc[i][v])
+		for range panels * a.parts() {
+			acc[i] = append(acc[i], a.vector())
 		}
 	}
-	weights := Load(Param("weights").Base(), GP64())
-	strips := Load(Param("strips").Base(), GP64())
-	offsets := Load(Param("offsets").Base(), GP64())
-	depth := Load(Param("offsets").Len(), GP64())
-	TESTQ(depth, depth)
-	JZ(LabelRef("epilogue"))
+	// each goes through the tile of results.
+	each := func(f func(v reg.VecVirtual, at Mem)) {
+		c, cStride, cPanel := load("c"), load("cStride"), load("cPanel")
+		for i := range acc {
+			for p := range panels {
+				for q := range a.parts() {
+					at := Mem{Base: c, Disp: q * a.bytes()}
+					if p > 0 {
+						at.Index, at.Scale = cPanel, uint8(p)
+					}
+					f(acc[i][p*a.parts()+q], at)
+				}
+			}
+			if i < rows-1 {
+				ADDQ(cStride, c)
+			}
+		}
+	}
+	start(a, acc, each)
 
+	b, ahead := load("b"), load("ahead")
+	offsets = load("offsets")
+	segments = load("segments")
+	Label("segment")
+	a0, a1 := GP64(), GP64()
+	MOVQ(base, a0)
+	ADDQ(Mem{Base: offsets}, a0)
+	if rows > half {
+		LEAQ(aStride.at(a0, 6, 0), a1)
+		ADDQ(aStride.s1, a1)
+	}
+	length := load("length")
 	Label("product")
-	at := GP64()
-	MOVLQSX(Mem{Base: offsets}, at)
-	x := make([]reg.VecVirtual, vectors)
-	for v := range x {
-		x[v] = a.vector()
-		VMOVUPS(Mem{Base: strips, Index: at, Scale: float, Disp: v * a.lanes * float}, x[v])
-	}
-	for i := range acc {
-		w := a.vector()
-		VBROADCASTSS(Mem{Base: weights, Disp: i * float}, w)
-		for v := range x {
-			VFMADD231PS(x[v], w, acc[i][v])
+	w := make([]reg.VecVirtual, panels*a.parts())
+	for p := range panels {
+		for q := range a.parts() {
+			w[p*a.parts()+q] = a.vector()
+			at := Mem{Base: b, Disp: q * a.bytes()}
+			if p > 0 {
+				at.Index, at.Scale = bPanel, uint8(p)
+			}
+			VMOVUPS(at, w[p*a.parts()+q])
 		}
 	}
-	ADDQ(Imm(float), offsets)
-	ADDQ(Imm(uint64(a.rows*float)), weights)
-	DECQ(depth)
+	for p := range panels {
+		PREFETCHT1(Mem{Base: ahead, Disp: p * cell})
+	}
+	for i := range acc {
+		x := a.vector()
+		if i < half {
+			VBROADCASTSS(aStride.at(a0, i, 0), x)
+		} else {
+			VBROADCASTSS(aStride.at(a1, i-half, 0), x)
+		}
+		for j := range w {
+			VFMADD231PS(x, w[j], acc[i][j])
+		}
+	}
+	ADDQ(Imm(float), a0)
+	if rows > half {
+		ADDQ(Imm(float), a1)
+	}
+	ADDQ(Imm(cell), b)
+	ADDQ(Imm(uint64(panels*cell)), ahead)
+	DECQ(length)
 	JNZ(LabelRef("product"))
+	ADDQ(Imm(8), offsets)
+	DECQ(segments)
+	JNZ(LabelRef("segment"))
 
-	Label("epilogue")
-	bias := Load(Param("bias").Base(), GP64())
-	for i := range acc {
-		b := a.vector()
-		VBROADCASTSS(Mem{Base: bias, Disp: i * float}, b)
-		for v := range acc[i] {
-			VADDPS(b, acc[i][v], acc[i][v])
-		}
-	}
-	stride := Load(Param("stride"), GP64())
-	SHLQ(Imm(2), stride) // in bytes
-	row := func(base reg.Register, v int) Mem { return Mem{Base: base, Disp: v * a.lanes * float} }
+	floor := a.floor(load("relu"))
+	each(func(v reg.VecVirtual, at Mem) {
+		// Of a NaN and a number, the instruction gives the first operand.
+		VMAXPS(v, floor, v)
+		VMOVUPS(v, at)
+	})
 
-	add := Load(Param("add").Base(), GP64())
-	TESTQ(add, add)
-	JZ(LabelRef("relu"))
-	for i := range acc {
-		for v := range acc[i] {
-			VADDPS(row(add, v), acc[i][v], acc[i][v])
-		}
-		ADDQ(stride, add)
-	}
-
-	Label("relu")
-	relu := Load(Param("relu"), GP8())
-	TESTB(relu, relu)
-	JZ(LabelRef("store"))
-	zero := a.vector()
-	a.zero(zero)
-	for i := range acc {
-		for v := range acc[i] {
-			// Of a NaN and a number, the instruction gives the first operand.
-			VMAXPS(acc[i][v], zero, acc[i][v])
-		}
-	}
-
-	Label("store")
-	dst := Load(Param("dst").Base(), GP64())
-	for i := range acc {
-		for v := range acc[i] {
-			VMOVUPS(acc[i][v], row(dst, v))
-		}
-		ADDQ(stride, dst)
-	}
+	ADDQ(load("aNext"), base)
+	advance("c", load("cNext"))
+	countDown("blocks", "block")
+	restore()
 	VZEROUPPER()
 	RET()
+}
+
+// start sets the sums: to the results so far, or the bias, or zero.
+func start(a isa, acc [][]reg.VecVirtual, each func(func(reg.VecVirtual, Mem))) {
+	add := Load(Param("add"), GP64())
+	TESTQ(add, add)
+	JZ(LabelRef("bias"))
+	each(func(v reg.VecVirtual, at Mem) { VMOVUPS(at, v) })
+	JMP(LabelRef("started"))
+
+	Label("bias")
+	bias := Load(Param("bias"), GP64())
+	TESTQ(bias, bias)
+	JZ(LabelRef("zero"))
+	for j, v := range acc[0] {
+		VMOVUPS(Mem{Base: bias, Disp: j * a.bytes()}, v)
+		for i := range acc[1:] {
+			VMOVAPS(v, acc[i+1][j])
+		}
+	}
+	JMP(LabelRef("started"))
+
+	Label("zero")
+	for i := range acc {
+		for _, v := range acc[i] {
+			a.zero(v)
+		}
+	}
+	Label("started")
 }

@@ -1,11 +1,17 @@
-module gen
+module repvgg/internal/cpu/kernel/_gen
 
 go 1.26.0
 
-require github.com/mmcloughlin/avo v0.6.0
+require (
+	github.com/mmcloughlin/avo v0.6.0
+	repvgg v0.0.0
+)
 
 require (
 	golang.org/x/mod v0.42.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/tools v0.52.0 // indirect
 )
+
+// The matrices of package winograd become code here.
+replace repvgg => ../../../..

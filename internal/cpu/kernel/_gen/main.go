@@ -1,25 +1,29 @@
 // Command gen writes the assembly of package kernel. See the go:generate line
-// in ../gemm_amd64.go.
+// in ../variant_amd64.go.
 package main
 
 import (
 	. "github.com/mmcloughlin/avo/build"
+
+	"repvgg/internal/cpu/winograd"
 )
 
 func main() {
 	ConstraintExpr("amd64,!noasm")
-	for vectors := 1; vectors <= avx512.maxVectors; vectors++ {
-		gemm(avx512, vectors)
-	}
-	for vectors := 1; vectors <= avx2.maxVectors; vectors++ {
-		gemm(avx2, vectors)
-	}
 	for _, a := range []isa{avx512, avx2} {
-		scaleShiftAdd(a)
-		scaleReLU(a)
-		dot(a)
+		for panels, most := range a.maxRows {
+			for rows := 1; rows <= most; rows++ {
+				gemm(a, rows, panels+1)
+			}
+		}
+		for _, m := range winograd.Outputs() {
+			f := winograd.New(m)
+			inputTransform(a, f)
+			outputTransform(a, f)
+		}
+		addScaled(a)
+		gate(a)
+		sum(a)
 	}
-	strip(1)
-	strip(2)
 	Generate()
 }

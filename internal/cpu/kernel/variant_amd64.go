@@ -1,0 +1,45 @@
+//go:build amd64 && !noasm
+
+package kernel
+
+import "golang.org/x/sys/cpu"
+
+//go:generate sh -c "cd _gen && go run . -pkg kernel -out ../kernel_amd64.s -stubs ../kernel_stubs_amd64.go"
+
+// vectorVariants are those that the processor and the operating system support.
+// GODEBUG=cpu.avx512f=off and cpu.avx2=off leave them out.
+func vectorVariants() []*Variant {
+	var v []*Variant
+	if cpu.X86.HasAVX512F {
+		v = append(v, &Variant{
+			name: "avx512",
+			gemm: [][]gemmFunc{
+				{gemmAVX512_1x1, gemmAVX512_2x1, gemmAVX512_3x1, gemmAVX512_4x1, gemmAVX512_5x1, gemmAVX512_6x1, gemmAVX512_7x1,
+					gemmAVX512_8x1, gemmAVX512_9x1, gemmAVX512_10x1, gemmAVX512_11x1, gemmAVX512_12x1, gemmAVX512_13x1, gemmAVX512_14x1},
+				{gemmAVX512_1x2, gemmAVX512_2x2, gemmAVX512_3x2, gemmAVX512_4x2, gemmAVX512_5x2, gemmAVX512_6x2, gemmAVX512_7x2,
+					gemmAVX512_8x2, gemmAVX512_9x2, gemmAVX512_10x2, gemmAVX512_11x2, gemmAVX512_12x2, gemmAVX512_13x2, gemmAVX512_14x2},
+				{gemmAVX512_1x3, gemmAVX512_2x3, gemmAVX512_3x3, gemmAVX512_4x3, gemmAVX512_5x3, gemmAVX512_6x3, gemmAVX512_7x3,
+					gemmAVX512_8x3, gemmAVX512_9x3},
+			},
+			transforms: map[int]transforms{
+				2: {winogradInputAVX512_2, winogradOutputAVX512_2},
+				4: {winogradInputAVX512_4, winogradOutputAVX512_4},
+				5: {winogradInputAVX512_5, winogradOutputAVX512_5},
+			},
+			addScaled: addScaledAVX512, gate: gateAVX512, sum: sumAVX512,
+		})
+	}
+	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
+		v = append(v, &Variant{
+			name: "avx2",
+			gemm: [][]gemmFunc{{gemmAVX2_1x1, gemmAVX2_2x1, gemmAVX2_3x1, gemmAVX2_4x1, gemmAVX2_5x1, gemmAVX2_6x1}},
+			transforms: map[int]transforms{
+				2: {winogradInputAVX2_2, winogradOutputAVX2_2},
+				4: {winogradInputAVX2_4, winogradOutputAVX2_4},
+				5: {winogradInputAVX2_5, winogradOutputAVX2_5},
+			},
+			addScaled: addScaledAVX2, gate: gateAVX2, sum: sumAVX2,
+		})
+	}
+	return v
+}

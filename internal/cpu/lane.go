@@ -1,0 +1,174 @@
+package cpu
+
+import (
+	"fmt"
+	"time"
+
+	"repvgg/internal/cpu/kernel"
+	"repvgg/internal/model"
+)
+
+// laneBytes is what a lane's feature maps may take before it computes fewer
+// images at once: about what they take of a large processor's last-level cache.
+const laneBytes = 48 << 20
+
+// maxMap bounds the values of one image's feature map: 16 GiB.
+const maxMap = 1 << 32
+
+// fewPixels is the size of map from which on a group's images are computed
+// together: smaller maps have too few tiles for the weights that they need.
+const fewPixels = 400
+
+// lane takes images through the network: as one worker, or as all of them.
+type lane struct {
+	r      *Runner
+	worker int // -1: all together
+
+	// What the buffers are for.
+	h, w, group, single int
+	// asked is the group that was asked for: there may be no room for it.
+	asked int
+	// front is the number of layers that are run for single images at a time,
+	// the rest for group.
+	front int
+	// input is the images, maps the outputs of the layers.
+	input kernel.Maps
+	maps  []kernel.Maps
+	// For each image: the means of a map's channels, what squeeze-and-excitation
+	// makes of them, and logits.
+	pooled, squeezed, gates, logits kernel.Maps
+
+	// The layer that is being computed, for n images.
+	layer    *layer
+	src, dst kernel.Maps
+	n        int
+	task     func(l *lane, worker, item, items int)
+	doShared func(worker, item int)
+	items    int
+
+	bytes int             // of the buffers
+	times []time.Duration // by layer, for Runner.Layers
+}
+
+func newLane(r *Runner, worker int) *lane {
+	l := &lane{r: r, worker: worker, times: make([]time.Duration, len(r.layers)+1)}
+	l.doShared = func(worker, item int) { l.task(l, worker, item, l.items) }
+	return l
+}
+
+// each runs task for the items, on this lane's worker or on all.
+func (l *lane) each(items int, task func(l *lane, worker, item, items int)) {
+	if l.worker >= 0 {
+		for i := range items {
+			task(l, l.worker, i, items)
+		}
+		return
+	}
+	l.task, l.items = task, items
+	l.r.pool.run(items, l.doShared)
+}
+
+// shares is how many items a layer's work is divided into. More than workers
+// even out their speeds.
+func (l *lane) shares() int {
+	if l.worker >= 0 {
+		return 1
+	}
+	return l.r.pool.threads()
+}
+
+// prepare makes room for groups of images of h x w, of which the first layers
+// take single at a time. A lane with less memory for it takes fewer.
+func (l *lane) prepare(h, w, group, single int) {
+	if l.h == h && l.w == w && l.asked >= group && l.single >= min(single, l.group) {
+		return
+	}
+	l.h, l.w, l.asked = h, w, group
+	for {
+		l.group, l.single = group, single
+		if l.reserve(false) <= laneBytes || group == 1 {
+			break
+		}
+		group = ceilDiv(group, 2)
+		single = min(single, group)
+	}
+	l.bytes = l.reserve(true)
+}
+
+// reserve lays out the buffers, and makes them if asked to. It returns their
+// size in bytes.
+func (l *lane) reserve(allocate bool) int {
+	r := l.r
+	total := 0
+	buffer := func(layout kernel.Layout, n int) kernel.Maps {
+		total += n * layout.Len() * 4
+		m := kernel.Maps{Layout: layout}
+		if allocate {
+			m.Data = kernel.AlignedFloats(n * layout.Len())
+		}
+		return m
+	}
+	l.front = 0
+	for h, w := l.h, l.w; l.front < len(r.layers); l.front++ {
+		h, w = r.layers[l.front].OutSize(h), r.layers[l.front].OutSize(w)
+		if h*w <= fewPixels {
+			break
+		}
+	}
+	images := func(layer int) int {
+		if layer < l.front-1 {
+			return l.single
+		}
+		return l.group
+	}
+	in := l.single
+	if l.front == 0 {
+		in = l.group
+	}
+	h, w := l.h, l.w
+	l.input = buffer(r.layers[0].input(h, w, r.layers[0].planar), in)
+	l.maps = make([]kernel.Maps, len(r.layers))
+	channels, squeeze := 0, 1
+	type key struct {
+		layout kernel.Layout
+		images int
+		second bool
+	}
+	made := map[key]kernel.Maps{}
+	last := key{}
+	for i, layer := range r.layers {
+		h, w = layer.OutSize(h), layer.OutSize(w)
+		layout := kernel.Layout{Channels: layer.Out, H: h, W: w}
+		if i+1 < len(r.layers) {
+			layout = r.layers[i+1].input(h, w, false)
+		}
+		// Two buffers for maps that follow one another; the borders stay zero.
+		k := key{layout, images(i), false}
+		k.second = k == last
+		if _, ok := made[k]; !ok {
+			made[k] = buffer(layout, k.images)
+		}
+		l.maps[i], last = made[k], k
+		channels, squeeze = max(channels, layer.Out), max(squeeze, layer.Squeeze)
+	}
+	row := func(channels int) kernel.Maps {
+		return buffer(kernel.Layout{Channels: channels, H: 1, W: l.group}, 1)
+	}
+	l.pooled, l.squeezed, l.gates = row(channels), row(squeeze), row(channels)
+	if r.head != nil {
+		l.logits = row(r.head.Out)
+	}
+	return total
+}
+
+// checkMaps refuses images that would need too large a feature map.
+func checkMaps(p *model.Plan, h, w int) error {
+	for i := range p.Blocks[:p.Depth] {
+		b := &p.Blocks[i]
+		h, w = b.OutSize(h), b.OutSize(w)
+		if b.Out*h*w > maxMap {
+			return fmt.Errorf("running the network: block %q would give a feature map of %dx%dx%d; use smaller images", b.Name, b.Out, h, w)
+		}
+	}
+	return nil
+}
