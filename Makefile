@@ -1,5 +1,5 @@
 # Everything a developer runs, by name. `make` alone builds.
-.PHONY: build demo test test-golden lint generate bench-convert bench-input clean rename
+.PHONY: build demo test test-golden lint generate bench-convert bench-input bench-peers clean rename
 
 REPVGG := bin/repvgg
 DIGITS := testdata/digits
@@ -43,6 +43,22 @@ bench-convert: $(REPVGG)
 bench-input:
 	/usr/bin/python3 testdata/input_bench.py $(IMAGES)
 	REPVGG_BENCH_IMAGES=$(abspath $(IMAGES)) go test ./internal/eval -run XXX -bench Input
+
+# Ours beside onnxruntime (node with onnxruntime-node in NODE_PATH) and PyTorch, in turns on this machine:
+#   make bench-peers PEERS_ARCHS="A0 B1g4 D2se" PEERS_BATCH="1 32" PEERS_FORM="deploy train" PEERS_PRECISION=fp32 ROUNDS=7
+# PEERS_ISA=avx2 takes AVX-512 and AMX from both; PEERS_JSON names a file for the figures.
+PEERS_ARCHS ?= A0
+PEERS_BATCH ?= 1 32
+PEERS_FORM ?= deploy
+PEERS_PRECISION ?= fp32 bf16
+PEERS_THREADS ?= 0
+PEERS_SECONDS ?= 3
+PEERS_PYTHON ?= /usr/bin/python3
+ROUNDS ?= 5
+bench-peers: $(REPVGG)
+	python3 testdata/peers/bench_peers.py $(abspath $(REPVGG)) --archs $(PEERS_ARCHS) --batch $(PEERS_BATCH) \
+		--form $(PEERS_FORM) --precision $(PEERS_PRECISION) --threads $(PEERS_THREADS) --rounds $(ROUNDS) \
+		--seconds $(PEERS_SECONDS) --python $(PEERS_PYTHON) --isa "$(PEERS_ISA)" $(if $(PEERS_JSON),--json $(PEERS_JSON))
 
 # The module path stands in go.mod and in imports. To publish under another: make rename MODULE=host/owner/repvgg
 rename:

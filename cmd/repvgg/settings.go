@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -15,29 +16,43 @@ import (
 // settings are what flags, REPVGG_* variables and repvgg.yaml can set. Each
 // command has flags for those that concern it.
 type settings struct {
-	CfgOptions    []string `mapstructure:"cfg-options"`
-	Compare       string   `mapstructure:"compare"`
-	CompareOut    string   `mapstructure:"compare-out"`
-	Confusion     string   `mapstructure:"confusion"`
-	Device        string   `mapstructure:"device"`
-	GPUCollect    bool     `mapstructure:"gpu-collect"`
-	GPUID         int      `mapstructure:"gpu-id"`
-	GPUIDs        []int    `mapstructure:"gpu-ids"`
-	Launcher      string   `mapstructure:"launcher"`
-	LocalRank     int      `mapstructure:"local_rank"`
-	MetricOptions []string `mapstructure:"metric-options"`
-	Metrics       []string `mapstructure:"metrics"`
-	Out           string   `mapstructure:"out"`
-	OutItems      []string `mapstructure:"out-items"`
-	PerClass      string   `mapstructure:"per-class"`
-	ProfileInput  bool     `mapstructure:"profile-input"`
-	Show          bool     `mapstructure:"show"`
-	ShowDir       string   `mapstructure:"show-dir"`
-	ShowOptions   []string `mapstructure:"show-options"`
-	SkipBadImages bool     `mapstructure:"skip-bad-images"`
-	Threads       int      `mapstructure:"threads"`
-	TmpDir        string   `mapstructure:"tmpdir"`
-	Verify        bool     `mapstructure:"verify"`
+	Baseline      string        `mapstructure:"baseline"`
+	BatchSize     []int         `mapstructure:"batch-size"`
+	CfgOptions    []string      `mapstructure:"cfg-options"`
+	Checkpoint    string        `mapstructure:"checkpoint"`
+	Compare       string        `mapstructure:"compare"`
+	CompareOut    string        `mapstructure:"compare-out"`
+	Confusion     string        `mapstructure:"confusion"`
+	Device        string        `mapstructure:"device"`
+	Duration      time.Duration `mapstructure:"duration"`
+	Form          []string      `mapstructure:"form"`
+	Format        string        `mapstructure:"format"`
+	GPUCollect    bool          `mapstructure:"gpu-collect"`
+	GPUID         int           `mapstructure:"gpu-id"`
+	GPUIDs        []int         `mapstructure:"gpu-ids"`
+	InputSize     int           `mapstructure:"input-size"`
+	Launcher      string        `mapstructure:"launcher"`
+	Layers        bool          `mapstructure:"layers"`
+	LocalRank     int           `mapstructure:"local_rank"`
+	MetricOptions []string      `mapstructure:"metric-options"`
+	Metrics       []string      `mapstructure:"metrics"`
+	Out           string        `mapstructure:"out"`
+	OutItems      []string      `mapstructure:"out-items"`
+	PerClass      string        `mapstructure:"per-class"`
+	Plot          string        `mapstructure:"plot"`
+	Precision     []string      `mapstructure:"precision"`
+	ProfileInput  bool          `mapstructure:"profile-input"`
+	Runs          int           `mapstructure:"runs"`
+	Shape         []int         `mapstructure:"shape"`
+	Show          bool          `mapstructure:"show"`
+	ShowDir       string        `mapstructure:"show-dir"`
+	ShowOptions   []string      `mapstructure:"show-options"`
+	SkipBadImages bool          `mapstructure:"skip-bad-images"`
+	Threads       int           `mapstructure:"threads"`
+	TmpDir        string        `mapstructure:"tmpdir"`
+	Verify        bool          `mapstructure:"verify"`
+	Warmup        int           `mapstructure:"warmup"`
+	Zoo           bool          `mapstructure:"zoo"`
 }
 
 const settingsFile = "repvgg.yaml"

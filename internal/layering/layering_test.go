@@ -14,11 +14,11 @@ import (
 
 // layers from the bottom up. A package may import those of lower lines.
 var layers = [][]string{
-	{"configs", "internal/tensor", "internal/metrics", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/kernel"},
-	{"internal/config"},
+	{"configs", "internal/tensor", "internal/metrics", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd"},
+	{"internal/config", "internal/cpu/kernel"},
 	{"internal/checkpoint", "internal/model", "internal/preprocess", "internal/dataset"},
 	{"internal/convert", "internal/cpu"},
-	{"internal/eval"},
+	{"internal/eval", "internal/bench"},
 	{"internal/report"},
 	{"cmd/repvgg", "internal/testgen", "internal/layering"},
 }
@@ -33,6 +33,13 @@ var onlyIn = map[string][]string{
 	"go.starlark.net/starlark":              {"internal/config"},
 	"github.com/nlpodyssey/gopickle/pickle": {"internal/pickle"},
 	"github.com/nlpodyssey/gopickle/types":  {"internal/pickle"},
+	"gonum.org/v1/plot":                     {"internal/bench"},
+	"gonum.org/v1/plot/font":                {"internal/bench"},
+	"gonum.org/v1/plot/plotter":             {"internal/bench"},
+	"gonum.org/v1/plot/vg":                  {"internal/bench"},
+	"gonum.org/v1/plot/vg/draw":             {"internal/bench"},
+	"gonum.org/v1/plot/vg/vgimg":            {"internal/bench"},
+	"gonum.org/v1/plot/vg/vgsvg":            {"internal/bench"},
 	"unsafe":                                {"internal/checkpoint", "internal/cpu/kernel", "internal/jpeg"},
 	"C":                                     {"internal/jpeg"},
 }

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"repvgg/internal/bench"
+	"repvgg/internal/cpu"
+	"repvgg/internal/cpu/kernel"
+	"repvgg/internal/model"
+)
+
+// cpuRunner is a cpu.Runner as bench wants it.
+type cpuRunner struct{ *cpu.Runner }
+
+// newCPURunner makes the runner of a row. Single images take the algorithms that
+// are fastest for them.
+func newCPURunner(plan *model.Plan, w *benchWeights, row *bench.Row) (bench.Runner, error) {
+	r, err := cpu.New(plan, w.of(plan), cpu.Options{
+		Threads: row.Threads, Height: row.InputSize, Width: row.InputSize, LowLatency: row.BatchSize == 1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.verify(plan); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return cpuRunner{r}, nil
+}
+
+// Bytes implements bench.Runner.
+func (r cpuRunner) Bytes() int64 { return r.PackedBytes() + r.Runner.Bytes() }
+
+// Layers implements bench.Runner.
+func (r cpuRunner) Layers() []bench.LayerTime {
+	var layers []bench.LayerTime
+	for _, l := range r.Runner.Layers() {
+		if l.Algorithm == "" {
+			l.Algorithm = "linear" // the head
+		}
+		layers = append(layers, bench.LayerTime{Name: l.Name, Algorithm: l.Algorithm, Time: l.Time})
+	}
+	return layers
+}
+
+// cpuKernels names the variant of the kernels that runners take.
+func cpuKernels() string { return kernel.Variants()[0].String() }
+
+// cpuPrecisions are what a runner can compute in.
+func cpuPrecisions() []string { return []string{"fp32"} }
+
+// cpuPeak measures the machine's peak; nil means that it can't be measured.
+func cpuPeak() func(precision string, threads int) float64 { return nil }

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"repvgg/internal/bench"
+	"repvgg/internal/config"
+	"repvgg/internal/model"
+)
+
+// benchNetwork is a network to measure.
+type benchNetwork struct {
+	config  string // as the user named it
+	variant string
+	plan    *model.Plan
+	forms   []model.Form
+	// published is the publisher's table row of this very network, or nil.
+	published *model.Published
+}
+
+// benchNetworks reads the configs. forms are those that were asked for; without
+// any, a train config stands for both forms and a deploy config for its own. A
+// network that is named twice is there once, in all its forms.
+func benchNetworks(cmd *cobra.Command, s *settings, names []string, forms []model.Form) ([]benchNetwork, error) {
+	names = slices.Clone(names)
+	if s.Zoo {
+		for _, p := range model.Zoo() {
+			names = append(names, p.TrainConfig)
+		}
+	}
+	var networks []benchNetwork
+	for _, name := range distinct(names) {
+		n, err := readNetwork(cmd, name, s.CfgOptions)
+		if err != nil {
+			return nil, err
+		}
+		n.forms = forms
+		if len(forms) == 0 {
+			n.forms = []model.Form{model.Train, model.Deploy}
+			if n.plan.Form == model.Deploy {
+				n.forms = []model.Form{model.Deploy}
+			}
+		}
+		same := slices.IndexFunc(networks, func(o benchNetwork) bool { return samePlan(o.plan, n.plan) })
+		if same < 0 {
+			networks = append(networks, *n)
+			continue
+		}
+		merged := append(slices.Clone(networks[same].forms), n.forms...)
+		slices.Sort(merged)
+		networks[same].forms = slices.Compact(merged)
+		note(cmd, "config %q is the same network as %q: it is measured once", name, networks[same].config)
+	}
+	return networks, nil
+}
+
+func samePlan(a, b *model.Plan) bool {
+	return reflect.DeepEqual(a.As(model.Train), b.As(model.Train))
+}
+
+// readNetwork reads a config, and finds its published figures.
+func readNetwork(cmd *cobra.Command, name string, overrides []string) (*benchNetwork, error) {
+	cfg, err := config.Load(name, overrides)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := model.FromConfig(cfg)
+	if err != nil {
+		return nil, err
+	}
+	noteConfig(cmd, cfg)
+	n := &benchNetwork{config: name, plan: plan, variant: baseName(cfg.Path())}
+	arch, err := archName(cfg)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range model.Zoo() {
+		if p.Name != "RepVGG-"+arch {
+			continue
+		}
+		// Another head, say, makes it another network.
+		original, err := config.Load(p.TrainConfig, nil)
+		if err != nil {
+			return nil, err
+		}
+		published, err := model.FromConfig(original)
+		if err != nil {
+			return nil, err
+		}
+		if samePlan(plan, published) {
+			n.variant, n.published = arch, &p
+		}
+	}
+	return n, nil
+}
+
+// archName is the architecture that a config names, or "".
+func archName(cfg *config.Config) (string, error) {
+	root, err := cfg.Root().Section("model")
+	if err != nil {
+		return "", err
+	}
+	backbone, err := root.Section("backbone")
+	if err != nil {
+		return "", err
+	}
+	var b struct {
+		Arch config.Value `config:"arch"`
+	}
+	if err := backbone.Decode(&b); err != nil {
+		return "", err
+	}
+	name, _ := b.Arch.(string)
+	return name, nil
+}
+
+func baseName(path string) string {
+	base := filepath.Base(path)
+	return strings.TrimSuffix(base, filepath.Ext(base))
+}
+
+// describe adds what is published of the network to a row of it.
+func (n *benchNetwork) describe(row *bench.Row, form model.Form) {
+	if n.published == nil {
+		return
+	}
+	if row.InputSize == 224 {
+		row.PublishedTop1Percent, row.PublishedTop5Percent = &n.published.Top1, &n.published.Top5
+	}
+	if text := n.published.Note(); text != "" && form == model.Deploy {
+		row.Notes = append(row.Notes, text)
+	}
+}

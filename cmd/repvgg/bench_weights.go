@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"repvgg/internal/bench"
+	"repvgg/internal/checkpoint"
+	"repvgg/internal/convert"
+	"repvgg/internal/model"
+	"repvgg/internal/tensor"
+)
+
+// benchWeights are the weights of all networks: random, or of one checkpoint.
+type benchWeights struct {
+	// files are by form; there is none with random weights.
+	files map[model.Form]*checkpoint.File
+	path  string
+	// dir holds the deploy form that was fused from a training checkpoint.
+	dir string
+}
+
+// openBenchWeights opens the checkpoint, if there is one, and fuses it if the
+// deploy form of a training checkpoint is to be measured.
+func openBenchWeights(cmd *cobra.Command, s *settings, networks []benchNetwork) (*benchWeights, error) {
+	w := &benchWeights{path: s.Checkpoint, files: make(map[model.Form]*checkpoint.File)}
+	if s.Checkpoint == "" {
+		return w, nil
+	}
+	if len(networks) > 1 {
+		return nil, usageError{fmt.Errorf("--checkpoint %s: it holds the weights of one network, but %d are to be measured; name one config", s.Checkpoint, len(networks))}
+	}
+	if err := w.open(cmd, s, &networks[0]); err != nil {
+		w.close()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *benchWeights) open(cmd *cobra.Command, s *settings, n *benchNetwork) error {
+	file, err := checkpoint.Open(w.path)
+	if err != nil {
+		return err
+	}
+	form, ok := model.FormOf(file.Names)
+	if !ok {
+		form = n.plan.Form // what is wrong, Match says best
+	}
+	w.files[form] = file
+	if form == model.Deploy && slices.Contains(n.forms, model.Train) {
+		if len(s.Form) > 0 {
+			return fmt.Errorf("checkpoint %q holds the deploy form, from which the train form can't be had back; measure --form deploy", w.path)
+		}
+		note(cmd, "checkpoint %q holds the deploy form: only that is measured", w.path)
+		n.forms = []model.Form{model.Deploy}
+	}
+	if err := convert.Match(file, n.plan.As(form)); err != nil {
+		return err
+	}
+	if form == model.Deploy || !slices.Contains(n.forms, model.Deploy) || s.Runs == 0 {
+		return nil
+	}
+	if w.dir, err = os.MkdirTemp("", "repvgg-bench-"); err != nil {
+		return err
+	}
+	fused := filepath.Join(w.dir, "deploy.pth")
+	if err := convert.Reparameterize(cmd.Context(), n.plan.As(model.Train), file, fused, nil); err != nil {
+		return err
+	}
+	w.files[model.Deploy], err = checkpoint.Open(fused)
+	return err
+}
+
+// of are the weights of a plan.
+func (w *benchWeights) of(p *model.Plan) func(tensor.Spec) ([]float32, error) {
+	if file := w.files[p.Form]; file != nil {
+		return func(s tensor.Spec) ([]float32, error) { return file.Float32(s.Name) }
+	}
+	return bench.RandomWeights(p)
+}
+
+// verify reports damage of the file that shows only when all of it was read.
+func (w *benchWeights) verify(p *model.Plan) error {
+	if file := w.files[p.Form]; file != nil {
+		return file.Verify()
+	}
+	return nil
+}
+
+// name is what a row says of its weights.
+func (w *benchWeights) name() string {
+	if w.path == "" {
+		return "seeded random"
+	}
+	return "checkpoint " + w.path
+}
+
+func (w *benchWeights) close() {
+	for _, f := range w.files {
+		f.Close()
+	}
+	if w.dir != "" {
+		_ = os.RemoveAll(w.dir) // of a temporary folder
+	}
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"repvgg/internal/config"
+	"repvgg/internal/model"
+	"repvgg/internal/report"
+)
+
+func newFlopsCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "flops CFG",
+		Short: "Count a network's parameters and operations",
+		Long: `Flops prints what MMClassification's tools/analysis_tools/get_flops.py prints: the
+tree of the network's modules with the parameters and operations of each, then
+the totals, which the published table of the zoo has.
+
+It counts as the original does: a multiply-accumulate is one operation; batch
+normalization, ReLU and pooling count, additions and the final linear layer do
+not. In the deploy form squeeze-and-excitation is run and counts; the original
+forgets it there.`,
+		Example: `  repvgg flops repvgg-A0
+  repvgg flops repvgg-A0_deploy --shape 320
+  repvgg flops my_config.py --shape 192 256 --cfg-options model.backbone.deploy=True`,
+		Args:              exactArgs(1),
+		ValidArgsFunction: completeConfig,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := readSettings(cmd)
+			if err != nil {
+				return err
+			}
+			return flops(cmd, s, args[0])
+		},
+	}
+	cmd.Flags().IntSlice("shape", []int{224, 224}, "size of the image: H or H W")
+	markList(cmd, "shape")
+	cmd.Flags().StringArray("cfg-options", nil, "override entries of the config: KEY=VALUE ...")
+	markList(cmd, "cfg-options")
+	return cmd
+}
+
+func flops(cmd *cobra.Command, s *settings, cfgName string) error {
+	if len(s.Shape) != 1 && len(s.Shape) != 2 {
+		return usageHint(cmd, errors.New("--shape takes one size or height and width"))
+	}
+	h, w := s.Shape[0], s.Shape[len(s.Shape)-1]
+	cfg, err := config.Load(cfgName, s.CfgOptions)
+	if err != nil {
+		return err
+	}
+	plan, err := model.FromConfig(cfg)
+	if err != nil {
+		return err
+	}
+	tree, err := model.ModuleTree(cfg, h, w)
+	if err != nil {
+		return err
+	}
+	noteConfig(cmd, cfg)
+	if plan.Form == model.Deploy && plan.Blocks[0].Squeeze > 0 {
+		note(cmd, "the totals include squeeze-and-excitation, which the original's deploy form leaves out")
+	}
+	return report.WriteComplexity(cmd.OutOrStdout(), tree, plan.InChannels, h, w)
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"repvgg/internal/report"
+)
+
+func newZooCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "zoo",
+		Short: "List the published variants",
+		Long: `Zoo prints the table of MMClassification's page on RepVGG: of each published
+variant the epochs of training, parameters and FLOPs of both forms, accuracies,
+the names of the configs that are built in, and where the publisher has the
+weights.
+
+The accuracies are the publisher's, on ImageNet-1k. Nothing is downloaded.`,
+		Example: `  repvgg zoo
+  repvgg zoo --format markdown
+  repvgg zoo --format json | jq '.models[] | select(.published_deploy_flops_giga < 5) | .name'`,
+		Args: exactArgs(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := readSettings(cmd)
+			if err != nil {
+				return err
+			}
+			err = report.WriteZoo(cmd.OutOrStdout(), s.Format)
+			if err != nil && !slices.Contains(report.ZooFormats, s.Format) {
+				return usageHint(cmd, err)
+			}
+			return err
+		},
+	}
+	cmd.Flags().String("format", report.ZooFormats[0], "how to print the table: text json csv markdown")
+	if err := cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(report.ZooFormats, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag was not defined: a mistake in this program
+	}
+	return cmd
+}

@@ -1,0 +1,46 @@
+package bench
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// writeBenchstat writes Go's benchmark format, which golang.org/x/perf's
+// benchstat compares: a line for the median of each round, so that it has
+// several samples. Rows that were not measured have no line.
+func (r *Report) writeBenchstat(out io.Writer) error {
+	w := bufio.NewWriter(out)
+	m := &r.Machine
+	fmt.Fprintf(w, "goos: %s\ngoarch: %s\npkg: repvgg\ncpu: %s\nkernels: %s\njpeg: %s\ngo: %s\nweights: %s\n", m.OS, m.Arch, m.CPU, m.Kernels, m.JPEGDecoder, m.Go, r.weights())
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		name := fmt.Sprintf("Benchmark%s/form=%s/device=%s/precision=%s/batch=%d/size=%d-%d",
+			benchName(row.Variant), row.Form, row.Device, row.Precision, row.BatchSize, row.InputSize, row.Threads)
+		runs := max(1, row.Runs/max(1, len(row.LatencyMSRounds)))
+		for _, ms := range row.LatencyMSRounds {
+			perSecond := float64(row.BatchSize) / ms * 1e3
+			fmt.Fprintf(w, "%s\t%d\t%.0f ns/op\t%.4g images/s\t%.4g GFLOP/s\n", name, runs, ms*1e6, perSecond, 2*row.MACsGiga*perSecond)
+		}
+	}
+	for _, n := range r.notes() {
+		fmt.Fprintf(w, "note: %s\n", n)
+	}
+	return w.Flush()
+}
+
+// benchName makes a name that Go's benchmark format takes: no spaces, slashes
+// or dashes, and a capital first.
+func benchName(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if r <= ' ' || r == '/' || r == '-' {
+			return '_'
+		}
+		return r
+	}, name)
+	first, size := utf8.DecodeRuneInString(name)
+	return string(unicode.ToUpper(first)) + name[size:]
+}

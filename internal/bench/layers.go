@@ -1,0 +1,56 @@
+package bench
+
+import (
+	"context"
+
+	"repvgg/internal/model"
+)
+
+// layerRuns is how many runs the times of layers are taken from, unless the
+// number of runs was asked for and is lower.
+const layerRuns = 10
+
+// traceLayers measures the layers of a lane. That costs a little, and so it is
+// done in runs of its own.
+func (m *meter) traceLayers(ctx context.Context, l *lane) error {
+	runs := layerRuns
+	if m.Runs >= 0 {
+		runs = min(runs, m.Runs)
+	}
+	l.runner.Trace(true)
+	defer l.runner.Trace(false)
+	start := m.now()
+	done := 0
+	for done < runs && (done == 0 || m.Runs >= 0 || m.now().Sub(start) <= m.Duration) {
+		if _, err := m.run(ctx, l); err != nil {
+			return err
+		}
+		done++
+	}
+	macs, err := layerMACs(l.Plan, l.Row.InputSize)
+	if err != nil {
+		return err
+	}
+	for _, t := range l.runner.Layers() {
+		layer := Layer{Name: t.Name, Algorithm: t.Algorithm, TimeMS: t.Time.Seconds() * 1e3 / float64(done)}
+		if n, ok := macs[t.Name]; ok && t.Time > 0 {
+			gflops := 2 * float64(n) * float64(l.Row.BatchSize) / 1e6 / layer.TimeMS
+			layer.GFLOPSPerSecond = &gflops
+		}
+		l.layers = append(l.layers, layer)
+	}
+	return nil
+}
+
+// layerMACs are the multiply-adds for one image of each block, and of "head".
+func layerMACs(p *model.Plan, size int) (map[string]int64, error) {
+	count, err := p.Count(size, size)
+	if err != nil {
+		return nil, err
+	}
+	macs := map[string]int64{"head": headMACs(p)}
+	for i := range p.Blocks[:p.Depth] {
+		macs[p.Blocks[i].Name] = count.Blocks[i].MACs
+	}
+	return macs, nil
+}

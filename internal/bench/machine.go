@@ -1,0 +1,100 @@
+package bench
+
+import (
+	"bytes"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"golang.org/x/sys/cpu"
+)
+
+// Machine is where and with what a report was measured. What is not there or
+// not known is nil.
+type Machine struct {
+	// Time when measuring began, in RFC 3339.
+	Time   string `json:"time"`
+	Repvgg string `json:"repvgg_version"`
+	Go     string `json:"go_version"`
+	OS     string `json:"os"`
+	Arch   string `json:"arch"`
+	CPU    string `json:"cpu_model"`
+	Cores  int    `json:"cpu_cores"`
+	// Features are those of the processor that kernels may use.
+	Features []string `json:"cpu_features"`
+	// Kernels are the variant of the CPU kernels that this machine takes.
+	Kernels     string  `json:"cpu_kernels"`
+	JPEGDecoder string  `json:"jpeg_decoder"`
+	GPU         *string `json:"gpu"`
+	GPUDriver   *string `json:"gpu_driver"`
+	CUDNN       *string `json:"cudnn_version"`
+}
+
+// ThisMachine describes the machine but for what other packages know: Time,
+// Repvgg, Kernels, JPEGDecoder and the GPU.
+func ThisMachine() Machine {
+	m := Machine{
+		Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		CPU: "unknown", Cores: runtime.NumCPU(), Features: features(),
+	}
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		if model := cpuModel(info); model != "" {
+			m.CPU = model
+		}
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		m.Repvgg = info.Main.Version
+	}
+	return m
+}
+
+// cpuModel finds the processor's name in /proc/cpuinfo.
+func cpuModel(info []byte) string {
+	for line := range bytes.Lines(info) {
+		key, value, ok := strings.Cut(string(line), ":")
+		if ok && strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// features has those extensions that convolutions gain from.
+func features() []string {
+	names := []string{} // not null in JSON
+	for _, f := range []struct {
+		name string
+		has  bool
+	}{
+		{"avx", cpu.X86.HasAVX}, {"avx2", cpu.X86.HasAVX2}, {"fma", cpu.X86.HasFMA},
+		{"avx512f", cpu.X86.HasAVX512F}, {"avx512bw", cpu.X86.HasAVX512BW}, {"avx512dq", cpu.X86.HasAVX512DQ},
+		{"avx512vl", cpu.X86.HasAVX512VL}, {"avx512bf16", cpu.X86.HasAVX512F && cpu.X86.HasAVX512BF16},
+		{"amx_bf16", cpu.X86.HasAMXBF16}, {"asimd", cpu.ARM64.HasASIMD}, {"sve", cpu.ARM64.HasSVE},
+	} {
+		if f.has {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
+// lines are the machine in a few lines.
+func (m *Machine) lines() []string {
+	lines := []string{
+		m.CPU + ", " + plural(m.Cores, "core") + ", kernels " + m.Kernels,
+		"features " + strings.Join(m.Features, " "),
+		m.OS + "/" + m.Arch + ", " + m.Go + ", repvgg " + m.Repvgg + ", JPEG " + m.JPEGDecoder,
+	}
+	if m.GPU != nil {
+		lines = append(lines, *m.GPU+", driver "+orDash(m.GPUDriver)+", cuDNN "+orDash(m.CUDNN))
+	}
+	return append(lines, m.Time)
+}
+
+func orDash(s *string) string {
+	if s == nil {
+		return "-"
+	}
+	return *s
+}

@@ -1,0 +1,276 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// Options say how to measure.
+type Options struct {
+	// Runs is how many runs a row is measured with; negative means as many as
+	// fit into Duration, but at least one a round.
+	Runs     int
+	Duration time.Duration
+	// Warmup is how many runs come before; negative means until two medians in
+	// a row agree.
+	Warmup int
+	// Layers also measures single layers, apart from the rest.
+	Layers bool
+	// Peak measures the most GFLOP/s that threads can do in a precision; nil,
+	// or a result of 0, means that it is not known.
+	Peak func(precision string, threads int) float64
+	// Progress is told what is being done and how much of everything, from 0
+	// to 1, is; or nil.
+	Progress func(what string, share float64)
+
+	// For tests; nil means time.Now and ReadLoad.
+	now  func() time.Time
+	load func() (Load, bool)
+}
+
+// rounds is how many turns the measuring of a row is divided into.
+const rounds = 6
+
+// Measure measures all subjects in their order; neighbours that differ in their
+// form alone take turns. When ctx ends, the rows done so far are returned with
+// its error. Without any Runs the rows are returned as they are.
+func Measure(ctx context.Context, subjects []Subject, opts Options) ([]Row, error) {
+	if opts.now == nil {
+		opts.now = time.Now
+	}
+	if opts.load == nil {
+		opts.load = ReadLoad
+	}
+	var rows []Row
+	if opts.Runs == 0 {
+		for i := range subjects {
+			rows = append(rows, subjects[i].Row)
+		}
+		return rows, nil
+	}
+	m := &meter{Options: opts}
+	defer func() { relatePeaks(rows, m.peaks) }()
+	for len(rows) < len(subjects) {
+		from := len(rows)
+		to := from + 1
+		for to < len(subjects) && subjects[from].Row.twins(&subjects[to].Row) {
+			to++
+		}
+		m.before, m.share = float64(from)/float64(len(subjects)), float64(to-from)/float64(len(subjects))
+		group, err := m.group(ctx, subjects[from:to])
+		if err != nil {
+			return rows, err
+		}
+		rows = append(rows, group...)
+	}
+	return rows, nil
+}
+
+// meter is a course of measuring.
+type meter struct {
+	Options
+	// peaks has one entry for each row that is done.
+	peaks         []peaks
+	before, share float64 // of the present group in everything
+}
+
+// lane is a subject while it is measured.
+type lane struct {
+	*Subject
+	runner   Runner
+	src, dst []float32
+	warmup   int
+	runs     []float64 // milliseconds
+	rounds   []float64 // medians
+	layers   []Layer
+}
+
+// group measures subjects in turns.
+func (m *meter) group(ctx context.Context, subjects []Subject) ([]Row, error) {
+	lanes := make([]*lane, len(subjects))
+	for i := range subjects {
+		m.progress("preparing "+subjects[i].Row.Label(), 0)
+		l, err := open(&subjects[i])
+		if err != nil {
+			return nil, err
+		}
+		defer l.close()
+		lanes[i] = l
+	}
+	runtime.GC() // what packing left behind
+	var peak peaks
+	peak.add(m.Peak, &subjects[0].Row)
+	for i, l := range lanes {
+		m.progress("warming up "+l.Row.Label(), 0.1*float64(i)/float64(len(lanes)))
+		if err := m.warmUp(ctx, l); err != nil {
+			return nil, l.wrap(err)
+		}
+	}
+	start := m.now()
+	before, loadKnown := m.load()
+	for round := range rounds {
+		for i, l := range lanes {
+			m.progress(l.Row.Label(), 0.1+0.9*(float64(round)+float64(i)/float64(len(lanes)))/rounds)
+			if err := m.turn(ctx, l, round); err != nil {
+				return nil, l.wrap(err)
+			}
+		}
+	}
+	wall := m.now().Sub(start)
+	others, cores := 0.0, 0
+	if after, ok := m.load(); ok && loadKnown {
+		others, cores = othersCores(before, after, wall), after.Cores
+	}
+	peak.add(m.Peak, &subjects[0].Row)
+	rows := make([]Row, len(lanes))
+	for i, l := range lanes {
+		if m.Layers {
+			m.progress("layers of "+l.Row.Label(), 1)
+			if err := m.traceLayers(ctx, l); err != nil {
+				return nil, l.wrap(err)
+			}
+		}
+		rows[i] = l.row(crowding(others, l.Row.Threads, cores))
+	}
+	for range rows {
+		m.peaks = append(m.peaks, peak)
+	}
+	relateForms(rows)
+	return rows, nil
+}
+
+func open(s *Subject) (*lane, error) {
+	runner, err := s.Open()
+	if err != nil {
+		return nil, err
+	}
+	n, size := s.Row.BatchSize, s.Row.InputSize
+	return &lane{
+		Subject: s, runner: runner,
+		src: randomImages(n * s.Plan.InChannels * size * size),
+		dst: make([]float32, n*s.Plan.OutLen(size, size)),
+	}, nil
+}
+
+// close gives the memory back; a failure of that changes no result.
+func (l *lane) close() { _ = l.runner.Close() }
+
+func (l *lane) wrap(err error) error {
+	return fmt.Errorf("measuring %s: %w", l.Row.Label(), err)
+}
+
+// run makes one run and returns its milliseconds.
+func (m *meter) run(ctx context.Context, l *lane) (float64, error) {
+	start := m.now()
+	err := l.runner.Run(ctx, l.dst, l.src, l.Row.BatchSize, l.Row.InputSize, l.Row.InputSize)
+	took := m.now().Sub(start)
+	// A clock may be coarser than a run of a tiny network.
+	return float64(max(took, 1)) / 1e6, err
+}
+
+// warmUp runs until the median of three runs is within 2 % of that of the three
+// before, or Duration is over, or exactly as often as was asked for.
+func (m *meter) warmUp(ctx context.Context, l *lane) error {
+	start := m.now()
+	var runs []float64
+	for !m.warm(runs, m.now().Sub(start)) {
+		ms, err := m.run(ctx, l)
+		if err != nil {
+			return err
+		}
+		runs = append(runs, ms)
+	}
+	l.warmup = len(runs)
+	return nil
+}
+
+func (m *meter) warm(runs []float64, since time.Duration) bool {
+	n := len(runs)
+	if m.Warmup >= 0 {
+		return n >= m.Warmup
+	}
+	if n >= 1 && since >= m.Duration {
+		return true
+	}
+	const window, agree = 3, 0.02
+	if n < 2*window {
+		return false
+	}
+	last, before := median(runs[n-window:]), median(runs[n-2*window:n-window])
+	return math.Abs(last-before) <= agree*before
+}
+
+// turn measures a lane for one round.
+func (m *meter) turn(ctx context.Context, l *lane, round int) error {
+	from := len(l.runs)
+	want := m.Runs*(round+1)/rounds - m.Runs*round/rounds
+	start := m.now()
+	for {
+		done := len(l.runs) - from
+		if m.Runs >= 0 && done >= want || m.Runs < 0 && done > 0 && m.now().Sub(start) >= m.Duration/rounds {
+			break
+		}
+		ms, err := m.run(ctx, l)
+		if err != nil {
+			return err
+		}
+		l.runs = append(l.runs, ms)
+	}
+	if len(l.runs) > from {
+		l.rounds = append(l.rounds, median(l.runs[from:]))
+	}
+	return ctx.Err()
+}
+
+// row is what came out for a lane. crowd is a note, or empty.
+func (l *lane) row(crowd string) Row {
+	r := l.Row
+	r.Kernels = l.runner.Variant()
+	r.WarmupRuns, r.Runs = l.warmup, len(l.runs)
+	r.Layers = l.layers
+	if bytes := l.runner.Bytes(); bytes > 0 {
+		mb := float64(bytes+4*int64(len(l.src)+len(l.dst))) / 1e6
+		r.PeakMemoryMB = &mb
+	}
+	s := summarize(l.runs)
+	perSecond := float64(r.BatchSize) / s.median * 1e3
+	gflops := 2 * r.MACsGiga * perSecond
+	notes := s.noise()
+	if crowd != "" {
+		notes = append(notes, crowd)
+	}
+	noisy := len(notes) > 0
+	if slices.ContainsFunc(l.dst, func(v float32) bool { return v-v != 0 }) {
+		notes = append(notes, "the results are not finite numbers, with which arithmetic may take another time")
+	}
+	r.LatencyMSMedian, r.LatencyMSP10, r.LatencyMSP90 = &s.median, &s.p10, &s.p90
+	r.LatencyMSRounds = l.rounds
+	r.ImagesPerSecond, r.GFLOPSPerSecond = &perSecond, &gflops
+	r.SpreadShare, r.DriftShare, r.Noisy = &s.spread, &s.drift, &noisy
+	r.Notes = append(slices.Clip(r.Notes), notes...)
+	return r
+}
+
+// relateForms gives the deploy rows their speed-up over the train row of a
+// group.
+func relateForms(rows []Row) {
+	for i := range rows {
+		for j := range rows {
+			d, t := &rows[i], &rows[j]
+			if d.Form == "deploy" && t.Form == "train" {
+				speedup := *t.LatencyMSMedian / *d.LatencyMSMedian
+				d.SpeedupOverTrain = &speedup
+			}
+		}
+	}
+}
+
+func (m *meter) progress(what string, share float64) {
+	if m.Progress != nil {
+		m.Progress(what, m.before+share*m.share)
+	}
+}

@@ -1,0 +1,181 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"repvgg/internal/model"
+)
+
+// With numpy.percentile's linear interpolation, by hand.
+func TestSummarize(t *testing.T) {
+	s := summarize([]float64{10, 11, 12, 13, 14, 20, 19, 18, 17, 16, 15})
+	want := summary{median: 15, p10: 11, p90: 19, spread: 8.0 / 15, drift: 17.0/12 - 1}
+	if math.Abs(s.median-want.median)+math.Abs(s.p10-want.p10)+math.Abs(s.p90-want.p90)+math.Abs(s.spread-want.spread)+math.Abs(s.drift-want.drift) > 1e-12 {
+		t.Errorf("got %+v, want %+v", s, want)
+	}
+	if got := quantile([]float64{1, 2, 4}, 0.75); got != 3 {
+		t.Errorf("quantile is %v, want 3", got)
+	}
+	if one := summarize([]float64{7}); one.median != 7 || one.p10 != 7 || one.p90 != 7 || one.drift != 0 {
+		t.Errorf("one run gives %+v", one)
+	}
+}
+
+func TestNoiseIsSaid(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		runs []float64
+		want string
+	}{
+		{"quiet", []float64{100, 101, 99, 100, 100, 101, 99, 100}, ""},
+		{"spread", []float64{100, 130, 100, 130, 100, 130, 100, 130}, "spread over 26 % of the median"},
+		{"drift", []float64{100, 100, 100, 107, 107, 107}, "second half of the runs was 7 % slower"},
+		{"speeding up", []float64{107, 107, 107, 100, 100, 100}, "second half of the runs was 7 % faster"},
+	} {
+		got := strings.Join(summarize(test.runs).noise(), "; ")
+		if (test.want == "") != (got == "") || !strings.Contains(got, test.want) {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// Both forms take turns, warm up apart from what is measured, and the row's
+// figures follow from the times.
+func TestMeasure(t *testing.T) {
+	clock := &fakeClock{}
+	var log []string
+	plan := planOf(t, "repvgg-A0")
+	train := &fakeRunner{clock: clock, took: ms(100, 50, 40, 40, 40, 40), log: &log, name: "t"}
+	deploy := &fakeRunner{clock: clock, took: ms(30, 30, 30, 30, 30, 30, 20), log: &log, name: "d"}
+	opts := options(clock, 12)
+	opts.Layers = true
+	opts.Peak = func(string, int) float64 { return 1000 }
+	rows, err := Measure(context.Background(), []Subject{
+		subject(t, "A0", plan, train), subject(t, "A0", plan.As(model.Deploy), deploy),
+	}, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Train: the medians of runs 1 to 3 and 4 to 6 are 50 and 40; of 2 to 4 and
+	// 5 to 7 both are 40.
+	wantLog := strings.Repeat("t", 7) + strings.Repeat("d", 6) + strings.Repeat("ttdd", 6) + strings.Repeat("t", 10) + strings.Repeat("d", 10)
+	if got := strings.Join(log, ""); got != wantLog {
+		t.Errorf("runs were\n%s, want\n%s", got, wantLog)
+	}
+	r := rows[1]
+	if *r.LatencyMSMedian != 20 || r.Runs != 12 || r.WarmupRuns != 6 || *r.ImagesPerSecond != 100 || *r.SpeedupOverTrain != 2 || rows[0].SpeedupOverTrain != nil {
+		t.Errorf("row is %+v", r)
+	}
+	if *r.Noisy || len(r.Notes) > 0 || !slices.Equal(r.LatencyMSRounds, []float64{20, 20, 20, 20, 20, 20}) || r.Kernels != "fake" {
+		t.Errorf("row is %+v", r)
+	}
+	// The convolutions' multiply-adds of A0 at 224 are in the published count
+	// (reference: 1,360,171,008 + 1000 x 1280 for the head); at 32 x 32 the maps
+	// have (1/7)^2 of the pixels.
+	if want := 1360171008.0/49/1e9 + 0.00128; math.Abs(r.MACsGiga-want) > 1e-9 {
+		t.Errorf("MACs are %v G, want %v", r.MACsGiga, want)
+	}
+	if want := 2 * r.MACsGiga * 100; math.Abs(*r.GFLOPSPerSecond-want) > 1e-9 || math.Abs(*r.PeakShare-want/1000) > 1e-12 {
+		t.Errorf("%v GFLOP/s, share %v", *r.GFLOPSPerSecond, *r.PeakShare)
+	}
+	if mb := 1 + 4*2*(3*32*32+1000)/1e6; math.Abs(*r.PeakMemoryMB-mb) > 1e-9 {
+		t.Errorf("memory is %v, want %v", *r.PeakMemoryMB, mb)
+	}
+	if len(r.Layers) != 2 || r.Layers[0].TimeMS != 0.5 || deploy.traced {
+		t.Errorf("layers are %+v", r.Layers)
+	}
+	// 9*3*48 weights at 16 x 16 pixels, 2 images, 2 operations, in 0.5 ms.
+	if got, want := *r.Layers[0].GFLOPSPerSecond, 9*3*48*16*16*2*2/0.5e-3/1e9; math.Abs(got-want) > 1e-9 {
+		t.Errorf("the stem does %v GFLOP/s, want %v", got, want)
+	}
+}
+
+func TestMeasureForDuration(t *testing.T) {
+	clock := &fakeClock{}
+	opts := options(clock, -1)
+	opts.Warmup = 3
+	quick := &fakeRunner{clock: clock, took: ms(10)}
+	slow := &fakeRunner{clock: clock, took: ms(4000)}
+	plan := planOf(t, "repvgg-A0")
+	rows, err := Measure(context.Background(), []Subject{subject(t, "quick", plan, quick), subject(t, "slow", plan, slow)}, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A sixth of a second takes 17 runs of 10 ms; a slow row has one run a round.
+	if rows[0].Runs != 6*17 || rows[0].WarmupRuns != 3 || rows[1].Runs != 6 {
+		t.Errorf("%d and %d runs after %d", rows[0].Runs, rows[1].Runs, rows[0].WarmupRuns)
+	}
+}
+
+// A warm-up that never gets stable ends with the time that a row is given.
+func TestWarmUpEnds(t *testing.T) {
+	clock := &fakeClock{}
+	var took []float64
+	for i := range 100 {
+		took = append(took, 100-float64(i))
+	}
+	rows, err := Measure(context.Background(), []Subject{subject(t, "x", planOf(t, "repvgg-A0"), &fakeRunner{clock: clock, took: ms(took...)})}, options(clock, 6))
+	if err != nil || rows[0].WarmupRuns != 11 {
+		t.Errorf("%d runs, %v", rows[0].WarmupRuns, err)
+	}
+}
+
+func TestInterruptionKeepsRows(t *testing.T) {
+	clock := &fakeClock{}
+	ctx, cancel := context.WithCancel(context.Background())
+	plan := planOf(t, "repvgg-A0")
+	rows, err := Measure(ctx, []Subject{
+		subject(t, "first", plan, &fakeRunner{clock: clock, took: ms(10)}),
+		subject(t, "second", plan, &fakeRunner{clock: clock, took: ms(10, 10, 10, 10, 10, 10, 10), cancel: cancel}),
+	}, options(clock, 12))
+	if !errors.Is(err, context.Canceled) || len(rows) != 1 || rows[0].Variant != "first" || !rows[0].measured() {
+		t.Errorf("%d rows, %v", len(rows), err)
+	}
+}
+
+func TestNothingIsOpenedWithoutRuns(t *testing.T) {
+	s := subject(t, "A0", planOf(t, "repvgg-A0"), nil)
+	s.Open = func() (Runner, error) { return nil, errors.New("opened") }
+	rows, err := Measure(context.Background(), []Subject{s}, Options{Runs: 0})
+	if err != nil || len(rows) != 1 || rows[0].measured() || rows[0].Noisy != nil {
+		t.Errorf("%+v, %v", rows, err)
+	}
+}
+
+func TestSlowMachineIsSaid(t *testing.T) {
+	clock := &fakeClock{}
+	plan := planOf(t, "repvgg-A0")
+	opts := options(clock, 6)
+	peak := []float64{1000, 990, 1000, 880}
+	opts.Peak = func(string, int) float64 { p := peak[0]; peak = peak[1:]; return p }
+	busy := time.Duration(0)
+	opts.load = func() (Load, bool) { busy += 60 * time.Millisecond; return Load{Cores: 1, Busy: busy}, true }
+	rows, err := Measure(context.Background(), []Subject{
+		subject(t, "a", plan, &fakeRunner{clock: clock, took: ms(100)}), subject(t, "b", plan, &fakeRunner{clock: clock, took: ms(10)}),
+	}, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 60 ms of other work in 600 ms are within the limit, in 60 ms they are not.
+	if *rows[0].Noisy || len(rows[0].Notes) > 0 {
+		t.Errorf("the first row has notes %q", rows[0].Notes)
+	}
+	want := []string{"noisy: other processes kept 1.0 of the 1 cores busy", "noisy: while this was measured the machine's peak was 12 % lower than at its best"}
+	if !*rows[1].Noisy || !slices.Equal(rows[1].Notes, want) {
+		t.Errorf("the second row has notes %q", rows[1].Notes)
+	}
+}
+
+func TestResultsThatAreNotFinite(t *testing.T) {
+	clock := &fakeClock{}
+	rows, err := Measure(context.Background(), []Subject{subject(t, "x", planOf(t, "repvgg-A0"), &fakeRunner{clock: clock, took: ms(10), value: float32(math.NaN())})}, options(clock, 6))
+	if err != nil || !strings.Contains(strings.Join(rows[0].Notes, ""), "not finite") {
+		t.Errorf("%q, %v", rows[0].Notes, err)
+	}
+}

@@ -1,0 +1,43 @@
+package bench
+
+import (
+	"context"
+	"time"
+
+	"repvgg/internal/model"
+)
+
+// Runner is what is measured.
+type Runner interface {
+	// Run computes dst, the results for n images of h x w, from src.
+	Run(ctx context.Context, dst, src []float32, n, h, w int) error
+	// Variant names the implementation of the kernels.
+	Variant() string
+	// Bytes is the memory that the runner holds: packed weights, activations
+	// and scratch. 0 means that it is not known.
+	Bytes() int64
+	// Trace turns the times of single layers on or off.
+	Trace(on bool)
+	// Layers are the times since Trace(true), nil if they are not known.
+	Layers() []LayerTime
+	Close() error
+}
+
+// LayerTime is what a layer took in all runs together.
+type LayerTime struct {
+	// Name is that of a block of the plan, or "head".
+	Name      string
+	Algorithm string
+	Time      time.Duration
+}
+
+// Subject is a row to be measured.
+type Subject struct {
+	// Row says what it is, with the figures that are counted.
+	Row Row
+	// Plan is the network in the row's form.
+	Plan *model.Plan
+	// Open makes the runner; its memory is held until the rows that are
+	// measured in turns with it are done.
+	Open func() (Runner, error)
+}
