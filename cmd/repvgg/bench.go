@@ -122,7 +122,7 @@ func runBench(cmd *cobra.Command, s *settings, args []string) error {
 	report := &bench.Report{Machine: thisMachine()}
 	bar := newShareProgress(cmd)
 	report.Rows, err = bench.Measure(cmd.Context(), subjects, bench.Options{
-		Runs: s.Runs, Duration: s.Duration, Warmup: s.Warmup, Layers: s.Layers, Peak: cpuPeak(), Progress: bar.show,
+		Runs: s.Runs, Duration: s.Duration, Warmup: s.Warmup, Layers: s.Layers, Peak: cpuPeak, Progress: bar.show,
 	})
 	bar.end()
 	if before != nil && report.Compare(before) == 0 && err == nil {

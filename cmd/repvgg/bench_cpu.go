@@ -13,8 +13,12 @@ type cpuRunner struct{ *cpu.Runner }
 // newCPURunner makes the runner of a row. Single images take the algorithms that
 // are fastest for them.
 func newCPURunner(plan *model.Plan, w *benchWeights, row *bench.Row) (bench.Runner, error) {
+	precision, err := cpu.ParsePrecision(row.Precision)
+	if err != nil {
+		return nil, err
+	}
 	r, err := cpu.New(plan, w.of(plan), cpu.Options{
-		Threads: row.Threads, Height: row.InputSize, Width: row.InputSize, LowLatency: row.BatchSize == 1,
+		Threads: row.Threads, Precision: precision, Height: row.InputSize, Width: row.InputSize, LowLatency: row.BatchSize == 1,
 	})
 	if err != nil {
 		return nil, err
@@ -45,7 +49,14 @@ func (r cpuRunner) Layers() []bench.LayerTime {
 func cpuKernels() string { return kernel.Variants()[0].String() }
 
 // cpuPrecisions are what a runner can compute in.
-func cpuPrecisions() []string { return []string{"fp32"} }
+func cpuPrecisions() []string { return cpu.Precisions() }
 
-// cpuPeak measures the machine's peak; nil means that it can't be measured.
-func cpuPeak() func(precision string, threads int) float64 { return nil }
+// cpuPeak measures the most GFLOP/s of the machine's multiply-adds in a
+// precision.
+func cpuPeak(precision string, threads int) float64 {
+	p, err := cpu.ParsePrecision(precision)
+	if err != nil {
+		return 0
+	}
+	return cpu.Peak(p, threads)
+}

@@ -14,6 +14,7 @@ import (
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/config"
 	"repvgg/internal/convert"
+	"repvgg/internal/cpu"
 	"repvgg/internal/dataset"
 	"repvgg/internal/eval"
 	"repvgg/internal/jpeg"
@@ -38,6 +39,7 @@ type evaluation struct {
 	data      *dataset.Dataset
 	pipeline  *preprocess.Pipeline
 	batchSize int
+	precision cpu.Precision
 }
 
 // evaluate is repvgg test. Whatever is wrong with the arguments is found before
@@ -168,6 +170,12 @@ func (e *evaluation) checkFlags() error {
 	}
 	if e.items, err = report.Items(s.OutItems); err != nil {
 		return usageError{err}
+	}
+	if len(s.Precision) != 1 {
+		return usageError{errors.New("--precision needs one value: " + strings.Join(cpu.Precisions(), " or "))}
+	}
+	if e.precision, err = cpu.ParsePrecision(s.Precision[0]); err != nil {
+		return usageError{fmt.Errorf("--precision: %w", err)}
 	}
 	if e.group, err = shard.FromLauncher(s.Launcher, os.Getenv); err != nil {
 		return usageError{err}

@@ -55,7 +55,9 @@ func (e *evaluation) share() ([]float32, error) {
 
 // predict runs a checkpoint on samples.
 func (e *evaluation) predict(plan *model.Plan, ckpt *checkpoint.File, samples []dataset.Sample) (*eval.Prediction, error) {
-	runner, err := cpu.New(plan, func(s tensor.Spec) ([]float32, error) { return ckpt.Float32(s.Name) }, cpu.Options{Threads: e.settings.Threads})
+	run := cpu.Options{Threads: e.settings.Threads, Precision: e.precision}
+	run.Height, run.Width, _ = e.pipeline.OutputSize()
+	runner, err := cpu.New(plan, func(s tensor.Spec) ([]float32, error) { return ckpt.Float32(s.Name) }, run)
 	if err != nil {
 		return nil, err
 	}

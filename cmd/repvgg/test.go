@@ -1,9 +1,12 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"repvgg/internal/cpu"
 	"repvgg/internal/metrics"
 	"repvgg/internal/report"
 	"repvgg/internal/shard"
@@ -53,6 +56,7 @@ func addTestFlags(cmd *cobra.Command) {
 	f.Bool("show", false, "as --show-dir show (no window is opened)")
 	f.StringArray("show-options", nil, "options of painting: none has an effect here")
 	f.String("device", "auto", "where to run: auto or cpu")
+	f.StringSlice("precision", []string{"fp32"}, "what to compute in: "+strings.Join(cpu.Precisions(), " or "))
 	f.String("launcher", "none", "what started this process among others that share the images: none pytorch slurm mpi")
 	f.String("tmpdir", "", "folder through which the processes of a launcher gather their results")
 	f.Bool("gpu-collect", false, "gather through the GPUs (results are gathered through --tmpdir)")
@@ -79,6 +83,7 @@ func addTestFlags(cmd *cobra.Command) {
 		"metrics":   {metrics.Accuracy, metrics.Precision, metrics.Recall, metrics.F1Score, metrics.Support},
 		"out-items": {report.ClassScores, report.PredScore, report.PredLabel, report.PredClass, report.Filename, report.GTLabel, "none", "all"},
 		"device":    {"auto", "cpu"},
+		"precision": cpu.Precisions(),
 		"launcher":  shard.Launchers,
 	} {
 		// The only error is a flag that does not exist or has one already.

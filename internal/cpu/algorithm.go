@@ -6,9 +6,12 @@ import (
 	"repvgg/internal/model"
 )
 
-// direct stands for sums as the definition has them, in place of the m of
-// Winograd's F(m, 3).
-const direct = 0
+// What stands in place of the m of Winograd's F(m, 3) for sums as the definition
+// has them, of float32 or of bfloat16 products.
+const (
+	direct     = 0
+	directBF16 = -1
+)
 
 // A model of what the algorithms cost, in cycles of one core per image; its
 // parameters are of a core with two 512-bit multiply-adds per cycle, and in the
@@ -17,6 +20,7 @@ const (
 	productsPerCycle = 30.0 // of 32, when the data is at hand
 	bytesPerCycle    = 8.0  // of weights from beyond the second-level cache
 	nearBytes        = 256 << 10
+	narrowCycles     = 3.0 // to round a cell to bf16
 )
 
 // transformCycles is what transforming a tile takes for each block of 16
@@ -29,14 +33,20 @@ func cost(s kernel.ConvShape, m, h, w, images int) (cycles float64, bytes int64)
 	in := float64(ceilDiv(s.In/s.Groups, kernel.Lanes) * kernel.Lanes)
 	out := float64(ceilDiv(s.Out, kernel.Lanes) * kernel.Lanes)
 	products, tiles := float64(9), float64(h*w)
-	if m != direct {
+	rate, size := productsPerCycle, 4.0
+	switch m {
+	case direct:
+	case directBF16:
+		rate, size = 2*productsPerCycle, 2
+		cycles = narrowCycles * float64(s.Stride*s.Stride) * tiles * float64(s.In) / kernel.Lanes
+	default:
 		n := m + winograd.Taps - 1
 		products, tiles = float64(n*n), float64(ceilDiv(h, m)*ceilDiv(w, m))
 		blocks := float64(ceilDiv(s.In, kernel.Lanes)+ceilDiv(s.Out, kernel.Lanes)) / 2
 		cycles = tiles * blocks * transformCycles[m]
 	}
-	bytes = int64(products * in * out * 4)
-	cycles += tiles * products * in * out / productsPerCycle
+	bytes = int64(products * in * out * size)
+	cycles += tiles * products * in * out / rate
 	if bytes > nearBytes {
 		cycles += float64(bytes) / bytesPerCycle / float64(images)
 	}
@@ -44,13 +54,16 @@ func cost(s kernel.ConvShape, m, h, w, images int) (cycles float64, bytes int64)
 }
 
 // choose picks the fastest algorithm for each block's 3x3 convolution, the m of
-// F(m, 3) or direct, such that all packed weights fit into the memory.
+// F(m, 3) or a constant above, such that all packed weights fit into the memory.
 func choose(p *model.Plan, opts Options) []int {
 	limit := opts.packedBytes
 	if limit == 0 {
-		limit = spareMemory() / 2
+		limit = machineMemory() / 4
 	}
 	candidates := append([]int{direct}, winograd.Outputs()...)
+	if opts.Precision == BF16 {
+		candidates = append([]int{direct, directBF16}, winograd.Outputs()...)
+	}
 	for {
 		chosen, total := chooseFrom(candidates, p, opts)
 		if total <= limit || len(candidates) == 1 {
@@ -75,7 +88,7 @@ func chooseFrom(candidates []int, p *model.Plan, opts Options) (chosen []int, to
 		best, least, size := direct, 0.0, int64(0)
 		for _, m := range candidates {
 			s := conv3x3(b)
-			if m != direct && !kernel.CanWinograd(s) {
+			if m > direct && !kernel.CanWinograd(s) || m == directBF16 && i == 0 {
 				continue
 			}
 			if c, bytes := cost(s, m, h, w, images); m == direct || c < least {
@@ -87,5 +100,5 @@ func chooseFrom(candidates []int, p *model.Plan, opts Options) (chosen []int, to
 	return chosen, total
 }
 
-// unknownMemory is what a machine is taken to spare that cannot be asked.
+// unknownMemory is what a machine is taken to have that cannot be asked.
 const unknownMemory = 8 << 30

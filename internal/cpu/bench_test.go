@@ -29,14 +29,16 @@ func BenchmarkRun(b *testing.B) {
 		name       string
 		form       model.Form
 		n, threads int
+		precision  Precision
 	}{
-		{"repvgg-A0", model.Deploy, 32, 2}, {"repvgg-A0", model.Deploy, 8, 2}, {"repvgg-A0", model.Deploy, 1, 2}, {"repvgg-A0", model.Deploy, 8, 1},
-		{"repvgg-A0", model.Train, 32, 2}, {"repvgg-A0", model.Train, 1, 2},
-		{"repvgg-B1", model.Deploy, 32, 2}, {"repvgg-B1", model.Deploy, 1, 2},
+		{"repvgg-A0", model.Deploy, 32, 2, FP32}, {"repvgg-A0", model.Deploy, 8, 2, FP32}, {"repvgg-A0", model.Deploy, 1, 2, FP32}, {"repvgg-A0", model.Deploy, 8, 1, FP32},
+		{"repvgg-A0", model.Train, 32, 2, FP32}, {"repvgg-A0", model.Train, 1, 2, FP32},
+		{"repvgg-B1", model.Deploy, 32, 2, FP32}, {"repvgg-B1", model.Deploy, 1, 2, FP32},
+		{"repvgg-A0", model.Deploy, 32, 2, BF16}, {"repvgg-A0", model.Deploy, 1, 2, BF16}, {"repvgg-B1", model.Deploy, 8, 2, BF16}, {"repvgg-B1g4", model.Deploy, 8, 2, BF16},
 	} {
-		b.Run(fmt.Sprintf("%s-%v-n%d-t%d", c.name, c.form, c.n, c.threads), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s-%v-n%d-t%d-%v", c.name, c.form, c.n, c.threads, c.precision), func(b *testing.B) {
 			p := zoo(b, c.name, c.form)
-			r, err := New(p, fromMap(randomWeights(p, 1)), Options{Threads: c.threads, LowLatency: c.n == 1})
+			r, err := New(p, fromMap(randomWeights(p, 1)), Options{Threads: c.threads, Precision: c.precision, LowLatency: c.n == 1})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -70,6 +70,10 @@ func (l *lane) run(b *batch, i int, dst, src kernel.Maps, n int) error {
 	start := l.start()
 	l.layer, l.dst, l.src, l.n = l.r.layers[i], dst, src, n
 	shares := l.shares()
+	if l.layer.bf16 {
+		l.narrowed = l.narrow[i]
+		l.each(n*l.narrowed.Blocks(), (*lane).round)
+	}
 	l.each(shares, (*lane).convolve)
 	if l.layer.conv1x1 != nil {
 		l.each(shares, (*lane).addBranch)
@@ -93,7 +97,17 @@ func (l *lane) relu(last bool) bool { return last && l.layer.se == nil }
 // branches.
 func (l *lane) convolve(worker, item, items int) {
 	ep := kernel.Epilogue{ReLU: l.relu(l.layer.conv1x1 == nil)}
-	l.layer.conv3x3.Run(&l.dst, &l.src, l.n, item, items, ep, &l.r.scratch[worker])
+	src := &l.src
+	if l.layer.bf16 {
+		src = &l.narrowed
+	}
+	l.layer.conv3x3.Run(&l.dst, src, l.n, item, items, ep, &l.r.scratch[worker])
+}
+
+// round makes a block of an image bfloat16.
+func (l *lane) round(_, item, _ int) {
+	image, block := item/l.narrowed.Blocks(), item%l.narrowed.Blocks()
+	l.r.variant.Narrow(&l.narrowed, &l.src, image, block, 0, l.src.H)
 }
 
 // addBranch adds the 1x1 branch.

@@ -34,6 +34,8 @@ type lane struct {
 	// input is the images, maps the outputs of the layers.
 	input kernel.Maps
 	maps  []kernel.Maps
+	// narrow is the input of a layer in bfloat16.
+	narrow []kernel.Maps
 	// For each image: the means of a map's channels, what squeeze-and-excitation
 	// makes of them, and logits.
 	pooled, squeezed, gates, logits kernel.Maps
@@ -41,6 +43,7 @@ type lane struct {
 	// The layer that is being computed, for n images.
 	layer    *layer
 	src, dst kernel.Maps
+	narrowed kernel.Maps // of src, if the layer takes bfloat16
 	n        int
 	task     func(l *lane, worker, item, items int)
 	doShared func(worker, item int)
@@ -127,7 +130,7 @@ func (l *lane) reserve(allocate bool) int {
 	}
 	h, w := l.h, l.w
 	l.input = buffer(r.layers[0].input(h, w, r.layers[0].planar), in)
-	l.maps = make([]kernel.Maps, len(r.layers))
+	l.maps, l.narrow = make([]kernel.Maps, len(r.layers)), make([]kernel.Maps, len(r.layers))
 	channels, squeeze := 0, 1
 	type key struct {
 		layout kernel.Layout
@@ -137,6 +140,19 @@ func (l *lane) reserve(allocate bool) int {
 	made := map[key]kernel.Maps{}
 	last := key{}
 	for i, layer := range r.layers {
+		if layer.bf16 {
+			layout := layer.input(h, w, false)
+			layout.BF16 = true
+			n := l.group
+			if i < l.front {
+				n = l.single
+			}
+			k := key{layout, n, false}
+			if _, ok := made[k]; !ok {
+				made[k] = buffer(layout, n)
+			}
+			l.narrow[i] = made[k]
+		}
 		h, w = layer.OutSize(h), layer.OutSize(w)
 		layout := kernel.Layout{Channels: layer.Out, H: h, W: w}
 		if i+1 < len(r.layers) {

@@ -8,25 +8,26 @@ import (
 	"strings"
 )
 
-// spareMemory is the bytes that the machine, or the control group that limits
-// this process, can give.
-func spareMemory() int64 {
-	spare := int64(unknownMemory)
+// machineMemory is the bytes of memory that the machine has, or that the control
+// group of this process may use. It is not what is free at the moment, so that
+// the same algorithms are chosen each time.
+func machineMemory() int64 {
+	memory := int64(unknownMemory)
 	if f, err := os.Open("/proc/meminfo"); err == nil {
 		defer f.Close()
 		for lines := bufio.NewScanner(f); lines.Scan(); {
 			var kib int64
-			if n, _ := fmt.Sscanf(lines.Text(), "MemAvailable: %d kB", &kib); n == 1 {
-				spare = kib << 10
+			if n, _ := fmt.Sscanf(lines.Text(), "MemTotal: %d kB", &kib); n == 1 {
+				memory = kib << 10
 			}
 		}
 	}
-	limit, err1 := readNumber("/sys/fs/cgroup/memory.max")
-	used, err2 := readNumber("/sys/fs/cgroup/memory.current")
-	if err1 == nil && err2 == nil {
-		spare = min(spare, limit-used)
+	for _, limit := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
+		if n, err := readNumber(limit); err == nil {
+			memory = min(memory, n)
+		}
 	}
-	return spare
+	return memory
 }
 
 // readNumber reads a file that is one number; "max" is an error.

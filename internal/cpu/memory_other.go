@@ -2,5 +2,5 @@
 
 package cpu
 
-// spareMemory is not asked for on this system.
-func spareMemory() int64 { return unknownMemory }
+// machineMemory is not asked for on this system.
+func machineMemory() int64 { return unknownMemory }

@@ -24,6 +24,8 @@ type layer struct {
 	// planar is whether the input is: that of the first layer, which has few
 	// channels.
 	planar bool
+	// bf16 is whether conv3x3 takes its input as bfloat16.
+	bf16 bool
 	// conv3x3 is the deploy form's only convolution, or the train form's 3x3
 	// branch; conv1x1 and identity are nil where the block has no such branch.
 	conv3x3  convolution
@@ -128,9 +130,14 @@ func (p *packer) fused(l *layer, algorithm int, weight, bias string) error {
 // main packs the 3x3 convolution.
 func (p *packer) main(l *layer, algorithm int, weight, bias []float32) error {
 	shape := conv3x3(l.Block)
-	if algorithm == direct {
+	switch algorithm {
+	case direct:
 		c, err := p.variant.NewConv(shape, l.planar, weight, bias)
 		l.conv3x3 = c
+		return err
+	case directBF16:
+		c, err := p.variant.NewBF16Conv(shape, weight, bias)
+		l.conv3x3, l.bf16 = c, true
 		return err
 	}
 	c, err := p.variant.NewWinograd(shape, algorithm, bias)

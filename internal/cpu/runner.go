@@ -20,6 +20,9 @@ type Weights func(spec tensor.Spec) ([]float32, error)
 type Options struct {
 	// Threads is how many run at once; 0 means GOMAXPROCS.
 	Threads int
+	// Precision is FP32 or BF16. For the latter the processor must have
+	// AVX512-BF16.
+	Precision Precision
 	// Height and Width are the size that images will have; 0 means 224. Others
 	// can be run, though perhaps not as fast.
 	Height, Width int
@@ -29,8 +32,8 @@ type Options struct {
 
 	// variant is the kernels' implementation, for tests; nil means the fastest.
 	variant *kernel.Variant
-	// packedBytes is what packed weights may take; 0 means half of the memory
-	// that the machine has to spare.
+	// packedBytes is what packed weights may take; 0 means a quarter of the
+	// machine's memory.
 	packedBytes int64
 }
 
@@ -74,6 +77,9 @@ func New(plan *model.Plan, weights Weights, opts Options) (*Runner, error) {
 	}
 	if opts.variant == nil {
 		opts.variant = kernel.Variants()[0]
+	}
+	if opts.Precision == BF16 && !opts.variant.BF16() {
+		return nil, fmt.Errorf("starting the CPU runner: bf16 needs a processor with AVX512-BF16, and this one has %v kernels only; use fp32", opts.variant)
 	}
 	r := &Runner{plan: plan, variant: opts.variant, scratch: make([]kernel.Scratch, opts.Threads), pool: newPool(opts.Threads)}
 	p := packer{plan: plan, weights: weights, variant: opts.variant, pool: r.pool, algorithms: choose(plan, opts)}

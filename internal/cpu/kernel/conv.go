@@ -107,11 +107,13 @@ func (s ConvShape) biases(bias []float32) []float32 {
 type Conv struct {
 	ConvShape
 	variant *Variant
-	planar  bool
+	in      Layout // what Planar and BF16 say of the input
+	gemm    [][]gemmFunc
 	runs    []run
 	// weights holds for each panel of 16 output channels and each of its input
 	// blocks the taps, for each tap the block's channels, for each channel 16
-	// weights. For planar input a block is one channel.
+	// weights. For planar input a block is one channel; for bf16 input it is 32,
+	// and weights come two to a word as the channels do.
 	weights []float32
 	bias    []float32
 }
@@ -119,11 +121,24 @@ type Conv struct {
 // NewConv packs a convolution whose input is planar or not. weight is Out,
 // In/Groups, Kernel, Kernel; bias is Out, or nil for zeros. Neither is kept.
 func (v *Variant) NewConv(s ConvShape, planar bool, weight, bias []float32) (*Conv, error) {
+	return v.newConv(s, Layout{Planar: planar}, v.gemm, weight, bias)
+}
+
+// NewBF16Conv packs a convolution whose input is bf16: see Narrow. Its weights
+// are rounded to bfloat16; sums and output are float32. The variant must have
+// BF16.
+func (v *Variant) NewBF16Conv(s ConvShape, weight, bias []float32) (*Conv, error) {
+	if !v.BF16() {
+		return nil, fmt.Errorf("convolution %+v: no bf16 instructions in %v", s, v)
+	}
+	return v.newConv(s, Layout{BF16: true}, v.gemmBF16, weight, bias)
+}
+
+func (v *Variant) newConv(s ConvShape, in Layout, gemm [][]gemmFunc, weight, bias []float32) (*Conv, error) {
 	if err := s.check(weight, bias); err != nil {
 		return nil, err
 	}
-	c := &Conv{ConvShape: s, variant: v, planar: planar, bias: s.biases(bias)}
-	c.runs = s.runs(c.cell())
+	c := &Conv{ConvShape: s, variant: v, in: in, gemm: gemm, runs: s.runs(in.channels()), bias: s.biases(bias)}
 	last := c.runs[len(c.runs)-1]
 	c.weights = AlignedFloats((last.at + (last.panel1-last.panel0)*last.blocks) * c.blockLen())
 	for _, r := range c.runs {
@@ -134,16 +149,8 @@ func (v *Variant) NewConv(s ConvShape, planar bool, weight, bias []float32) (*Co
 	return c, nil
 }
 
-// cell is the channels of an input block.
-func (c *Conv) cell() int {
-	if c.planar {
-		return 1
-	}
-	return Lanes
-}
-
-// blockLen is the weights of a panel for one input block.
-func (c *Conv) blockLen() int { return c.Kernel * c.Kernel * c.cell() * Lanes }
+// blockLen is the words of a panel's weights for one input block.
+func (c *Conv) blockLen() int { return c.Kernel * c.Kernel * c.in.cell() * Lanes }
 
 // panel is a panel's packed weights.
 func (c *Conv) panel(r run, p int) []float32 {
@@ -151,20 +158,20 @@ func (c *Conv) panel(r run, p int) []float32 {
 }
 
 func (c *Conv) pack(dst []float32, p int, r run, weight []float32) {
-	taps := c.Kernel * c.Kernel
+	taps, channels := c.Kernel*c.Kernel, c.in.channels()
 	for o := p * Lanes; o < min((p+1)*Lanes, c.Out); o++ {
 		for b := range r.blocks {
-			for i := range c.cell() {
-				in := (r.block0+b)*c.cell() + i
-				if in >= c.In {
-					break
-				}
-				from := c.weight(o, in)
+			for i := range min(channels, c.In-(r.block0+b)*channels) {
+				from := c.weight(o, (r.block0+b)*channels+i)
 				if from < 0 {
 					continue
 				}
 				for t, w := range weight[from : from+taps] {
-					dst[((b*taps+t)*c.cell()+i)*Lanes+o%Lanes] = w
+					if c.in.BF16 {
+						setHalf(&dst[((b*taps+t)*Lanes+i/2)*Lanes+o%Lanes], i%2, w)
+					} else {
+						dst[((b*taps+t)*channels+i)*Lanes+o%Lanes] = w
+					}
 				}
 			}
 		}
@@ -246,7 +253,7 @@ func (c *Conv) chunks(dst, src *Maps, p part, ep Epilogue, scratch *Scratch) {
 const fetchAhead = 256 << 10
 
 func (c *Conv) chunk(dst, src *Maps, p part, length int, ep Epilogue, scratch *Scratch) {
-	perBlock := c.Kernel * c.Kernel * c.cell() / length
+	perBlock := c.Kernel * c.Kernel * c.in.cell() / length
 	for _, r := range c.runs {
 		panel0, panel1 := max(r.panel0, p.panel0), min(r.panel1, p.panel1)
 		if panel0 >= panel1 {
@@ -269,7 +276,7 @@ func (c *Conv) segments(src *Maps, scratch *Scratch) (length int) {
 		blocks = max(blocks, r.blocks)
 	}
 	offsets := scratch.offsets[:0]
-	wholeRows := c.planar && c.Dilation == 1
+	wholeRows := c.in.Planar && c.Dilation == 1
 	for b := range blocks {
 		for y := range c.Kernel {
 			for x := range c.Kernel {
@@ -284,7 +291,7 @@ func (c *Conv) segments(src *Maps, scratch *Scratch) (length int) {
 	if wholeRows {
 		return c.Kernel
 	}
-	return c.cell()
+	return c.in.cell()
 }
 
 // rows computes rows of n panels of one image.
@@ -300,7 +307,7 @@ func (c *Conv) rows(dst, src *Maps, image int, r run, panel, n, row0, row1 int, 
 	aRow, cRow := c.Stride*src.pitch()*src.cell()*floatBytes, dst.pitch()*cellBytes
 	panelBytes := r.blocks * c.blockLen() * floatBytes
 	gemm := func(rows, y, x, aNext, cNext, blocks int) {
-		c.variant.gemm[n-1][rows-1](src.pointer(image, r.block0, y*c.Stride-c.Pad, x*c.Stride-c.Pad), aStride, aNext, &offsets[0], len(offsets), length,
+		c.gemm[n-1][rows-1](src.pointer(image, r.block0, y*c.Stride-c.Pad, x*c.Stride-c.Pad), aStride, aNext, &offsets[0], len(offsets), length,
 			weights, panelBytes, ahead, dst.pointer(image, panel, y, x), cellBytes, dst.plane()*cellBytes, cNext, &c.bias[panel*Lanes], add, relu, blocks)
 	}
 	if t.large+t.small == 1 {
@@ -326,4 +333,9 @@ func (c *Conv) Border(h, w int) (top, left, bottom, right int) {
 }
 
 // Algorithm names how the sums are made.
-func (c *Conv) Algorithm() string { return "direct" }
+func (c *Conv) Algorithm() string {
+	if c.in.BF16 {
+		return "direct bf16"
+	}
+	return "direct"
+}

@@ -2,219 +2,270 @@ package kernel
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
-// guard stands around the memory that a kernel may write.
-const guard = -12345.5
-
-// randomMaps are maps with random values, zero borders and zero spare lanes.
-func randomMaps(rng *rand.Rand, l Layout, n int) (*Maps, []float64) {
-	m := &Maps{l, AlignedFloats(n * l.Len())}
-	values := make([]float64, n*l.Channels*l.H*l.W)
-	for k := range values {
-		v := float32(rng.NormFloat64())
-		values[k] = float64(v)
-		i, c, y, x := k/(l.Channels*l.H*l.W), k/(l.H*l.W)%l.Channels, k/l.W%l.H, k%l.W
-		m.Data[i*l.Len()+l.at(c/l.cell(), y, x)+c%l.cell()] = v
-	}
-	return m, values
-}
-
-// guarded are maps full of guard values, with more of them around.
-func guarded(l Layout, n int) (*Maps, []float32) {
-	all := AlignedFloats(n*l.Len() + 2*Lanes)
-	for i := range all {
-		all[i] = guard
-	}
-	return &Maps{l, all[Lanes : len(all)-Lanes]}, all
-}
-
-func floats(rng *rand.Rand, n int, scale float64) ([]float32, []float64) {
-	a, b := make([]float32, n), make([]float64, n)
-	for i := range a {
-		a[i] = float32(rng.NormFloat64() * scale)
-		b[i] = float64(a[i])
-	}
-	return a, b
-}
-
-// checkMaps holds maps against the reference, each value relative to the sum of
-// the absolute products, and the guards.
-func checkMaps(t *testing.T, got *Maps, all []float32, want, magnitude []float64, n int, tolerance float64) {
-	t.Helper()
-	seen := make([]bool, len(all))
-	size := got.Channels * got.H * got.W
-	for k, w := range want {
-		i, c, y, x := k/size, k/(got.H*got.W)%got.Channels, k/got.W%got.H, k%got.W
-		at := i*got.Len() + got.at(c/Lanes, y, x) + c%Lanes
-		seen[at+Lanes] = true
-		if g := float64(got.Data[at]); !(math.Abs(g-w) <= tolerance*(magnitude[k]+1e-30)) {
-			t.Fatalf("image %d channel %d at %d, %d: got %v, want %v (magnitude %v)", i, c, y, x, g, w, magnitude[k])
-		}
-	}
-	for i := range n {
-		for b := range got.Blocks() {
-			for y := range got.H {
-				from := i*got.Len() + got.at(b, y, 0) + Lanes
-				for j := range got.W * Lanes {
-					if !seen[from+j] && all[from+j] != 0 {
-						t.Fatalf("spare lane of block %d at row %d is %v", b, y, all[from+j])
-					}
-					seen[from+j] = true
-				}
-			}
-		}
-	}
-	for i, v := range all {
-		if !seen[i] && v != guard {
-			t.Fatalf("value %d of %d, outside of the output, is %v", i-Lanes, len(all), v)
-		}
-	}
-}
-
-func reference(s ConvShape, weight, bias, src []float64, n, h, w int, relu bool) (out, magnitude []float64) {
-	size := s.In * h * w
-	for i := range n {
-		o, m := RefConv(s, weight, bias, src[i*size:][:size], h, w)
-		out, magnitude = append(out, o...), append(magnitude, m...)
-	}
-	if relu {
-		for i, v := range out {
-			out[i] = RefReLU(v)
-		}
-	}
-	return out, magnitude
-}
-
-func layout(channels, h, w int, border func(h, w int) (int, int, int, int)) Layout {
-	l := Layout{Channels: channels, H: h, W: w}
-	if border != nil {
-		l.Top, l.Left, l.Bottom, l.Right = border(h, w)
-	}
-	return l
-}
-
 // directTolerance bounds the error of a sum of products relative to the sum of
-// their absolute values: half a unit in the last place for each of some adds.
-const directTolerance = 3e-6
+// their absolute values.
+const directTolerance = 2e-6
 
-func testDirect(t *testing.T, v *Variant, s ConvShape, n, h, w int, planar bool, ep Epilogue, seed uint64) {
-	t.Helper()
-	oh, ow := s.OutSize(h, w)
-	if oh < 1 || ow < 1 {
-		return
+// winogradTolerance is as directTolerance for F(m, 3), relative to the largest
+// such sum of the map: the outputs of a tile share its error.
+var winogradTolerance = map[int]float64{2: 2e-6, 4: 4e-6, 5: 8e-6}
+
+// problem is a convolution with its input and what is to come out.
+type problem struct {
+	ConvShape
+	n, h, w, oh, ow                 int
+	weight, bias                    []float32
+	weight64, bias64, values        []float64
+	sums, noBias, magnitude, levels []float64
+}
+
+// newProblem makes a problem of random values; nil if there is no output.
+func newProblem(s ConvShape, n, h, w int, seed uint64) *problem {
+	p := &problem{ConvShape: s, n: n, h: h, w: w}
+	if p.oh, p.ow = s.OutSize(h, w); p.oh < 1 || p.ow < 1 {
+		return nil
 	}
 	rng := rand.New(rand.NewPCG(seed, 1))
-	weight, weight64 := floats(rng, s.WeightLen(), 1)
-	bias, bias64 := floats(rng, s.Out, 1)
-	c, err := v.NewConv(s, planar, weight, bias)
+	p.weight, p.weight64 = floats(rng, s.WeightLen(), 1)
+	p.bias, p.bias64 = floats(rng, s.Out, 1)
+	_, p.values = floats(rng, n*s.In*h*w, 1)
+	size := s.In * h * w
+	for i := range n {
+		out, magnitude := RefConv(s, p.weight64, p.bias64, p.values[i*size:][:size], h, w)
+		p.sums, p.magnitude = append(p.sums, out...), append(p.magnitude, magnitude...)
+	}
+	largest := 0.0
+	for i, v := range p.sums {
+		p.noBias = append(p.noBias, v-p.bias64[i/(p.oh*p.ow)%s.Out])
+		largest = max(largest, p.magnitude[i])
+	}
+	p.levels = make([]float64, len(p.sums))
+	for i := range p.levels {
+		p.levels[i] = largest
+	}
+	return p
+}
+
+// want is the result; with add that of two runs, the second without the bias.
+func (p *problem) want(ep Epilogue) []float64 {
+	want := append([]float64(nil), p.sums...)
+	for i := range want {
+		if ep.Add {
+			want[i] += p.noBias[i]
+		}
+		if ep.ReLU {
+			want[i] = RefReLU(want[i])
+		}
+	}
+	return want
+}
+
+// source is the input in a layout with the borders that a convolution asks for.
+func (p *problem) source(planar bool, border func(h, w int) (int, int, int, int)) *Maps {
+	l := layout(p.In, p.h, p.w, border)
+	l.Planar = planar
+	src := &Maps{l, AlignedFloats(p.n * l.Len())}
+	place(src, p.values)
+	return src
+}
+
+// direct checks Conv and returns its largest error relative to the magnitudes.
+func (p *problem) direct(t *testing.T, v *Variant, planar bool, ep Epilogue, shares int) float64 {
+	t.Helper()
+	c, err := v.NewConv(p.ConvShape, planar, p.weight, p.bias)
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := layout(s.In, h, w, c.Border)
-	in.Planar = planar
-	src, values := randomMaps(rng, in, n)
-	dst, all := guarded(layout(s.Out, oh, ow, func(h, w int) (int, int, int, int) { return 1, 2, 1, 1 }), n)
-	want, magnitude := reference(s, weight64, bias64, values, n, h, w, ep.ReLU && !ep.Add)
-	if ep.Add {
-		// Twice, the second time without the bias.
-		plain, _ := reference(s, weight64, nil, values, n, h, w, false)
-		for i := range want {
-			want[i] += plain[i]
-			if ep.ReLU {
-				want[i] = RefReLU(want[i])
-			}
-		}
-	}
+	src := p.source(planar, c.Border)
+	dst, all := guarded(layout(p.Out, p.oh, p.ow, oddBorder), p.n)
 	var scratch Scratch
-	shares := 1 + int(seed)%4
 	for share := range shares {
 		if ep.Add {
-			c.Run(dst, src, n, share, shares, Epilogue{}, &scratch)
+			c.Run(dst, src, p.n, share, shares, Epilogue{}, &scratch)
 		}
-		c.Run(dst, src, n, share, shares, ep, &scratch)
+		c.Run(dst, src, p.n, share, shares, ep, &scratch)
 	}
-	checkMaps(t, dst, all, want, magnitude, n, directTolerance)
+	return checkMaps(t, dst, all, p.want(ep), p.magnitude, p.n, directTolerance)
 }
 
-func TestConvShapes(t *testing.T) {
-	shapes := []ConvShape{
-		{In: 3, Out: 48, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1},
-		{In: 16, Out: 32, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1},
-		{In: 5, Out: 7, Kernel: 3, Stride: 1, Pad: 2, Dilation: 2, Groups: 1},
-		{In: 40, Out: 72, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1},
-		{In: 80, Out: 80, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 2},
-		{In: 24, Out: 24, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 24},
-		{In: 20, Out: 40, Kernel: 3, Stride: 2, Pad: 2, Dilation: 2, Groups: 4},
-		{In: 33, Out: 65, Kernel: 1, Stride: 1, Dilation: 1, Groups: 1},
-		{In: 32, Out: 48, Kernel: 1, Stride: 2, Dilation: 1, Groups: 2},
-	}
-	for _, v := range Variants() {
-		for i, s := range shapes {
-			t.Run(fmt.Sprintf("%v/%d", v, i), func(t *testing.T) {
-				for _, size := range [][2]int{{1, 1}, {2, 5}, {7, 7}, {9, 16}, {14, 29}, {3, 61}} {
-					for flags := range 4 {
-						ep := Epilogue{Add: flags&1 != 0, ReLU: flags&2 != 0}
-						testDirect(t, v, s, 2, size[0], size[1], false, ep, uint64(i))
-						testDirect(t, v, s, 1, size[0], size[1], true, ep, uint64(i))
-					}
-				}
-			})
-		}
-	}
-}
-
-// winogradTolerance is as directTolerance, for F(m, 3).
-var winogradTolerance = map[int]float64{2: 3e-6, 4: 6e-6, 5: 1.2e-5}
-
-func testWinograd(t *testing.T, v *Variant, s ConvShape, m, n, h, w int, relu bool, seed uint64) {
+// winograd checks Winograd and returns its largest error relative to the
+// largest magnitude.
+func (p *problem) winograd(t *testing.T, v *Variant, m int, relu bool, shares int) float64 {
 	t.Helper()
-	rng := rand.New(rand.NewPCG(seed, 2))
-	weight, weight64 := floats(rng, s.WeightLen(), 1)
-	bias, bias64 := floats(rng, s.Out, 1)
-	c, err := v.NewWinograd(s, m, bias)
+	c, err := v.NewWinograd(p.ConvShape, m, p.bias)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for p := range c.Panels() {
-		c.Pack(p, weight)
+	for panel := range c.Panels() {
+		c.Pack(panel, p.weight)
 	}
-	src, values := randomMaps(rng, layout(s.In, h, w, c.Border), n)
-	dst, all := guarded(layout(s.Out, h, w, func(h, w int) (int, int, int, int) { return 1, 2, 1, 1 }), n)
-	want, magnitude := reference(s, weight64, bias64, values, n, h, w, relu)
-	// A tile's error is shared by its outputs: hold it against the largest.
-	largest := 0.0
-	for _, m := range magnitude {
-		largest = max(largest, m)
-	}
-	for i := range magnitude {
-		magnitude[i] = largest
-	}
+	src := p.source(false, c.Border)
+	dst, all := guarded(layout(p.Out, p.oh, p.ow, oddBorder), p.n)
 	var scratch Scratch
-	shares := 1 + int(seed)%4
 	for share := range shares {
-		c.Run(dst, src, n, share, shares, Epilogue{ReLU: relu}, &scratch)
+		c.Run(dst, src, p.n, share, shares, Epilogue{ReLU: relu}, &scratch)
 	}
-	checkMaps(t, dst, all, want, magnitude, n, winogradTolerance[m])
+	return checkMaps(t, dst, all, p.want(Epilogue{ReLU: relu}), p.levels, p.n, winogradTolerance[m])
 }
 
-func TestWinogradShapes(t *testing.T) {
-	shapes := []ConvShape{
-		{In: 16, Out: 16, Groups: 1}, {In: 48, Out: 96, Groups: 1}, {In: 5, Out: 7, Groups: 1}, {In: 80, Out: 80, Groups: 2}, {In: 24, Out: 24, Groups: 24}, {In: 20, Out: 300, Groups: 1},
-	}
-	for _, v := range Variants() {
-		for i, s := range shapes {
-			s.Kernel, s.Stride, s.Pad, s.Dilation = 3, 1, 1, 1
-			for m := range v.transforms {
-				t.Run(fmt.Sprintf("%v/%d/F%d", v, i, m), func(t *testing.T) {
-					for j, size := range [][2]int{{1, 1}, {2, 5}, {7, 7}, {14, 14}, {11, 29}} {
-						testWinograd(t, v, s, m, 2, size[0], size[1], j%2 == 0, uint64(i))
-					}
-				})
+// Every height and every width up to 40.
+func TestConvSizes(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		planar bool
+		s      ConvShape
+	}{
+		{"stem", true, ConvShape{In: 3, Out: 20, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1}},
+		{"planar", true, ConvShape{In: 2, Out: 17, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}},
+		{"planar, dilated, groups", true, ConvShape{In: 6, Out: 4, Kernel: 3, Stride: 1, Pad: 2, Dilation: 2, Groups: 2}},
+		{"ragged", false, ConvShape{In: 5, Out: 7, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}},
+		{"stride 2", false, ConvShape{In: 18, Out: 17, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1}},
+		{"dilated", false, ConvShape{In: 5, Out: 7, Kernel: 3, Stride: 1, Pad: 2, Dilation: 2, Groups: 1}},
+		{"dilated, stride 2, groups", false, ConvShape{In: 6, Out: 9, Kernel: 3, Stride: 2, Pad: 3, Dilation: 3, Groups: 3}},
+		{"groups", false, ConvShape{In: 12, Out: 20, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 2}},
+		{"groups across cells", false, ConvShape{In: 24, Out: 36, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 3}},
+		{"depthwise", false, ConvShape{In: 18, Out: 18, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 18}},
+		{"depthwise, stride 2", false, ConvShape{In: 18, Out: 36, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 18}},
+		{"1x1", false, ConvShape{In: 20, Out: 49, Kernel: 1, Stride: 1, Dilation: 1, Groups: 1}},
+		{"1x1, stride 2, groups", false, ConvShape{In: 12, Out: 20, Kernel: 1, Stride: 2, Dilation: 1, Groups: 4}},
+		{"5x5, no padding", false, ConvShape{In: 3, Out: 5, Kernel: 5, Stride: 3, Dilation: 1, Groups: 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			worst := 0.0
+			for i, size := range mapSizes() {
+				p := newProblem(c.s, 1+i%7/6, size[0], size[1], uint64(i))
+				if p == nil {
+					continue
+				}
+				for _, v := range Variants() {
+					worst = max(worst, p.direct(t, v, c.planar, Epilogue{Add: i&1 != 0, ReLU: i&2 != 0}, 1+i%4))
+				}
 			}
+			t.Logf("largest error: %.2g of the sum of absolute products", worst)
+		})
+	}
+}
+
+// Many channels, for all numbers of panels of a register tile, both ways to
+// divide the work, and all epilogues.
+func TestConvShapes(t *testing.T) {
+	for i, s := range []ConvShape{
+		{In: 16, Out: 32, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1},
+		{In: 3, Out: 48, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1},
+		{In: 40, Out: 72, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1},
+		{In: 80, Out: 80, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 2},
+		{In: 20, Out: 140, Kernel: 3, Stride: 2, Pad: 2, Dilation: 2, Groups: 4},
+		{In: 33, Out: 65, Kernel: 1, Stride: 1, Dilation: 1, Groups: 1},
+		{In: 32, Out: 112, Kernel: 1, Stride: 2, Dilation: 1, Groups: 2},
+	} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			for j, size := range [][2]int{{1, 1}, {2, 5}, {7, 7}, {5, 16}, {3, 29}, {2, 61}} {
+				p := newProblem(s, 2, size[0], size[1], uint64(j))
+				for _, v := range Variants() {
+					for flags := range 4 {
+						ep := Epilogue{Add: flags&1 != 0, ReLU: flags&2 != 0}
+						p.direct(t, v, false, ep, 1+(i+flags)%4)
+						p.direct(t, v, true, ep, 1+(i+flags)%4)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestWinogradSizes(t *testing.T) {
+	for _, c := range []struct {
+		name            string
+		in, out, groups int
+	}{
+		{"ragged", 5, 7, 1}, {"two blocks", 17, 18, 1}, {"groups", 12, 20, 2}, {"groups across cells", 24, 36, 3}, {"depthwise", 18, 18, 18},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := ConvShape{In: c.in, Out: c.out, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: c.groups}
+			worst := map[string]float64{}
+			for i, size := range mapSizes() {
+				p := newProblem(s, 1+i%7/6, size[0], size[1], uint64(i))
+				for _, v := range Variants() {
+					for m := range v.transforms {
+						key := fmt.Sprintf("F(%d) %v", m, v)
+						worst[key] = max(worst[key], p.winograd(t, v, m, i&1 != 0, 1+i%4))
+					}
+				}
+			}
+			for key, w := range worst {
+				t.Logf("%s: largest error %.2g of the largest sum of absolute products", key, w)
+			}
+		})
+	}
+}
+
+// Many channels: several panels at once, more tiles than a chunk, and weights
+// that the workers divide.
+func TestWinogradShapes(t *testing.T) {
+	for i, c := range []struct{ in, out, groups, n, h, w int }{
+		{16, 16, 1, 3, 20, 23}, {48, 96, 1, 2, 14, 14}, {80, 80, 2, 2, 7, 7}, {20, 300, 1, 1, 11, 9}, {160, 240, 1, 1, 7, 2}, {96, 48, 3, 1, 3, 40},
+	} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			s := ConvShape{In: c.in, Out: c.out, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: c.groups}
+			p := newProblem(s, c.n, c.h, c.w, uint64(i))
+			for _, v := range Variants() {
+				for m := range v.transforms {
+					p.winograd(t, v, m, i&1 != 0, 1+i%4)
+				}
+			}
+		})
+	}
+}
+
+func TestConvRefuses(t *testing.T) {
+	good := ConvShape{In: 4, Out: 6, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 2}
+	change := func(f func(*ConvShape)) ConvShape { s := good; f(&s); return s }
+	v := Variants()[0]
+	for _, c := range []struct {
+		s            ConvShape
+		weight, bias int
+		want         string
+	}{
+		{change(func(s *ConvShape) { s.In = 0 }), 108, 6, "want positive sizes"},
+		{change(func(s *ConvShape) { s.Pad = -1 }), 108, 6, "want positive sizes"},
+		{change(func(s *ConvShape) { s.Groups = 4 }), 108, 6, "4 groups do not divide"},
+		{good, 107, 6, "want 108 weights, got 107"},
+		{good, 108, 5, "want a bias for each"},
+	} {
+		if _, err := v.NewConv(c.s, false, make([]float32, c.weight), make([]float32, c.bias)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: error %v, want %q", c.s, err, c.want)
+		}
+	}
+	for _, s := range []ConvShape{
+		change(func(s *ConvShape) { s.Stride = 2 }), change(func(s *ConvShape) { s.Dilation = 2 }), change(func(s *ConvShape) { s.Pad = 0 }),
+		change(func(s *ConvShape) { s.Kernel = 1 }), change(func(s *ConvShape) { s.Groups = 3 }),
+	} {
+		if _, err := v.NewWinograd(s, 4, nil); err == nil {
+			t.Errorf("Winograd takes %+v", s)
+		}
+	}
+	if _, err := v.NewWinograd(good, 3, nil); err == nil || !strings.Contains(err.Error(), "not for F(3, 3)") {
+		t.Errorf("F(3, 3): error %v", err)
+	}
+}
+
+// By hand: a 2x2 map, an all-ones 3x3 kernel with padding sums everything.
+func TestReference(t *testing.T) {
+	s := ConvShape{In: 1, Out: 1, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}
+	ones := []float64{1, 1, 1, 1, 1, 1, 1, 1, 1}
+	out, magnitude := RefConv(s, ones, []float64{-10}, []float64{1, 2, 3, -4}, 2, 2)
+	for i := range out {
+		if out[i] != -8 || magnitude[i] != 20 {
+			t.Errorf("output %d is %v with magnitude %v, want -8 and 20", i, out[i], magnitude[i])
 		}
 	}
 }

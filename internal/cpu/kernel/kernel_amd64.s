@@ -9309,3 +9309,6507 @@ cell:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
+
+// func gemmBF16_1x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_1x1(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	MOVQ    bPanel+56(FP), CX
+
+block:
+	MOVQ    add+112(FP), CX
+	TESTQ   CX, CX
+	JZ      bias
+	MOVQ    c+72(FP), CX
+	MOVQ    cStride+80(FP), DX
+	MOVQ    cPanel+88(FP), DX
+	VMOVUPS (CX), Z0
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), CX
+	TESTQ   CX, CX
+	JZ      zero
+	VMOVUPS (CX), Z0
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+
+started:
+	MOVQ b+48(FP), CX
+	MOVQ ahead+64(FP), DX
+	MOVQ offsets+24(FP), BX
+	MOVQ segments+32(FP), SI
+
+segment:
+	MOVQ AX, DI
+	ADDQ (BX), DI
+	MOVQ length+40(FP), R8
+
+product:
+	VMOVUPS      (CX), Z1
+	PREFETCHT1   (DX)
+	VBROADCASTSS (DI), Z2
+	// VDPBF16PS Z2, Z1, Z0
+	BYTE $0x62; BYTE $0xf2; BYTE $0x76; BYTE $0x48; BYTE $0x52; BYTE $0xc2
+	ADDQ         $0x04, DI
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	DECQ         R8
+	JNZ          product
+	ADDQ         $0x08, BX
+	DECQ         SI
+	JNZ          segment
+	MOVQ         relu+120(FP), CX
+	LEAQ         floors<>+0(SB), DX
+	VBROADCASTSS (DX)(CX*4), Z1
+	MOVQ         c+72(FP), CX
+	MOVQ         cStride+80(FP), DX
+	MOVQ         cPanel+88(FP), DX
+	VMAXPS       Z0, Z1, Z0
+	VMOVUPS      Z0, (CX)
+	MOVQ         aNext+16(FP), CX
+	ADDQ         CX, AX
+	MOVQ         cNext+96(FP), CX
+	ADDQ         CX, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_2x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_2x1(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	MOVQ    bPanel+56(FP), DX
+
+block:
+	MOVQ    add+112(FP), DX
+	TESTQ   DX, DX
+	JZ      bias
+	MOVQ    c+72(FP), DX
+	MOVQ    cStride+80(FP), BX
+	MOVQ    cPanel+88(FP), SI
+	VMOVUPS (DX), Z0
+	ADDQ    BX, DX
+	VMOVUPS (DX), Z1
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), DX
+	TESTQ   DX, DX
+	JZ      zero
+	VMOVUPS (DX), Z0
+	VMOVAPS Z0, Z1
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+
+started:
+	MOVQ b+48(FP), DX
+	MOVQ ahead+64(FP), BX
+	MOVQ offsets+24(FP), SI
+	MOVQ segments+32(FP), DI
+
+segment:
+	MOVQ AX, R8
+	ADDQ (SI), R8
+	MOVQ length+40(FP), R9
+
+product:
+	VMOVUPS      (DX), Z2
+	PREFETCHT1   (BX)
+	VBROADCASTSS (R8), Z3
+	// VDPBF16PS Z3, Z2, Z0
+	BYTE $0x62; BYTE $0xf2; BYTE $0x6e; BYTE $0x48; BYTE $0x52; BYTE $0xc3
+	VBROADCASTSS (R8)(CX*1), Z3
+	// VDPBF16PS Z3, Z2, Z1
+	BYTE $0x62; BYTE $0xf2; BYTE $0x6e; BYTE $0x48; BYTE $0x52; BYTE $0xcb
+	ADDQ         $0x04, R8
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	DECQ         R9
+	JNZ          product
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          segment
+	MOVQ         relu+120(FP), DX
+	LEAQ         floors<>+0(SB), BX
+	VBROADCASTSS (BX)(DX*4), Z2
+	MOVQ         c+72(FP), DX
+	MOVQ         cStride+80(FP), BX
+	MOVQ         cPanel+88(FP), SI
+	VMAXPS       Z0, Z2, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         BX, DX
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      Z1, (DX)
+	MOVQ         aNext+16(FP), DX
+	ADDQ         DX, AX
+	MOVQ         cNext+96(FP), DX
+	ADDQ         DX, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_3x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_3x1(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	MOVQ    bPanel+56(FP), DX
+
+block:
+	MOVQ    add+112(FP), DX
+	TESTQ   DX, DX
+	JZ      bias
+	MOVQ    c+72(FP), DX
+	MOVQ    cStride+80(FP), BX
+	MOVQ    cPanel+88(FP), SI
+	VMOVUPS (DX), Z0
+	ADDQ    BX, DX
+	VMOVUPS (DX), Z1
+	ADDQ    BX, DX
+	VMOVUPS (DX), Z2
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), DX
+	TESTQ   DX, DX
+	JZ      zero
+	VMOVUPS (DX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+
+started:
+	MOVQ b+48(FP), DX
+	MOVQ ahead+64(FP), BX
+	MOVQ offsets+24(FP), SI
+	MOVQ segments+32(FP), DI
+
+segment:
+	MOVQ AX, R8
+	ADDQ (SI), R8
+	MOVQ length+40(FP), R9
+
+product:
+	VMOVUPS      (DX), Z3
+	PREFETCHT1   (BX)
+	VBROADCASTSS (R8), Z4
+	// VDPBF16PS Z4, Z3, Z0
+	BYTE $0x62; BYTE $0xf2; BYTE $0x66; BYTE $0x48; BYTE $0x52; BYTE $0xc4
+	VBROADCASTSS (R8)(CX*1), Z4
+	// VDPBF16PS Z4, Z3, Z1
+	BYTE $0x62; BYTE $0xf2; BYTE $0x66; BYTE $0x48; BYTE $0x52; BYTE $0xcc
+	VBROADCASTSS (R8)(CX*2), Z4
+	// VDPBF16PS Z4, Z3, Z2
+	BYTE $0x62; BYTE $0xf2; BYTE $0x66; BYTE $0x48; BYTE $0x52; BYTE $0xd4
+	ADDQ         $0x04, R8
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	DECQ         R9
+	JNZ          product
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          segment
+	MOVQ         relu+120(FP), DX
+	LEAQ         floors<>+0(SB), BX
+	VBROADCASTSS (BX)(DX*4), Z3
+	MOVQ         c+72(FP), DX
+	MOVQ         cStride+80(FP), BX
+	MOVQ         cPanel+88(FP), SI
+	VMAXPS       Z0, Z3, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         BX, DX
+	VMAXPS       Z1, Z3, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         BX, DX
+	VMAXPS       Z2, Z3, Z2
+	VMOVUPS      Z2, (DX)
+	MOVQ         aNext+16(FP), DX
+	ADDQ         DX, AX
+	MOVQ         cNext+96(FP), DX
+	ADDQ         DX, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_4x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_4x1(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    bPanel+56(FP), BX
+
+block:
+	MOVQ    add+112(FP), BX
+	TESTQ   BX, BX
+	JZ      bias
+	MOVQ    c+72(FP), BX
+	MOVQ    cStride+80(FP), SI
+	MOVQ    cPanel+88(FP), DI
+	VMOVUPS (BX), Z0
+	ADDQ    SI, BX
+	VMOVUPS (BX), Z1
+	ADDQ    SI, BX
+	VMOVUPS (BX), Z2
+	ADDQ    SI, BX
+	VMOVUPS (BX), Z3
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), BX
+	TESTQ   BX, BX
+	JZ      zero
+	VMOVUPS (BX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+started:
+	MOVQ b+48(FP), BX
+	MOVQ ahead+64(FP), SI
+	MOVQ offsets+24(FP), DI
+	MOVQ segments+32(FP), R8
+
+segment:
+	MOVQ AX, R9
+	ADDQ (DI), R9
+	MOVQ length+40(FP), R10
+
+product:
+	VMOVUPS      (BX), Z4
+	PREFETCHT1   (SI)
+	VBROADCASTSS (R9), Z5
+	// VDPBF16PS Z5, Z4, Z0
+	BYTE $0x62; BYTE $0xf2; BYTE $0x5e; BYTE $0x48; BYTE $0x52; BYTE $0xc5
+	VBROADCASTSS (R9)(CX*1), Z5
+	// VDPBF16PS Z5, Z4, Z1
+	BYTE $0x62; BYTE $0xf2; BYTE $0x5e; BYTE $0x48; BYTE $0x52; BYTE $0xcd
+	VBROADCASTSS (R9)(CX*2), Z5
+	// VDPBF16PS Z5, Z4, Z2
+	BYTE $0x62; BYTE $0xf2; BYTE $0x5e; BYTE $0x48; BYTE $0x52; BYTE $0xd5
+	VBROADCASTSS (R9)(DX*1), Z5
+	// VDPBF16PS Z5, Z4, Z3
+	BYTE $0x62; BYTE $0xf2; BYTE $0x5e; BYTE $0x48; BYTE $0x52; BYTE $0xdd
+	ADDQ         $0x04, R9
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, SI
+	DECQ         R10
+	JNZ          product
+	ADDQ         $0x08, DI
+	DECQ         R8
+	JNZ          segment
+	MOVQ         relu+120(FP), BX
+	LEAQ         floors<>+0(SB), SI
+	VBROADCASTSS (SI)(BX*4), Z4
+	MOVQ         c+72(FP), BX
+	MOVQ         cStride+80(FP), SI
+	MOVQ         cPanel+88(FP), DI
+	VMAXPS       Z0, Z4, Z0
+	VMOVUPS      Z0, (BX)
+	ADDQ         SI, BX
+	VMAXPS       Z1, Z4, Z1
+	VMOVUPS      Z1, (BX)
+	ADDQ         SI, BX
+	VMAXPS       Z2, Z4, Z2
+	VMOVUPS      Z2, (BX)
+	ADDQ         SI, BX
+	VMAXPS       Z3, Z4, Z3
+	VMOVUPS      Z3, (BX)
+	MOVQ         aNext+16(FP), BX
+	ADDQ         BX, AX
+	MOVQ         cNext+96(FP), BX
+	ADDQ         BX, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_5x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_5x1(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    bPanel+56(FP), BX
+
+block:
+	MOVQ    add+112(FP), BX
+	TESTQ   BX, BX
+	JZ      bias
+	MOVQ    c+72(FP), BX
+	MOVQ    cStride+80(FP), SI
+	MOVQ    cPanel+88(FP), DI
+	VMOVUPS (BX), Z0
+	ADDQ    SI, BX
+	VMOVUPS (BX), Z1
+	ADDQ    SI, BX
+	VMOVUPS (BX), Z2
+	ADDQ    SI, BX
+	VMOVUPS (BX), Z3
+	ADDQ    SI, BX
+	VMOVUPS (BX), Z4
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), BX
+	TESTQ   BX, BX
+	JZ      zero
+	VMOVUPS (BX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+
+started:
+	MOVQ b+48(FP), BX
+	MOVQ ahead+64(FP), SI
+	MOVQ offsets+24(FP), DI
+	MOVQ segments+32(FP), R8
+
+segment:
+	MOVQ AX, R9
+	ADDQ (DI), R9
+	MOVQ length+40(FP), R10
+
+product:
+	VMOVUPS      (BX), Z5
+	PREFETCHT1   (SI)
+	VBROADCASTSS (R9), Z6
+	// VDPBF16PS Z6, Z5, Z0
+	BYTE $0x62; BYTE $0xf2; BYTE $0x56; BYTE $0x48; BYTE $0x52; BYTE $0xc6
+	VBROADCASTSS (R9)(CX*1), Z6
+	// VDPBF16PS Z6, Z5, Z1
+	BYTE $0x62; BYTE $0xf2; BYTE $0x56; BYTE $0x48; BYTE $0x52; BYTE $0xce
+	VBROADCASTSS (R9)(CX*2), Z6
+	// VDPBF16PS Z6, Z5, Z2
+	BYTE $0x62; BYTE $0xf2; BYTE $0x56; BYTE $0x48; BYTE $0x52; BYTE $0xd6
+	VBROADCASTSS (R9)(DX*1), Z6
+	// VDPBF16PS Z6, Z5, Z3
+	BYTE $0x62; BYTE $0xf2; BYTE $0x56; BYTE $0x48; BYTE $0x52; BYTE $0xde
+	VBROADCASTSS (R9)(CX*4), Z6
+	// VDPBF16PS Z6, Z5, Z4
+	BYTE $0x62; BYTE $0xf2; BYTE $0x56; BYTE $0x48; BYTE $0x52; BYTE $0xe6
+	ADDQ         $0x04, R9
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, SI
+	DECQ         R10
+	JNZ          product
+	ADDQ         $0x08, DI
+	DECQ         R8
+	JNZ          segment
+	MOVQ         relu+120(FP), BX
+	LEAQ         floors<>+0(SB), SI
+	VBROADCASTSS (SI)(BX*4), Z5
+	MOVQ         c+72(FP), BX
+	MOVQ         cStride+80(FP), SI
+	MOVQ         cPanel+88(FP), DI
+	VMAXPS       Z0, Z5, Z0
+	VMOVUPS      Z0, (BX)
+	ADDQ         SI, BX
+	VMAXPS       Z1, Z5, Z1
+	VMOVUPS      Z1, (BX)
+	ADDQ         SI, BX
+	VMAXPS       Z2, Z5, Z2
+	VMOVUPS      Z2, (BX)
+	ADDQ         SI, BX
+	VMAXPS       Z3, Z5, Z3
+	VMOVUPS      Z3, (BX)
+	ADDQ         SI, BX
+	VMAXPS       Z4, Z5, Z4
+	VMOVUPS      Z4, (BX)
+	MOVQ         aNext+16(FP), BX
+	ADDQ         BX, AX
+	MOVQ         cNext+96(FP), BX
+	ADDQ         BX, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_6x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_6x1(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), SI
+	TESTQ   SI, SI
+	JZ      bias
+	MOVQ    c+72(FP), SI
+	MOVQ    cStride+80(FP), DI
+	MOVQ    cPanel+88(FP), R8
+	VMOVUPS (SI), Z0
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z1
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z2
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z3
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z4
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z5
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), SI
+	TESTQ   SI, SI
+	JZ      zero
+	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+
+started:
+	MOVQ b+48(FP), SI
+	MOVQ ahead+64(FP), DI
+	MOVQ offsets+24(FP), R8
+	MOVQ segments+32(FP), R9
+
+segment:
+	MOVQ AX, R10
+	ADDQ (R8), R10
+	MOVQ length+40(FP), R11
+
+product:
+	VMOVUPS      (SI), Z6
+	PREFETCHT1   (DI)
+	VBROADCASTSS (R10), Z7
+	// VDPBF16PS Z7, Z6, Z0
+	BYTE $0x62; BYTE $0xf2; BYTE $0x4e; BYTE $0x48; BYTE $0x52; BYTE $0xc7
+	VBROADCASTSS (R10)(CX*1), Z7
+	// VDPBF16PS Z7, Z6, Z1
+	BYTE $0x62; BYTE $0xf2; BYTE $0x4e; BYTE $0x48; BYTE $0x52; BYTE $0xcf
+	VBROADCASTSS (R10)(CX*2), Z7
+	// VDPBF16PS Z7, Z6, Z2
+	BYTE $0x62; BYTE $0xf2; BYTE $0x4e; BYTE $0x48; BYTE $0x52; BYTE $0xd7
+	VBROADCASTSS (R10)(DX*1), Z7
+	// VDPBF16PS Z7, Z6, Z3
+	BYTE $0x62; BYTE $0xf2; BYTE $0x4e; BYTE $0x48; BYTE $0x52; BYTE $0xdf
+	VBROADCASTSS (R10)(CX*4), Z7
+	// VDPBF16PS Z7, Z6, Z4
+	BYTE $0x62; BYTE $0xf2; BYTE $0x4e; BYTE $0x48; BYTE $0x52; BYTE $0xe7
+	VBROADCASTSS (R10)(BX*1), Z7
+	// VDPBF16PS Z7, Z6, Z5
+	BYTE $0x62; BYTE $0xf2; BYTE $0x4e; BYTE $0x48; BYTE $0x52; BYTE $0xef
+	ADDQ         $0x04, R10
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, DI
+	DECQ         R11
+	JNZ          product
+	ADDQ         $0x08, R8
+	DECQ         R9
+	JNZ          segment
+	MOVQ         relu+120(FP), SI
+	LEAQ         floors<>+0(SB), DI
+	VBROADCASTSS (DI)(SI*4), Z6
+	MOVQ         c+72(FP), SI
+	MOVQ         cStride+80(FP), DI
+	MOVQ         cPanel+88(FP), R8
+	VMAXPS       Z0, Z6, Z0
+	VMOVUPS      Z0, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z1, Z6, Z1
+	VMOVUPS      Z1, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z2, Z6, Z2
+	VMOVUPS      Z2, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z3, Z6, Z3
+	VMOVUPS      Z3, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z4, Z6, Z4
+	VMOVUPS      Z4, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z5, Z6, Z5
+	VMOVUPS      Z5, (SI)
+	MOVQ         aNext+16(FP), SI
+	ADDQ         SI, AX
+	MOVQ         cNext+96(FP), SI
+	ADDQ         SI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_7x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_7x1(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), SI
+	TESTQ   SI, SI
+	JZ      bias
+	MOVQ    c+72(FP), SI
+	MOVQ    cStride+80(FP), DI
+	MOVQ    cPanel+88(FP), R8
+	VMOVUPS (SI), Z0
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z1
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z2
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z3
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z4
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z5
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z6
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), SI
+	TESTQ   SI, SI
+	JZ      zero
+	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+
+started:
+	MOVQ b+48(FP), SI
+	MOVQ ahead+64(FP), DI
+	MOVQ offsets+24(FP), R8
+	MOVQ segments+32(FP), R9
+
+segment:
+	MOVQ AX, R10
+	ADDQ (R8), R10
+	MOVQ length+40(FP), R11
+
+product:
+	VMOVUPS      (SI), Z7
+	PREFETCHT1   (DI)
+	VBROADCASTSS (R10), Z8
+	// VDPBF16PS Z8, Z7, Z0
+	BYTE $0x62; BYTE $0xd2; BYTE $0x46; BYTE $0x48; BYTE $0x52; BYTE $0xc0
+	VBROADCASTSS (R10)(CX*1), Z8
+	// VDPBF16PS Z8, Z7, Z1
+	BYTE $0x62; BYTE $0xd2; BYTE $0x46; BYTE $0x48; BYTE $0x52; BYTE $0xc8
+	VBROADCASTSS (R10)(CX*2), Z8
+	// VDPBF16PS Z8, Z7, Z2
+	BYTE $0x62; BYTE $0xd2; BYTE $0x46; BYTE $0x48; BYTE $0x52; BYTE $0xd0
+	VBROADCASTSS (R10)(DX*1), Z8
+	// VDPBF16PS Z8, Z7, Z3
+	BYTE $0x62; BYTE $0xd2; BYTE $0x46; BYTE $0x48; BYTE $0x52; BYTE $0xd8
+	VBROADCASTSS (R10)(CX*4), Z8
+	// VDPBF16PS Z8, Z7, Z4
+	BYTE $0x62; BYTE $0xd2; BYTE $0x46; BYTE $0x48; BYTE $0x52; BYTE $0xe0
+	VBROADCASTSS (R10)(BX*1), Z8
+	// VDPBF16PS Z8, Z7, Z5
+	BYTE $0x62; BYTE $0xd2; BYTE $0x46; BYTE $0x48; BYTE $0x52; BYTE $0xe8
+	VBROADCASTSS (R10)(DX*2), Z8
+	// VDPBF16PS Z8, Z7, Z6
+	BYTE $0x62; BYTE $0xd2; BYTE $0x46; BYTE $0x48; BYTE $0x52; BYTE $0xf0
+	ADDQ         $0x04, R10
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, DI
+	DECQ         R11
+	JNZ          product
+	ADDQ         $0x08, R8
+	DECQ         R9
+	JNZ          segment
+	MOVQ         relu+120(FP), SI
+	LEAQ         floors<>+0(SB), DI
+	VBROADCASTSS (DI)(SI*4), Z7
+	MOVQ         c+72(FP), SI
+	MOVQ         cStride+80(FP), DI
+	MOVQ         cPanel+88(FP), R8
+	VMAXPS       Z0, Z7, Z0
+	VMOVUPS      Z0, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z1, Z7, Z1
+	VMOVUPS      Z1, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z2, Z7, Z2
+	VMOVUPS      Z2, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z3, Z7, Z3
+	VMOVUPS      Z3, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z4, Z7, Z4
+	VMOVUPS      Z4, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z5, Z7, Z5
+	VMOVUPS      Z5, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z6, Z7, Z6
+	VMOVUPS      Z6, (SI)
+	MOVQ         aNext+16(FP), SI
+	ADDQ         SI, AX
+	MOVQ         cNext+96(FP), SI
+	ADDQ         SI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_8x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_8x1(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), SI
+	TESTQ   SI, SI
+	JZ      bias
+	MOVQ    c+72(FP), SI
+	MOVQ    cStride+80(FP), DI
+	MOVQ    cPanel+88(FP), R8
+	VMOVUPS (SI), Z0
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z1
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z2
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z3
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z4
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z5
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z6
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z7
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), SI
+	TESTQ   SI, SI
+	JZ      zero
+	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+started:
+	MOVQ b+48(FP), SI
+	MOVQ ahead+64(FP), DI
+	MOVQ offsets+24(FP), R8
+	MOVQ segments+32(FP), R9
+
+segment:
+	MOVQ AX, R10
+	ADDQ (R8), R10
+	LEAQ (R10)(DX*2), R11
+	ADDQ CX, R11
+	MOVQ length+40(FP), R12
+
+product:
+	VMOVUPS      (SI), Z8
+	PREFETCHT1   (DI)
+	VBROADCASTSS (R10), Z9
+	// VDPBF16PS Z9, Z8, Z0
+	BYTE $0x62; BYTE $0xd2; BYTE $0x3e; BYTE $0x48; BYTE $0x52; BYTE $0xc1
+	VBROADCASTSS (R10)(CX*1), Z9
+	// VDPBF16PS Z9, Z8, Z1
+	BYTE $0x62; BYTE $0xd2; BYTE $0x3e; BYTE $0x48; BYTE $0x52; BYTE $0xc9
+	VBROADCASTSS (R10)(CX*2), Z9
+	// VDPBF16PS Z9, Z8, Z2
+	BYTE $0x62; BYTE $0xd2; BYTE $0x3e; BYTE $0x48; BYTE $0x52; BYTE $0xd1
+	VBROADCASTSS (R10)(DX*1), Z9
+	// VDPBF16PS Z9, Z8, Z3
+	BYTE $0x62; BYTE $0xd2; BYTE $0x3e; BYTE $0x48; BYTE $0x52; BYTE $0xd9
+	VBROADCASTSS (R10)(CX*4), Z9
+	// VDPBF16PS Z9, Z8, Z4
+	BYTE $0x62; BYTE $0xd2; BYTE $0x3e; BYTE $0x48; BYTE $0x52; BYTE $0xe1
+	VBROADCASTSS (R10)(BX*1), Z9
+	// VDPBF16PS Z9, Z8, Z5
+	BYTE $0x62; BYTE $0xd2; BYTE $0x3e; BYTE $0x48; BYTE $0x52; BYTE $0xe9
+	VBROADCASTSS (R10)(DX*2), Z9
+	// VDPBF16PS Z9, Z8, Z6
+	BYTE $0x62; BYTE $0xd2; BYTE $0x3e; BYTE $0x48; BYTE $0x52; BYTE $0xf1
+	VBROADCASTSS (R11), Z9
+	// VDPBF16PS Z9, Z8, Z7
+	BYTE $0x62; BYTE $0xd2; BYTE $0x3e; BYTE $0x48; BYTE $0x52; BYTE $0xf9
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, R11
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, DI
+	DECQ         R12
+	JNZ          product
+	ADDQ         $0x08, R8
+	DECQ         R9
+	JNZ          segment
+	MOVQ         relu+120(FP), SI
+	LEAQ         floors<>+0(SB), DI
+	VBROADCASTSS (DI)(SI*4), Z8
+	MOVQ         c+72(FP), SI
+	MOVQ         cStride+80(FP), DI
+	MOVQ         cPanel+88(FP), R8
+	VMAXPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z1, Z8, Z1
+	VMOVUPS      Z1, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z3, Z8, Z3
+	VMOVUPS      Z3, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z7, Z8, Z7
+	VMOVUPS      Z7, (SI)
+	MOVQ         aNext+16(FP), SI
+	ADDQ         SI, AX
+	MOVQ         cNext+96(FP), SI
+	ADDQ         SI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_9x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_9x1(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), SI
+	TESTQ   SI, SI
+	JZ      bias
+	MOVQ    c+72(FP), SI
+	MOVQ    cStride+80(FP), DI
+	MOVQ    cPanel+88(FP), R8
+	VMOVUPS (SI), Z0
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z1
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z2
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z3
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z4
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z5
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z6
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z7
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z8
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), SI
+	TESTQ   SI, SI
+	JZ      zero
+	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+
+started:
+	MOVQ b+48(FP), SI
+	MOVQ ahead+64(FP), DI
+	MOVQ offsets+24(FP), R8
+	MOVQ segments+32(FP), R9
+
+segment:
+	MOVQ AX, R10
+	ADDQ (R8), R10
+	LEAQ (R10)(DX*2), R11
+	ADDQ CX, R11
+	MOVQ length+40(FP), R12
+
+product:
+	VMOVUPS      (SI), Z9
+	PREFETCHT1   (DI)
+	VBROADCASTSS (R10), Z10
+	// VDPBF16PS Z10, Z9, Z0
+	BYTE $0x62; BYTE $0xd2; BYTE $0x36; BYTE $0x48; BYTE $0x52; BYTE $0xc2
+	VBROADCASTSS (R10)(CX*1), Z10
+	// VDPBF16PS Z10, Z9, Z1
+	BYTE $0x62; BYTE $0xd2; BYTE $0x36; BYTE $0x48; BYTE $0x52; BYTE $0xca
+	VBROADCASTSS (R10)(CX*2), Z10
+	// VDPBF16PS Z10, Z9, Z2
+	BYTE $0x62; BYTE $0xd2; BYTE $0x36; BYTE $0x48; BYTE $0x52; BYTE $0xd2
+	VBROADCASTSS (R10)(DX*1), Z10
+	// VDPBF16PS Z10, Z9, Z3
+	BYTE $0x62; BYTE $0xd2; BYTE $0x36; BYTE $0x48; BYTE $0x52; BYTE $0xda
+	VBROADCASTSS (R10)(CX*4), Z10
+	// VDPBF16PS Z10, Z9, Z4
+	BYTE $0x62; BYTE $0xd2; BYTE $0x36; BYTE $0x48; BYTE $0x52; BYTE $0xe2
+	VBROADCASTSS (R10)(BX*1), Z10
+	// VDPBF16PS Z10, Z9, Z5
+	BYTE $0x62; BYTE $0xd2; BYTE $0x36; BYTE $0x48; BYTE $0x52; BYTE $0xea
+	VBROADCASTSS (R10)(DX*2), Z10
+	// VDPBF16PS Z10, Z9, Z6
+	BYTE $0x62; BYTE $0xd2; BYTE $0x36; BYTE $0x48; BYTE $0x52; BYTE $0xf2
+	VBROADCASTSS (R11), Z10
+	// VDPBF16PS Z10, Z9, Z7
+	BYTE $0x62; BYTE $0xd2; BYTE $0x36; BYTE $0x48; BYTE $0x52; BYTE $0xfa
+	VBROADCASTSS (R11)(CX*1), Z10
+	// VDPBF16PS Z10, Z9, Z8
+	BYTE $0x62; BYTE $0x52; BYTE $0x36; BYTE $0x48; BYTE $0x52; BYTE $0xc2
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, R11
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, DI
+	DECQ         R12
+	JNZ          product
+	ADDQ         $0x08, R8
+	DECQ         R9
+	JNZ          segment
+	MOVQ         relu+120(FP), SI
+	LEAQ         floors<>+0(SB), DI
+	VBROADCASTSS (DI)(SI*4), Z9
+	MOVQ         c+72(FP), SI
+	MOVQ         cStride+80(FP), DI
+	MOVQ         cPanel+88(FP), R8
+	VMAXPS       Z0, Z9, Z0
+	VMOVUPS      Z0, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z1, Z9, Z1
+	VMOVUPS      Z1, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z2, Z9, Z2
+	VMOVUPS      Z2, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z3, Z9, Z3
+	VMOVUPS      Z3, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z4, Z9, Z4
+	VMOVUPS      Z4, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z5, Z9, Z5
+	VMOVUPS      Z5, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z6, Z9, Z6
+	VMOVUPS      Z6, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z7, Z9, Z7
+	VMOVUPS      Z7, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z8, Z9, Z8
+	VMOVUPS      Z8, (SI)
+	MOVQ         aNext+16(FP), SI
+	ADDQ         SI, AX
+	MOVQ         cNext+96(FP), SI
+	ADDQ         SI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_10x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_10x1(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), SI
+	TESTQ   SI, SI
+	JZ      bias
+	MOVQ    c+72(FP), SI
+	MOVQ    cStride+80(FP), DI
+	MOVQ    cPanel+88(FP), R8
+	VMOVUPS (SI), Z0
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z1
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z2
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z3
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z4
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z5
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z6
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z7
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z8
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z9
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), SI
+	TESTQ   SI, SI
+	JZ      zero
+	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+
+started:
+	MOVQ b+48(FP), SI
+	MOVQ ahead+64(FP), DI
+	MOVQ offsets+24(FP), R8
+	MOVQ segments+32(FP), R9
+
+segment:
+	MOVQ AX, R10
+	ADDQ (R8), R10
+	LEAQ (R10)(DX*2), R11
+	ADDQ CX, R11
+	MOVQ length+40(FP), R12
+
+product:
+	VMOVUPS      (SI), Z10
+	PREFETCHT1   (DI)
+	VBROADCASTSS (R10), Z11
+	// VDPBF16PS Z11, Z10, Z0
+	BYTE $0x62; BYTE $0xd2; BYTE $0x2e; BYTE $0x48; BYTE $0x52; BYTE $0xc3
+	VBROADCASTSS (R10)(CX*1), Z11
+	// VDPBF16PS Z11, Z10, Z1
+	BYTE $0x62; BYTE $0xd2; BYTE $0x2e; BYTE $0x48; BYTE $0x52; BYTE $0xcb
+	VBROADCASTSS (R10)(CX*2), Z11
+	// VDPBF16PS Z11, Z10, Z2
+	BYTE $0x62; BYTE $0xd2; BYTE $0x2e; BYTE $0x48; BYTE $0x52; BYTE $0xd3
+	VBROADCASTSS (R10)(DX*1), Z11
+	// VDPBF16PS Z11, Z10, Z3
+	BYTE $0x62; BYTE $0xd2; BYTE $0x2e; BYTE $0x48; BYTE $0x52; BYTE $0xdb
+	VBROADCASTSS (R10)(CX*4), Z11
+	// VDPBF16PS Z11, Z10, Z4
+	BYTE $0x62; BYTE $0xd2; BYTE $0x2e; BYTE $0x48; BYTE $0x52; BYTE $0xe3
+	VBROADCASTSS (R10)(BX*1), Z11
+	// VDPBF16PS Z11, Z10, Z5
+	BYTE $0x62; BYTE $0xd2; BYTE $0x2e; BYTE $0x48; BYTE $0x52; BYTE $0xeb
+	VBROADCASTSS (R10)(DX*2), Z11
+	// VDPBF16PS Z11, Z10, Z6
+	BYTE $0x62; BYTE $0xd2; BYTE $0x2e; BYTE $0x48; BYTE $0x52; BYTE $0xf3
+	VBROADCASTSS (R11), Z11
+	// VDPBF16PS Z11, Z10, Z7
+	BYTE $0x62; BYTE $0xd2; BYTE $0x2e; BYTE $0x48; BYTE $0x52; BYTE $0xfb
+	VBROADCASTSS (R11)(CX*1), Z11
+	// VDPBF16PS Z11, Z10, Z8
+	BYTE $0x62; BYTE $0x52; BYTE $0x2e; BYTE $0x48; BYTE $0x52; BYTE $0xc3
+	VBROADCASTSS (R11)(CX*2), Z11
+	// VDPBF16PS Z11, Z10, Z9
+	BYTE $0x62; BYTE $0x52; BYTE $0x2e; BYTE $0x48; BYTE $0x52; BYTE $0xcb
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, R11
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, DI
+	DECQ         R12
+	JNZ          product
+	ADDQ         $0x08, R8
+	DECQ         R9
+	JNZ          segment
+	MOVQ         relu+120(FP), SI
+	LEAQ         floors<>+0(SB), DI
+	VBROADCASTSS (DI)(SI*4), Z10
+	MOVQ         c+72(FP), SI
+	MOVQ         cStride+80(FP), DI
+	MOVQ         cPanel+88(FP), R8
+	VMAXPS       Z0, Z10, Z0
+	VMOVUPS      Z0, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z1, Z10, Z1
+	VMOVUPS      Z1, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z2, Z10, Z2
+	VMOVUPS      Z2, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z3, Z10, Z3
+	VMOVUPS      Z3, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z4, Z10, Z4
+	VMOVUPS      Z4, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z5, Z10, Z5
+	VMOVUPS      Z5, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z6, Z10, Z6
+	VMOVUPS      Z6, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z7, Z10, Z7
+	VMOVUPS      Z7, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z8, Z10, Z8
+	VMOVUPS      Z8, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z9, Z10, Z9
+	VMOVUPS      Z9, (SI)
+	MOVQ         aNext+16(FP), SI
+	ADDQ         SI, AX
+	MOVQ         cNext+96(FP), SI
+	ADDQ         SI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_11x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_11x1(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), SI
+	TESTQ   SI, SI
+	JZ      bias
+	MOVQ    c+72(FP), SI
+	MOVQ    cStride+80(FP), DI
+	MOVQ    cPanel+88(FP), R8
+	VMOVUPS (SI), Z0
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z1
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z2
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z3
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z4
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z5
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z6
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z7
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z8
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z9
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z10
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), SI
+	TESTQ   SI, SI
+	JZ      zero
+	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+
+started:
+	MOVQ b+48(FP), SI
+	MOVQ ahead+64(FP), DI
+	MOVQ offsets+24(FP), R8
+	MOVQ segments+32(FP), R9
+
+segment:
+	MOVQ AX, R10
+	ADDQ (R8), R10
+	LEAQ (R10)(DX*2), R11
+	ADDQ CX, R11
+	MOVQ length+40(FP), R12
+
+product:
+	VMOVUPS      (SI), Z11
+	PREFETCHT1   (DI)
+	VBROADCASTSS (R10), Z12
+	// VDPBF16PS Z12, Z11, Z0
+	BYTE $0x62; BYTE $0xd2; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xc4
+	VBROADCASTSS (R10)(CX*1), Z12
+	// VDPBF16PS Z12, Z11, Z1
+	BYTE $0x62; BYTE $0xd2; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xcc
+	VBROADCASTSS (R10)(CX*2), Z12
+	// VDPBF16PS Z12, Z11, Z2
+	BYTE $0x62; BYTE $0xd2; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xd4
+	VBROADCASTSS (R10)(DX*1), Z12
+	// VDPBF16PS Z12, Z11, Z3
+	BYTE $0x62; BYTE $0xd2; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xdc
+	VBROADCASTSS (R10)(CX*4), Z12
+	// VDPBF16PS Z12, Z11, Z4
+	BYTE $0x62; BYTE $0xd2; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xe4
+	VBROADCASTSS (R10)(BX*1), Z12
+	// VDPBF16PS Z12, Z11, Z5
+	BYTE $0x62; BYTE $0xd2; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xec
+	VBROADCASTSS (R10)(DX*2), Z12
+	// VDPBF16PS Z12, Z11, Z6
+	BYTE $0x62; BYTE $0xd2; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xf4
+	VBROADCASTSS (R11), Z12
+	// VDPBF16PS Z12, Z11, Z7
+	BYTE $0x62; BYTE $0xd2; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xfc
+	VBROADCASTSS (R11)(CX*1), Z12
+	// VDPBF16PS Z12, Z11, Z8
+	BYTE $0x62; BYTE $0x52; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xc4
+	VBROADCASTSS (R11)(CX*2), Z12
+	// VDPBF16PS Z12, Z11, Z9
+	BYTE $0x62; BYTE $0x52; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xcc
+	VBROADCASTSS (R11)(DX*1), Z12
+	// VDPBF16PS Z12, Z11, Z10
+	BYTE $0x62; BYTE $0x52; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xd4
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, R11
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, DI
+	DECQ         R12
+	JNZ          product
+	ADDQ         $0x08, R8
+	DECQ         R9
+	JNZ          segment
+	MOVQ         relu+120(FP), SI
+	LEAQ         floors<>+0(SB), DI
+	VBROADCASTSS (DI)(SI*4), Z11
+	MOVQ         c+72(FP), SI
+	MOVQ         cStride+80(FP), DI
+	MOVQ         cPanel+88(FP), R8
+	VMAXPS       Z0, Z11, Z0
+	VMOVUPS      Z0, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z1, Z11, Z1
+	VMOVUPS      Z1, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z2, Z11, Z2
+	VMOVUPS      Z2, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z3, Z11, Z3
+	VMOVUPS      Z3, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z4, Z11, Z4
+	VMOVUPS      Z4, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z5, Z11, Z5
+	VMOVUPS      Z5, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z6, Z11, Z6
+	VMOVUPS      Z6, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z7, Z11, Z7
+	VMOVUPS      Z7, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z8, Z11, Z8
+	VMOVUPS      Z8, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z9, Z11, Z9
+	VMOVUPS      Z9, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z10, Z11, Z10
+	VMOVUPS      Z10, (SI)
+	MOVQ         aNext+16(FP), SI
+	ADDQ         SI, AX
+	MOVQ         cNext+96(FP), SI
+	ADDQ         SI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_12x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_12x1(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), SI
+	TESTQ   SI, SI
+	JZ      bias
+	MOVQ    c+72(FP), SI
+	MOVQ    cStride+80(FP), DI
+	MOVQ    cPanel+88(FP), R8
+	VMOVUPS (SI), Z0
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z1
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z2
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z3
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z4
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z5
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z6
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z7
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z8
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z9
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z10
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z11
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), SI
+	TESTQ   SI, SI
+	JZ      zero
+	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+started:
+	MOVQ b+48(FP), SI
+	MOVQ ahead+64(FP), DI
+	MOVQ offsets+24(FP), R8
+	MOVQ segments+32(FP), R9
+
+segment:
+	MOVQ AX, R10
+	ADDQ (R8), R10
+	LEAQ (R10)(DX*2), R11
+	ADDQ CX, R11
+	MOVQ length+40(FP), R12
+
+product:
+	VMOVUPS      (SI), Z12
+	PREFETCHT1   (DI)
+	VBROADCASTSS (R10), Z13
+	// VDPBF16PS Z13, Z12, Z0
+	BYTE $0x62; BYTE $0xd2; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xc5
+	VBROADCASTSS (R10)(CX*1), Z13
+	// VDPBF16PS Z13, Z12, Z1
+	BYTE $0x62; BYTE $0xd2; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xcd
+	VBROADCASTSS (R10)(CX*2), Z13
+	// VDPBF16PS Z13, Z12, Z2
+	BYTE $0x62; BYTE $0xd2; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xd5
+	VBROADCASTSS (R10)(DX*1), Z13
+	// VDPBF16PS Z13, Z12, Z3
+	BYTE $0x62; BYTE $0xd2; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xdd
+	VBROADCASTSS (R10)(CX*4), Z13
+	// VDPBF16PS Z13, Z12, Z4
+	BYTE $0x62; BYTE $0xd2; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xe5
+	VBROADCASTSS (R10)(BX*1), Z13
+	// VDPBF16PS Z13, Z12, Z5
+	BYTE $0x62; BYTE $0xd2; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xed
+	VBROADCASTSS (R10)(DX*2), Z13
+	// VDPBF16PS Z13, Z12, Z6
+	BYTE $0x62; BYTE $0xd2; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xf5
+	VBROADCASTSS (R11), Z13
+	// VDPBF16PS Z13, Z12, Z7
+	BYTE $0x62; BYTE $0xd2; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xfd
+	VBROADCASTSS (R11)(CX*1), Z13
+	// VDPBF16PS Z13, Z12, Z8
+	BYTE $0x62; BYTE $0x52; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xc5
+	VBROADCASTSS (R11)(CX*2), Z13
+	// VDPBF16PS Z13, Z12, Z9
+	BYTE $0x62; BYTE $0x52; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xcd
+	VBROADCASTSS (R11)(DX*1), Z13
+	// VDPBF16PS Z13, Z12, Z10
+	BYTE $0x62; BYTE $0x52; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xd5
+	VBROADCASTSS (R11)(CX*4), Z13
+	// VDPBF16PS Z13, Z12, Z11
+	BYTE $0x62; BYTE $0x52; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xdd
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, R11
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, DI
+	DECQ         R12
+	JNZ          product
+	ADDQ         $0x08, R8
+	DECQ         R9
+	JNZ          segment
+	MOVQ         relu+120(FP), SI
+	LEAQ         floors<>+0(SB), DI
+	VBROADCASTSS (DI)(SI*4), Z12
+	MOVQ         c+72(FP), SI
+	MOVQ         cStride+80(FP), DI
+	MOVQ         cPanel+88(FP), R8
+	VMAXPS       Z0, Z12, Z0
+	VMOVUPS      Z0, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z1, Z12, Z1
+	VMOVUPS      Z1, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z2, Z12, Z2
+	VMOVUPS      Z2, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z3, Z12, Z3
+	VMOVUPS      Z3, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z4, Z12, Z4
+	VMOVUPS      Z4, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z5, Z12, Z5
+	VMOVUPS      Z5, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z6, Z12, Z6
+	VMOVUPS      Z6, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z7, Z12, Z7
+	VMOVUPS      Z7, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z8, Z12, Z8
+	VMOVUPS      Z8, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z9, Z12, Z9
+	VMOVUPS      Z9, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z10, Z12, Z10
+	VMOVUPS      Z10, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z11, Z12, Z11
+	VMOVUPS      Z11, (SI)
+	MOVQ         aNext+16(FP), SI
+	ADDQ         SI, AX
+	MOVQ         cNext+96(FP), SI
+	ADDQ         SI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_13x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_13x1(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), SI
+	TESTQ   SI, SI
+	JZ      bias
+	MOVQ    c+72(FP), SI
+	MOVQ    cStride+80(FP), DI
+	MOVQ    cPanel+88(FP), R8
+	VMOVUPS (SI), Z0
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z1
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z2
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z3
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z4
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z5
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z6
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z7
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z8
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z9
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z10
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z11
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z12
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), SI
+	TESTQ   SI, SI
+	JZ      zero
+	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+
+started:
+	MOVQ b+48(FP), SI
+	MOVQ ahead+64(FP), DI
+	MOVQ offsets+24(FP), R8
+	MOVQ segments+32(FP), R9
+
+segment:
+	MOVQ AX, R10
+	ADDQ (R8), R10
+	LEAQ (R10)(DX*2), R11
+	ADDQ CX, R11
+	MOVQ length+40(FP), R12
+
+product:
+	VMOVUPS      (SI), Z13
+	PREFETCHT1   (DI)
+	VBROADCASTSS (R10), Z14
+	// VDPBF16PS Z14, Z13, Z0
+	BYTE $0x62; BYTE $0xd2; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xc6
+	VBROADCASTSS (R10)(CX*1), Z14
+	// VDPBF16PS Z14, Z13, Z1
+	BYTE $0x62; BYTE $0xd2; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xce
+	VBROADCASTSS (R10)(CX*2), Z14
+	// VDPBF16PS Z14, Z13, Z2
+	BYTE $0x62; BYTE $0xd2; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xd6
+	VBROADCASTSS (R10)(DX*1), Z14
+	// VDPBF16PS Z14, Z13, Z3
+	BYTE $0x62; BYTE $0xd2; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xde
+	VBROADCASTSS (R10)(CX*4), Z14
+	// VDPBF16PS Z14, Z13, Z4
+	BYTE $0x62; BYTE $0xd2; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xe6
+	VBROADCASTSS (R10)(BX*1), Z14
+	// VDPBF16PS Z14, Z13, Z5
+	BYTE $0x62; BYTE $0xd2; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xee
+	VBROADCASTSS (R10)(DX*2), Z14
+	// VDPBF16PS Z14, Z13, Z6
+	BYTE $0x62; BYTE $0xd2; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xf6
+	VBROADCASTSS (R11), Z14
+	// VDPBF16PS Z14, Z13, Z7
+	BYTE $0x62; BYTE $0xd2; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xfe
+	VBROADCASTSS (R11)(CX*1), Z14
+	// VDPBF16PS Z14, Z13, Z8
+	BYTE $0x62; BYTE $0x52; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xc6
+	VBROADCASTSS (R11)(CX*2), Z14
+	// VDPBF16PS Z14, Z13, Z9
+	BYTE $0x62; BYTE $0x52; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xce
+	VBROADCASTSS (R11)(DX*1), Z14
+	// VDPBF16PS Z14, Z13, Z10
+	BYTE $0x62; BYTE $0x52; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xd6
+	VBROADCASTSS (R11)(CX*4), Z14
+	// VDPBF16PS Z14, Z13, Z11
+	BYTE $0x62; BYTE $0x52; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xde
+	VBROADCASTSS (R11)(BX*1), Z14
+	// VDPBF16PS Z14, Z13, Z12
+	BYTE $0x62; BYTE $0x52; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xe6
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, R11
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, DI
+	DECQ         R12
+	JNZ          product
+	ADDQ         $0x08, R8
+	DECQ         R9
+	JNZ          segment
+	MOVQ         relu+120(FP), SI
+	LEAQ         floors<>+0(SB), DI
+	VBROADCASTSS (DI)(SI*4), Z13
+	MOVQ         c+72(FP), SI
+	MOVQ         cStride+80(FP), DI
+	MOVQ         cPanel+88(FP), R8
+	VMAXPS       Z0, Z13, Z0
+	VMOVUPS      Z0, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z1, Z13, Z1
+	VMOVUPS      Z1, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z2, Z13, Z2
+	VMOVUPS      Z2, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z3, Z13, Z3
+	VMOVUPS      Z3, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z4, Z13, Z4
+	VMOVUPS      Z4, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z5, Z13, Z5
+	VMOVUPS      Z5, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z6, Z13, Z6
+	VMOVUPS      Z6, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z7, Z13, Z7
+	VMOVUPS      Z7, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z8, Z13, Z8
+	VMOVUPS      Z8, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z9, Z13, Z9
+	VMOVUPS      Z9, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z10, Z13, Z10
+	VMOVUPS      Z10, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z11, Z13, Z11
+	VMOVUPS      Z11, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z12, Z13, Z12
+	VMOVUPS      Z12, (SI)
+	MOVQ         aNext+16(FP), SI
+	ADDQ         SI, AX
+	MOVQ         cNext+96(FP), SI
+	ADDQ         SI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_14x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_14x1(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), SI
+	TESTQ   SI, SI
+	JZ      bias
+	MOVQ    c+72(FP), SI
+	MOVQ    cStride+80(FP), DI
+	MOVQ    cPanel+88(FP), R8
+	VMOVUPS (SI), Z0
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z1
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z2
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z3
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z4
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z5
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z6
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z7
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z8
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z9
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z10
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z11
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z12
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z13
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), SI
+	TESTQ   SI, SI
+	JZ      zero
+	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+
+started:
+	MOVQ b+48(FP), SI
+	MOVQ ahead+64(FP), DI
+	MOVQ offsets+24(FP), R8
+	MOVQ segments+32(FP), R9
+
+segment:
+	MOVQ AX, R10
+	ADDQ (R8), R10
+	LEAQ (R10)(DX*2), R11
+	ADDQ CX, R11
+	MOVQ length+40(FP), R12
+
+product:
+	VMOVUPS      (SI), Z14
+	PREFETCHT1   (DI)
+	VBROADCASTSS (R10), Z15
+	// VDPBF16PS Z15, Z14, Z0
+	BYTE $0x62; BYTE $0xd2; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xc7
+	VBROADCASTSS (R10)(CX*1), Z15
+	// VDPBF16PS Z15, Z14, Z1
+	BYTE $0x62; BYTE $0xd2; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xcf
+	VBROADCASTSS (R10)(CX*2), Z15
+	// VDPBF16PS Z15, Z14, Z2
+	BYTE $0x62; BYTE $0xd2; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xd7
+	VBROADCASTSS (R10)(DX*1), Z15
+	// VDPBF16PS Z15, Z14, Z3
+	BYTE $0x62; BYTE $0xd2; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xdf
+	VBROADCASTSS (R10)(CX*4), Z15
+	// VDPBF16PS Z15, Z14, Z4
+	BYTE $0x62; BYTE $0xd2; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xe7
+	VBROADCASTSS (R10)(BX*1), Z15
+	// VDPBF16PS Z15, Z14, Z5
+	BYTE $0x62; BYTE $0xd2; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xef
+	VBROADCASTSS (R10)(DX*2), Z15
+	// VDPBF16PS Z15, Z14, Z6
+	BYTE $0x62; BYTE $0xd2; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xf7
+	VBROADCASTSS (R11), Z15
+	// VDPBF16PS Z15, Z14, Z7
+	BYTE $0x62; BYTE $0xd2; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xff
+	VBROADCASTSS (R11)(CX*1), Z15
+	// VDPBF16PS Z15, Z14, Z8
+	BYTE $0x62; BYTE $0x52; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xc7
+	VBROADCASTSS (R11)(CX*2), Z15
+	// VDPBF16PS Z15, Z14, Z9
+	BYTE $0x62; BYTE $0x52; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xcf
+	VBROADCASTSS (R11)(DX*1), Z15
+	// VDPBF16PS Z15, Z14, Z10
+	BYTE $0x62; BYTE $0x52; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xd7
+	VBROADCASTSS (R11)(CX*4), Z15
+	// VDPBF16PS Z15, Z14, Z11
+	BYTE $0x62; BYTE $0x52; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xdf
+	VBROADCASTSS (R11)(BX*1), Z15
+	// VDPBF16PS Z15, Z14, Z12
+	BYTE $0x62; BYTE $0x52; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xe7
+	VBROADCASTSS (R11)(DX*2), Z15
+	// VDPBF16PS Z15, Z14, Z13
+	BYTE $0x62; BYTE $0x52; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xef
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, R11
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, DI
+	DECQ         R12
+	JNZ          product
+	ADDQ         $0x08, R8
+	DECQ         R9
+	JNZ          segment
+	MOVQ         relu+120(FP), SI
+	LEAQ         floors<>+0(SB), DI
+	VBROADCASTSS (DI)(SI*4), Z14
+	MOVQ         c+72(FP), SI
+	MOVQ         cStride+80(FP), DI
+	MOVQ         cPanel+88(FP), R8
+	VMAXPS       Z0, Z14, Z0
+	VMOVUPS      Z0, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z1, Z14, Z1
+	VMOVUPS      Z1, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z2, Z14, Z2
+	VMOVUPS      Z2, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z3, Z14, Z3
+	VMOVUPS      Z3, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z4, Z14, Z4
+	VMOVUPS      Z4, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z5, Z14, Z5
+	VMOVUPS      Z5, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z6, Z14, Z6
+	VMOVUPS      Z6, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z7, Z14, Z7
+	VMOVUPS      Z7, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z8, Z14, Z8
+	VMOVUPS      Z8, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z9, Z14, Z9
+	VMOVUPS      Z9, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z10, Z14, Z10
+	VMOVUPS      Z10, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z11, Z14, Z11
+	VMOVUPS      Z11, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z12, Z14, Z12
+	VMOVUPS      Z12, (SI)
+	ADDQ         DI, SI
+	VMAXPS       Z13, Z14, Z13
+	VMOVUPS      Z13, (SI)
+	MOVQ         aNext+16(FP), SI
+	ADDQ         SI, AX
+	MOVQ         cNext+96(FP), SI
+	ADDQ         SI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_1x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_1x2(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	MOVQ    bPanel+56(FP), CX
+
+block:
+	MOVQ    add+112(FP), DX
+	TESTQ   DX, DX
+	JZ      bias
+	MOVQ    c+72(FP), DX
+	MOVQ    cStride+80(FP), BX
+	MOVQ    cPanel+88(FP), BX
+	VMOVUPS (DX), Z0
+	VMOVUPS (DX)(BX*1), Z1
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), DX
+	TESTQ   DX, DX
+	JZ      zero
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+
+started:
+	MOVQ b+48(FP), DX
+	MOVQ ahead+64(FP), BX
+	MOVQ offsets+24(FP), SI
+	MOVQ segments+32(FP), DI
+
+segment:
+	MOVQ AX, R8
+	ADDQ (SI), R8
+	MOVQ length+40(FP), R9
+
+product:
+	VMOVUPS      (DX), Z2
+	VMOVUPS      (DX)(CX*1), Z3
+	PREFETCHT1   (BX)
+	PREFETCHT1   64(BX)
+	VBROADCASTSS (R8), Z4
+	// VDPBF16PS Z4, Z2, Z0
+	BYTE $0x62; BYTE $0xf2; BYTE $0x6e; BYTE $0x48; BYTE $0x52; BYTE $0xc4
+	// VDPBF16PS Z4, Z3, Z1
+	BYTE $0x62; BYTE $0xf2; BYTE $0x66; BYTE $0x48; BYTE $0x52; BYTE $0xcc
+	ADDQ         $0x04, R8
+	ADDQ         $0x40, DX
+	ADDQ         $0x80, BX
+	DECQ         R9
+	JNZ          product
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          segment
+	MOVQ         relu+120(FP), DX
+	LEAQ         floors<>+0(SB), BX
+	VBROADCASTSS (BX)(DX*4), Z2
+	MOVQ         c+72(FP), DX
+	MOVQ         cStride+80(FP), BX
+	MOVQ         cPanel+88(FP), BX
+	VMAXPS       Z0, Z2, Z0
+	VMOVUPS      Z0, (DX)
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      Z1, (DX)(BX*1)
+	MOVQ         aNext+16(FP), DX
+	ADDQ         DX, AX
+	MOVQ         cNext+96(FP), DX
+	ADDQ         DX, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_2x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_2x2(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	MOVQ    bPanel+56(FP), DX
+
+block:
+	MOVQ    add+112(FP), BX
+	TESTQ   BX, BX
+	JZ      bias
+	MOVQ    c+72(FP), BX
+	MOVQ    cStride+80(FP), SI
+	MOVQ    cPanel+88(FP), DI
+	VMOVUPS (BX), Z0
+	VMOVUPS (BX)(DI*1), Z1
+	ADDQ    SI, BX
+	VMOVUPS (BX), Z2
+	VMOVUPS (BX)(DI*1), Z3
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), BX
+	TESTQ   BX, BX
+	JZ      zero
+	VMOVUPS (BX), Z0
+	VMOVAPS Z0, Z2
+	VMOVUPS 64(BX), Z1
+	VMOVAPS Z1, Z3
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+started:
+	MOVQ b+48(FP), BX
+	MOVQ ahead+64(FP), SI
+	MOVQ offsets+24(FP), DI
+	MOVQ segments+32(FP), R8
+
+segment:
+	MOVQ AX, R9
+	ADDQ (DI), R9
+	MOVQ length+40(FP), R10
+
+product:
+	VMOVUPS      (BX), Z4
+	VMOVUPS      (BX)(DX*1), Z5
+	PREFETCHT1   (SI)
+	PREFETCHT1   64(SI)
+	VBROADCASTSS (R9), Z6
+	// VDPBF16PS Z6, Z4, Z0
+	BYTE $0x62; BYTE $0xf2; BYTE $0x5e; BYTE $0x48; BYTE $0x52; BYTE $0xc6
+	// VDPBF16PS Z6, Z5, Z1
+	BYTE $0x62; BYTE $0xf2; BYTE $0x56; BYTE $0x48; BYTE $0x52; BYTE $0xce
+	VBROADCASTSS (R9)(CX*1), Z6
+	// VDPBF16PS Z6, Z4, Z2
+	BYTE $0x62; BYTE $0xf2; BYTE $0x5e; BYTE $0x48; BYTE $0x52; BYTE $0xd6
+	// VDPBF16PS Z6, Z5, Z3
+	BYTE $0x62; BYTE $0xf2; BYTE $0x56; BYTE $0x48; BYTE $0x52; BYTE $0xde
+	ADDQ         $0x04, R9
+	ADDQ         $0x40, BX
+	ADDQ         $0x80, SI
+	DECQ         R10
+	JNZ          product
+	ADDQ         $0x08, DI
+	DECQ         R8
+	JNZ          segment
+	MOVQ         relu+120(FP), BX
+	LEAQ         floors<>+0(SB), SI
+	VBROADCASTSS (SI)(BX*4), Z4
+	MOVQ         c+72(FP), BX
+	MOVQ         cStride+80(FP), SI
+	MOVQ         cPanel+88(FP), DI
+	VMAXPS       Z0, Z4, Z0
+	VMOVUPS      Z0, (BX)
+	VMAXPS       Z1, Z4, Z1
+	VMOVUPS      Z1, (BX)(DI*1)
+	ADDQ         SI, BX
+	VMAXPS       Z2, Z4, Z2
+	VMOVUPS      Z2, (BX)
+	VMAXPS       Z3, Z4, Z3
+	VMOVUPS      Z3, (BX)(DI*1)
+	MOVQ         aNext+16(FP), BX
+	ADDQ         BX, AX
+	MOVQ         cNext+96(FP), BX
+	ADDQ         BX, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_3x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_3x2(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	MOVQ    bPanel+56(FP), DX
+
+block:
+	MOVQ    add+112(FP), BX
+	TESTQ   BX, BX
+	JZ      bias
+	MOVQ    c+72(FP), BX
+	MOVQ    cStride+80(FP), SI
+	MOVQ    cPanel+88(FP), DI
+	VMOVUPS (BX), Z0
+	VMOVUPS (BX)(DI*1), Z1
+	ADDQ    SI, BX
+	VMOVUPS (BX), Z2
+	VMOVUPS (BX)(DI*1), Z3
+	ADDQ    SI, BX
+	VMOVUPS (BX), Z4
+	VMOVUPS (BX)(DI*1), Z5
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), BX
+	TESTQ   BX, BX
+	JZ      zero
+	VMOVUPS (BX), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVUPS 64(BX), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+
+started:
+	MOVQ b+48(FP), BX
+	MOVQ ahead+64(FP), SI
+	MOVQ offsets+24(FP), DI
+	MOVQ segments+32(FP), R8
+
+segment:
+	MOVQ AX, R9
+	ADDQ (DI), R9
+	MOVQ length+40(FP), R10
+
+product:
+	VMOVUPS      (BX), Z6
+	VMOVUPS      (BX)(DX*1), Z7
+	PREFETCHT1   (SI)
+	PREFETCHT1   64(SI)
+	VBROADCASTSS (R9), Z8
+	// VDPBF16PS Z8, Z6, Z0
+	BYTE $0x62; BYTE $0xd2; BYTE $0x4e; BYTE $0x48; BYTE $0x52; BYTE $0xc0
+	// VDPBF16PS Z8, Z7, Z1
+	BYTE $0x62; BYTE $0xd2; BYTE $0x46; BYTE $0x48; BYTE $0x52; BYTE $0xc8
+	VBROADCASTSS (R9)(CX*1), Z8
+	// VDPBF16PS Z8, Z6, Z2
+	BYTE $0x62; BYTE $0xd2; BYTE $0x4e; BYTE $0x48; BYTE $0x52; BYTE $0xd0
+	// VDPBF16PS Z8, Z7, Z3
+	BYTE $0x62; BYTE $0xd2; BYTE $0x46; BYTE $0x48; BYTE $0x52; BYTE $0xd8
+	VBROADCASTSS (R9)(CX*2), Z8
+	// VDPBF16PS Z8, Z6, Z4
+	BYTE $0x62; BYTE $0xd2; BYTE $0x4e; BYTE $0x48; BYTE $0x52; BYTE $0xe0
+	// VDPBF16PS Z8, Z7, Z5
+	BYTE $0x62; BYTE $0xd2; BYTE $0x46; BYTE $0x48; BYTE $0x52; BYTE $0xe8
+	ADDQ         $0x04, R9
+	ADDQ         $0x40, BX
+	ADDQ         $0x80, SI
+	DECQ         R10
+	JNZ          product
+	ADDQ         $0x08, DI
+	DECQ         R8
+	JNZ          segment
+	MOVQ         relu+120(FP), BX
+	LEAQ         floors<>+0(SB), SI
+	VBROADCASTSS (SI)(BX*4), Z6
+	MOVQ         c+72(FP), BX
+	MOVQ         cStride+80(FP), SI
+	MOVQ         cPanel+88(FP), DI
+	VMAXPS       Z0, Z6, Z0
+	VMOVUPS      Z0, (BX)
+	VMAXPS       Z1, Z6, Z1
+	VMOVUPS      Z1, (BX)(DI*1)
+	ADDQ         SI, BX
+	VMAXPS       Z2, Z6, Z2
+	VMOVUPS      Z2, (BX)
+	VMAXPS       Z3, Z6, Z3
+	VMOVUPS      Z3, (BX)(DI*1)
+	ADDQ         SI, BX
+	VMAXPS       Z4, Z6, Z4
+	VMOVUPS      Z4, (BX)
+	VMAXPS       Z5, Z6, Z5
+	VMOVUPS      Z5, (BX)(DI*1)
+	MOVQ         aNext+16(FP), BX
+	ADDQ         BX, AX
+	MOVQ         cNext+96(FP), BX
+	ADDQ         BX, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_4x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_4x2(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    bPanel+56(FP), BX
+
+block:
+	MOVQ    add+112(FP), SI
+	TESTQ   SI, SI
+	JZ      bias
+	MOVQ    c+72(FP), SI
+	MOVQ    cStride+80(FP), DI
+	MOVQ    cPanel+88(FP), R8
+	VMOVUPS (SI), Z0
+	VMOVUPS (SI)(R8*1), Z1
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z2
+	VMOVUPS (SI)(R8*1), Z3
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z4
+	VMOVUPS (SI)(R8*1), Z5
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z6
+	VMOVUPS (SI)(R8*1), Z7
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), SI
+	TESTQ   SI, SI
+	JZ      zero
+	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVUPS 64(SI), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+started:
+	MOVQ b+48(FP), SI
+	MOVQ ahead+64(FP), DI
+	MOVQ offsets+24(FP), R8
+	MOVQ segments+32(FP), R9
+
+segment:
+	MOVQ AX, R10
+	ADDQ (R8), R10
+	MOVQ length+40(FP), R11
+
+product:
+	VMOVUPS      (SI), Z8
+	VMOVUPS      (SI)(BX*1), Z9
+	PREFETCHT1   (DI)
+	PREFETCHT1   64(DI)
+	VBROADCASTSS (R10), Z10
+	// VDPBF16PS Z10, Z8, Z0
+	BYTE $0x62; BYTE $0xd2; BYTE $0x3e; BYTE $0x48; BYTE $0x52; BYTE $0xc2
+	// VDPBF16PS Z10, Z9, Z1
+	BYTE $0x62; BYTE $0xd2; BYTE $0x36; BYTE $0x48; BYTE $0x52; BYTE $0xca
+	VBROADCASTSS (R10)(CX*1), Z10
+	// VDPBF16PS Z10, Z8, Z2
+	BYTE $0x62; BYTE $0xd2; BYTE $0x3e; BYTE $0x48; BYTE $0x52; BYTE $0xd2
+	// VDPBF16PS Z10, Z9, Z3
+	BYTE $0x62; BYTE $0xd2; BYTE $0x36; BYTE $0x48; BYTE $0x52; BYTE $0xda
+	VBROADCASTSS (R10)(CX*2), Z10
+	// VDPBF16PS Z10, Z8, Z4
+	BYTE $0x62; BYTE $0xd2; BYTE $0x3e; BYTE $0x48; BYTE $0x52; BYTE $0xe2
+	// VDPBF16PS Z10, Z9, Z5
+	BYTE $0x62; BYTE $0xd2; BYTE $0x36; BYTE $0x48; BYTE $0x52; BYTE $0xea
+	VBROADCASTSS (R10)(DX*1), Z10
+	// VDPBF16PS Z10, Z8, Z6
+	BYTE $0x62; BYTE $0xd2; BYTE $0x3e; BYTE $0x48; BYTE $0x52; BYTE $0xf2
+	// VDPBF16PS Z10, Z9, Z7
+	BYTE $0x62; BYTE $0xd2; BYTE $0x36; BYTE $0x48; BYTE $0x52; BYTE $0xfa
+	ADDQ         $0x04, R10
+	ADDQ         $0x40, SI
+	ADDQ         $0x80, DI
+	DECQ         R11
+	JNZ          product
+	ADDQ         $0x08, R8
+	DECQ         R9
+	JNZ          segment
+	MOVQ         relu+120(FP), SI
+	LEAQ         floors<>+0(SB), DI
+	VBROADCASTSS (DI)(SI*4), Z8
+	MOVQ         c+72(FP), SI
+	MOVQ         cStride+80(FP), DI
+	MOVQ         cPanel+88(FP), R8
+	VMAXPS       Z0, Z8, Z0
+	VMOVUPS      Z0, (SI)
+	VMAXPS       Z1, Z8, Z1
+	VMOVUPS      Z1, (SI)(R8*1)
+	ADDQ         DI, SI
+	VMAXPS       Z2, Z8, Z2
+	VMOVUPS      Z2, (SI)
+	VMAXPS       Z3, Z8, Z3
+	VMOVUPS      Z3, (SI)(R8*1)
+	ADDQ         DI, SI
+	VMAXPS       Z4, Z8, Z4
+	VMOVUPS      Z4, (SI)
+	VMAXPS       Z5, Z8, Z5
+	VMOVUPS      Z5, (SI)(R8*1)
+	ADDQ         DI, SI
+	VMAXPS       Z6, Z8, Z6
+	VMOVUPS      Z6, (SI)
+	VMAXPS       Z7, Z8, Z7
+	VMOVUPS      Z7, (SI)(R8*1)
+	MOVQ         aNext+16(FP), SI
+	ADDQ         SI, AX
+	MOVQ         cNext+96(FP), SI
+	ADDQ         SI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_5x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_5x2(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    bPanel+56(FP), BX
+
+block:
+	MOVQ    add+112(FP), SI
+	TESTQ   SI, SI
+	JZ      bias
+	MOVQ    c+72(FP), SI
+	MOVQ    cStride+80(FP), DI
+	MOVQ    cPanel+88(FP), R8
+	VMOVUPS (SI), Z0
+	VMOVUPS (SI)(R8*1), Z1
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z2
+	VMOVUPS (SI)(R8*1), Z3
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z4
+	VMOVUPS (SI)(R8*1), Z5
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z6
+	VMOVUPS (SI)(R8*1), Z7
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z8
+	VMOVUPS (SI)(R8*1), Z9
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), SI
+	TESTQ   SI, SI
+	JZ      zero
+	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVUPS 64(SI), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z9
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+
+started:
+	MOVQ b+48(FP), SI
+	MOVQ ahead+64(FP), DI
+	MOVQ offsets+24(FP), R8
+	MOVQ segments+32(FP), R9
+
+segment:
+	MOVQ AX, R10
+	ADDQ (R8), R10
+	MOVQ length+40(FP), R11
+
+product:
+	VMOVUPS      (SI), Z10
+	VMOVUPS      (SI)(BX*1), Z11
+	PREFETCHT1   (DI)
+	PREFETCHT1   64(DI)
+	VBROADCASTSS (R10), Z12
+	// VDPBF16PS Z12, Z10, Z0
+	BYTE $0x62; BYTE $0xd2; BYTE $0x2e; BYTE $0x48; BYTE $0x52; BYTE $0xc4
+	// VDPBF16PS Z12, Z11, Z1
+	BYTE $0x62; BYTE $0xd2; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xcc
+	VBROADCASTSS (R10)(CX*1), Z12
+	// VDPBF16PS Z12, Z10, Z2
+	BYTE $0x62; BYTE $0xd2; BYTE $0x2e; BYTE $0x48; BYTE $0x52; BYTE $0xd4
+	// VDPBF16PS Z12, Z11, Z3
+	BYTE $0x62; BYTE $0xd2; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xdc
+	VBROADCASTSS (R10)(CX*2), Z12
+	// VDPBF16PS Z12, Z10, Z4
+	BYTE $0x62; BYTE $0xd2; BYTE $0x2e; BYTE $0x48; BYTE $0x52; BYTE $0xe4
+	// VDPBF16PS Z12, Z11, Z5
+	BYTE $0x62; BYTE $0xd2; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xec
+	VBROADCASTSS (R10)(DX*1), Z12
+	// VDPBF16PS Z12, Z10, Z6
+	BYTE $0x62; BYTE $0xd2; BYTE $0x2e; BYTE $0x48; BYTE $0x52; BYTE $0xf4
+	// VDPBF16PS Z12, Z11, Z7
+	BYTE $0x62; BYTE $0xd2; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xfc
+	VBROADCASTSS (R10)(CX*4), Z12
+	// VDPBF16PS Z12, Z10, Z8
+	BYTE $0x62; BYTE $0x52; BYTE $0x2e; BYTE $0x48; BYTE $0x52; BYTE $0xc4
+	// VDPBF16PS Z12, Z11, Z9
+	BYTE $0x62; BYTE $0x52; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xcc
+	ADDQ         $0x04, R10
+	ADDQ         $0x40, SI
+	ADDQ         $0x80, DI
+	DECQ         R11
+	JNZ          product
+	ADDQ         $0x08, R8
+	DECQ         R9
+	JNZ          segment
+	MOVQ         relu+120(FP), SI
+	LEAQ         floors<>+0(SB), DI
+	VBROADCASTSS (DI)(SI*4), Z10
+	MOVQ         c+72(FP), SI
+	MOVQ         cStride+80(FP), DI
+	MOVQ         cPanel+88(FP), R8
+	VMAXPS       Z0, Z10, Z0
+	VMOVUPS      Z0, (SI)
+	VMAXPS       Z1, Z10, Z1
+	VMOVUPS      Z1, (SI)(R8*1)
+	ADDQ         DI, SI
+	VMAXPS       Z2, Z10, Z2
+	VMOVUPS      Z2, (SI)
+	VMAXPS       Z3, Z10, Z3
+	VMOVUPS      Z3, (SI)(R8*1)
+	ADDQ         DI, SI
+	VMAXPS       Z4, Z10, Z4
+	VMOVUPS      Z4, (SI)
+	VMAXPS       Z5, Z10, Z5
+	VMOVUPS      Z5, (SI)(R8*1)
+	ADDQ         DI, SI
+	VMAXPS       Z6, Z10, Z6
+	VMOVUPS      Z6, (SI)
+	VMAXPS       Z7, Z10, Z7
+	VMOVUPS      Z7, (SI)(R8*1)
+	ADDQ         DI, SI
+	VMAXPS       Z8, Z10, Z8
+	VMOVUPS      Z8, (SI)
+	VMAXPS       Z9, Z10, Z9
+	VMOVUPS      Z9, (SI)(R8*1)
+	MOVQ         aNext+16(FP), SI
+	ADDQ         SI, AX
+	MOVQ         cNext+96(FP), SI
+	ADDQ         SI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_6x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_6x2(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), DI
+	TESTQ   DI, DI
+	JZ      bias
+	MOVQ    c+72(FP), DI
+	MOVQ    cStride+80(FP), R8
+	MOVQ    cPanel+88(FP), R9
+	VMOVUPS (DI), Z0
+	VMOVUPS (DI)(R9*1), Z1
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z2
+	VMOVUPS (DI)(R9*1), Z3
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z4
+	VMOVUPS (DI)(R9*1), Z5
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z6
+	VMOVUPS (DI)(R9*1), Z7
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z8
+	VMOVUPS (DI)(R9*1), Z9
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z10
+	VMOVUPS (DI)(R9*1), Z11
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), DI
+	TESTQ   DI, DI
+	JZ      zero
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z10
+	VMOVUPS 64(DI), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z11
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+started:
+	MOVQ b+48(FP), DI
+	MOVQ ahead+64(FP), R8
+	MOVQ offsets+24(FP), R9
+	MOVQ segments+32(FP), R10
+
+segment:
+	MOVQ AX, R11
+	ADDQ (R9), R11
+	MOVQ length+40(FP), R12
+
+product:
+	VMOVUPS      (DI), Z12
+	VMOVUPS      (DI)(SI*1), Z13
+	PREFETCHT1   (R8)
+	PREFETCHT1   64(R8)
+	VBROADCASTSS (R11), Z14
+	// VDPBF16PS Z14, Z12, Z0
+	BYTE $0x62; BYTE $0xd2; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xc6
+	// VDPBF16PS Z14, Z13, Z1
+	BYTE $0x62; BYTE $0xd2; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xce
+	VBROADCASTSS (R11)(CX*1), Z14
+	// VDPBF16PS Z14, Z12, Z2
+	BYTE $0x62; BYTE $0xd2; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xd6
+	// VDPBF16PS Z14, Z13, Z3
+	BYTE $0x62; BYTE $0xd2; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xde
+	VBROADCASTSS (R11)(CX*2), Z14
+	// VDPBF16PS Z14, Z12, Z4
+	BYTE $0x62; BYTE $0xd2; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xe6
+	// VDPBF16PS Z14, Z13, Z5
+	BYTE $0x62; BYTE $0xd2; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xee
+	VBROADCASTSS (R11)(DX*1), Z14
+	// VDPBF16PS Z14, Z12, Z6
+	BYTE $0x62; BYTE $0xd2; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xf6
+	// VDPBF16PS Z14, Z13, Z7
+	BYTE $0x62; BYTE $0xd2; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xfe
+	VBROADCASTSS (R11)(CX*4), Z14
+	// VDPBF16PS Z14, Z12, Z8
+	BYTE $0x62; BYTE $0x52; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xc6
+	// VDPBF16PS Z14, Z13, Z9
+	BYTE $0x62; BYTE $0x52; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xce
+	VBROADCASTSS (R11)(BX*1), Z14
+	// VDPBF16PS Z14, Z12, Z10
+	BYTE $0x62; BYTE $0x52; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xd6
+	// VDPBF16PS Z14, Z13, Z11
+	BYTE $0x62; BYTE $0x52; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xde
+	ADDQ         $0x04, R11
+	ADDQ         $0x40, DI
+	ADDQ         $0x80, R8
+	DECQ         R12
+	JNZ          product
+	ADDQ         $0x08, R9
+	DECQ         R10
+	JNZ          segment
+	MOVQ         relu+120(FP), DI
+	LEAQ         floors<>+0(SB), R8
+	VBROADCASTSS (R8)(DI*4), Z12
+	MOVQ         c+72(FP), DI
+	MOVQ         cStride+80(FP), R8
+	MOVQ         cPanel+88(FP), R9
+	VMAXPS       Z0, Z12, Z0
+	VMOVUPS      Z0, (DI)
+	VMAXPS       Z1, Z12, Z1
+	VMOVUPS      Z1, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z2, Z12, Z2
+	VMOVUPS      Z2, (DI)
+	VMAXPS       Z3, Z12, Z3
+	VMOVUPS      Z3, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z4, Z12, Z4
+	VMOVUPS      Z4, (DI)
+	VMAXPS       Z5, Z12, Z5
+	VMOVUPS      Z5, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z6, Z12, Z6
+	VMOVUPS      Z6, (DI)
+	VMAXPS       Z7, Z12, Z7
+	VMOVUPS      Z7, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z8, Z12, Z8
+	VMOVUPS      Z8, (DI)
+	VMAXPS       Z9, Z12, Z9
+	VMOVUPS      Z9, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z10, Z12, Z10
+	VMOVUPS      Z10, (DI)
+	VMAXPS       Z11, Z12, Z11
+	VMOVUPS      Z11, (DI)(R9*1)
+	MOVQ         aNext+16(FP), DI
+	ADDQ         DI, AX
+	MOVQ         cNext+96(FP), DI
+	ADDQ         DI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_7x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_7x2(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), DI
+	TESTQ   DI, DI
+	JZ      bias
+	MOVQ    c+72(FP), DI
+	MOVQ    cStride+80(FP), R8
+	MOVQ    cPanel+88(FP), R9
+	VMOVUPS (DI), Z0
+	VMOVUPS (DI)(R9*1), Z1
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z2
+	VMOVUPS (DI)(R9*1), Z3
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z4
+	VMOVUPS (DI)(R9*1), Z5
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z6
+	VMOVUPS (DI)(R9*1), Z7
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z8
+	VMOVUPS (DI)(R9*1), Z9
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z10
+	VMOVUPS (DI)(R9*1), Z11
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z12
+	VMOVUPS (DI)(R9*1), Z13
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), DI
+	TESTQ   DI, DI
+	JZ      zero
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z12
+	VMOVUPS 64(DI), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z13
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+
+started:
+	MOVQ b+48(FP), DI
+	MOVQ ahead+64(FP), R8
+	MOVQ offsets+24(FP), R9
+	MOVQ segments+32(FP), R10
+
+segment:
+	MOVQ AX, R11
+	ADDQ (R9), R11
+	MOVQ length+40(FP), R12
+
+product:
+	VMOVUPS      (DI), Z14
+	VMOVUPS      (DI)(SI*1), Z15
+	PREFETCHT1   (R8)
+	PREFETCHT1   64(R8)
+	VBROADCASTSS (R11), Z16
+	// VDPBF16PS Z16, Z14, Z0
+	BYTE $0x62; BYTE $0xb2; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xc0
+	// VDPBF16PS Z16, Z15, Z1
+	BYTE $0x62; BYTE $0xb2; BYTE $0x06; BYTE $0x48; BYTE $0x52; BYTE $0xc8
+	VBROADCASTSS (R11)(CX*1), Z16
+	// VDPBF16PS Z16, Z14, Z2
+	BYTE $0x62; BYTE $0xb2; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xd0
+	// VDPBF16PS Z16, Z15, Z3
+	BYTE $0x62; BYTE $0xb2; BYTE $0x06; BYTE $0x48; BYTE $0x52; BYTE $0xd8
+	VBROADCASTSS (R11)(CX*2), Z16
+	// VDPBF16PS Z16, Z14, Z4
+	BYTE $0x62; BYTE $0xb2; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xe0
+	// VDPBF16PS Z16, Z15, Z5
+	BYTE $0x62; BYTE $0xb2; BYTE $0x06; BYTE $0x48; BYTE $0x52; BYTE $0xe8
+	VBROADCASTSS (R11)(DX*1), Z16
+	// VDPBF16PS Z16, Z14, Z6
+	BYTE $0x62; BYTE $0xb2; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xf0
+	// VDPBF16PS Z16, Z15, Z7
+	BYTE $0x62; BYTE $0xb2; BYTE $0x06; BYTE $0x48; BYTE $0x52; BYTE $0xf8
+	VBROADCASTSS (R11)(CX*4), Z16
+	// VDPBF16PS Z16, Z14, Z8
+	BYTE $0x62; BYTE $0x32; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xc0
+	// VDPBF16PS Z16, Z15, Z9
+	BYTE $0x62; BYTE $0x32; BYTE $0x06; BYTE $0x48; BYTE $0x52; BYTE $0xc8
+	VBROADCASTSS (R11)(BX*1), Z16
+	// VDPBF16PS Z16, Z14, Z10
+	BYTE $0x62; BYTE $0x32; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xd0
+	// VDPBF16PS Z16, Z15, Z11
+	BYTE $0x62; BYTE $0x32; BYTE $0x06; BYTE $0x48; BYTE $0x52; BYTE $0xd8
+	VBROADCASTSS (R11)(DX*2), Z16
+	// VDPBF16PS Z16, Z14, Z12
+	BYTE $0x62; BYTE $0x32; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xe0
+	// VDPBF16PS Z16, Z15, Z13
+	BYTE $0x62; BYTE $0x32; BYTE $0x06; BYTE $0x48; BYTE $0x52; BYTE $0xe8
+	ADDQ         $0x04, R11
+	ADDQ         $0x40, DI
+	ADDQ         $0x80, R8
+	DECQ         R12
+	JNZ          product
+	ADDQ         $0x08, R9
+	DECQ         R10
+	JNZ          segment
+	MOVQ         relu+120(FP), DI
+	LEAQ         floors<>+0(SB), R8
+	VBROADCASTSS (R8)(DI*4), Z14
+	MOVQ         c+72(FP), DI
+	MOVQ         cStride+80(FP), R8
+	MOVQ         cPanel+88(FP), R9
+	VMAXPS       Z0, Z14, Z0
+	VMOVUPS      Z0, (DI)
+	VMAXPS       Z1, Z14, Z1
+	VMOVUPS      Z1, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z2, Z14, Z2
+	VMOVUPS      Z2, (DI)
+	VMAXPS       Z3, Z14, Z3
+	VMOVUPS      Z3, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z4, Z14, Z4
+	VMOVUPS      Z4, (DI)
+	VMAXPS       Z5, Z14, Z5
+	VMOVUPS      Z5, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z6, Z14, Z6
+	VMOVUPS      Z6, (DI)
+	VMAXPS       Z7, Z14, Z7
+	VMOVUPS      Z7, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z8, Z14, Z8
+	VMOVUPS      Z8, (DI)
+	VMAXPS       Z9, Z14, Z9
+	VMOVUPS      Z9, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z10, Z14, Z10
+	VMOVUPS      Z10, (DI)
+	VMAXPS       Z11, Z14, Z11
+	VMOVUPS      Z11, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z12, Z14, Z12
+	VMOVUPS      Z12, (DI)
+	VMAXPS       Z13, Z14, Z13
+	VMOVUPS      Z13, (DI)(R9*1)
+	MOVQ         aNext+16(FP), DI
+	ADDQ         DI, AX
+	MOVQ         cNext+96(FP), DI
+	ADDQ         DI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_8x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_8x2(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), DI
+	TESTQ   DI, DI
+	JZ      bias
+	MOVQ    c+72(FP), DI
+	MOVQ    cStride+80(FP), R8
+	MOVQ    cPanel+88(FP), R9
+	VMOVUPS (DI), Z0
+	VMOVUPS (DI)(R9*1), Z1
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z2
+	VMOVUPS (DI)(R9*1), Z3
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z4
+	VMOVUPS (DI)(R9*1), Z5
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z6
+	VMOVUPS (DI)(R9*1), Z7
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z8
+	VMOVUPS (DI)(R9*1), Z9
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z10
+	VMOVUPS (DI)(R9*1), Z11
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z12
+	VMOVUPS (DI)(R9*1), Z13
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z14
+	VMOVUPS (DI)(R9*1), Z15
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), DI
+	TESTQ   DI, DI
+	JZ      zero
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z14
+	VMOVUPS 64(DI), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z13
+	VMOVAPS Z1, Z15
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+
+started:
+	MOVQ b+48(FP), DI
+	MOVQ ahead+64(FP), R8
+	MOVQ offsets+24(FP), R9
+	MOVQ segments+32(FP), R10
+
+segment:
+	MOVQ AX, R11
+	ADDQ (R9), R11
+	LEAQ (R11)(DX*2), R12
+	ADDQ CX, R12
+	MOVQ length+40(FP), R13
+
+product:
+	VMOVUPS      (DI), Z16
+	VMOVUPS      (DI)(SI*1), Z17
+	PREFETCHT1   (R8)
+	PREFETCHT1   64(R8)
+	VBROADCASTSS (R11), Z18
+	// VDPBF16PS Z18, Z16, Z0
+	BYTE $0x62; BYTE $0xb2; BYTE $0x7e; BYTE $0x40; BYTE $0x52; BYTE $0xc2
+	// VDPBF16PS Z18, Z17, Z1
+	BYTE $0x62; BYTE $0xb2; BYTE $0x76; BYTE $0x40; BYTE $0x52; BYTE $0xca
+	VBROADCASTSS (R11)(CX*1), Z18
+	// VDPBF16PS Z18, Z16, Z2
+	BYTE $0x62; BYTE $0xb2; BYTE $0x7e; BYTE $0x40; BYTE $0x52; BYTE $0xd2
+	// VDPBF16PS Z18, Z17, Z3
+	BYTE $0x62; BYTE $0xb2; BYTE $0x76; BYTE $0x40; BYTE $0x52; BYTE $0xda
+	VBROADCASTSS (R11)(CX*2), Z18
+	// VDPBF16PS Z18, Z16, Z4
+	BYTE $0x62; BYTE $0xb2; BYTE $0x7e; BYTE $0x40; BYTE $0x52; BYTE $0xe2
+	// VDPBF16PS Z18, Z17, Z5
+	BYTE $0x62; BYTE $0xb2; BYTE $0x76; BYTE $0x40; BYTE $0x52; BYTE $0xea
+	VBROADCASTSS (R11)(DX*1), Z18
+	// VDPBF16PS Z18, Z16, Z6
+	BYTE $0x62; BYTE $0xb2; BYTE $0x7e; BYTE $0x40; BYTE $0x52; BYTE $0xf2
+	// VDPBF16PS Z18, Z17, Z7
+	BYTE $0x62; BYTE $0xb2; BYTE $0x76; BYTE $0x40; BYTE $0x52; BYTE $0xfa
+	VBROADCASTSS (R11)(CX*4), Z18
+	// VDPBF16PS Z18, Z16, Z8
+	BYTE $0x62; BYTE $0x32; BYTE $0x7e; BYTE $0x40; BYTE $0x52; BYTE $0xc2
+	// VDPBF16PS Z18, Z17, Z9
+	BYTE $0x62; BYTE $0x32; BYTE $0x76; BYTE $0x40; BYTE $0x52; BYTE $0xca
+	VBROADCASTSS (R11)(BX*1), Z18
+	// VDPBF16PS Z18, Z16, Z10
+	BYTE $0x62; BYTE $0x32; BYTE $0x7e; BYTE $0x40; BYTE $0x52; BYTE $0xd2
+	// VDPBF16PS Z18, Z17, Z11
+	BYTE $0x62; BYTE $0x32; BYTE $0x76; BYTE $0x40; BYTE $0x52; BYTE $0xda
+	VBROADCASTSS (R11)(DX*2), Z18
+	// VDPBF16PS Z18, Z16, Z12
+	BYTE $0x62; BYTE $0x32; BYTE $0x7e; BYTE $0x40; BYTE $0x52; BYTE $0xe2
+	// VDPBF16PS Z18, Z17, Z13
+	BYTE $0x62; BYTE $0x32; BYTE $0x76; BYTE $0x40; BYTE $0x52; BYTE $0xea
+	VBROADCASTSS (R12), Z18
+	// VDPBF16PS Z18, Z16, Z14
+	BYTE $0x62; BYTE $0x32; BYTE $0x7e; BYTE $0x40; BYTE $0x52; BYTE $0xf2
+	// VDPBF16PS Z18, Z17, Z15
+	BYTE $0x62; BYTE $0x32; BYTE $0x76; BYTE $0x40; BYTE $0x52; BYTE $0xfa
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         $0x40, DI
+	ADDQ         $0x80, R8
+	DECQ         R13
+	JNZ          product
+	ADDQ         $0x08, R9
+	DECQ         R10
+	JNZ          segment
+	MOVQ         relu+120(FP), DI
+	LEAQ         floors<>+0(SB), R8
+	VBROADCASTSS (R8)(DI*4), Z16
+	MOVQ         c+72(FP), DI
+	MOVQ         cStride+80(FP), R8
+	MOVQ         cPanel+88(FP), R9
+	VMAXPS       Z0, Z16, Z0
+	VMOVUPS      Z0, (DI)
+	VMAXPS       Z1, Z16, Z1
+	VMOVUPS      Z1, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z2, Z16, Z2
+	VMOVUPS      Z2, (DI)
+	VMAXPS       Z3, Z16, Z3
+	VMOVUPS      Z3, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z4, Z16, Z4
+	VMOVUPS      Z4, (DI)
+	VMAXPS       Z5, Z16, Z5
+	VMOVUPS      Z5, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z6, Z16, Z6
+	VMOVUPS      Z6, (DI)
+	VMAXPS       Z7, Z16, Z7
+	VMOVUPS      Z7, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z8, Z16, Z8
+	VMOVUPS      Z8, (DI)
+	VMAXPS       Z9, Z16, Z9
+	VMOVUPS      Z9, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z10, Z16, Z10
+	VMOVUPS      Z10, (DI)
+	VMAXPS       Z11, Z16, Z11
+	VMOVUPS      Z11, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z12, Z16, Z12
+	VMOVUPS      Z12, (DI)
+	VMAXPS       Z13, Z16, Z13
+	VMOVUPS      Z13, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z14, Z16, Z14
+	VMOVUPS      Z14, (DI)
+	VMAXPS       Z15, Z16, Z15
+	VMOVUPS      Z15, (DI)(R9*1)
+	MOVQ         aNext+16(FP), DI
+	ADDQ         DI, AX
+	MOVQ         cNext+96(FP), DI
+	ADDQ         DI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_9x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_9x2(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), DI
+	TESTQ   DI, DI
+	JZ      bias
+	MOVQ    c+72(FP), DI
+	MOVQ    cStride+80(FP), R8
+	MOVQ    cPanel+88(FP), R9
+	VMOVUPS (DI), Z0
+	VMOVUPS (DI)(R9*1), Z1
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z2
+	VMOVUPS (DI)(R9*1), Z3
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z4
+	VMOVUPS (DI)(R9*1), Z5
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z6
+	VMOVUPS (DI)(R9*1), Z7
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z8
+	VMOVUPS (DI)(R9*1), Z9
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z10
+	VMOVUPS (DI)(R9*1), Z11
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z12
+	VMOVUPS (DI)(R9*1), Z13
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z14
+	VMOVUPS (DI)(R9*1), Z15
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z16
+	VMOVUPS (DI)(R9*1), Z17
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), DI
+	TESTQ   DI, DI
+	JZ      zero
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z14
+	VMOVAPS Z0, Z16
+	VMOVUPS 64(DI), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z13
+	VMOVAPS Z1, Z15
+	VMOVAPS Z1, Z17
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+
+started:
+	MOVQ b+48(FP), DI
+	MOVQ ahead+64(FP), R8
+	MOVQ offsets+24(FP), R9
+	MOVQ segments+32(FP), R10
+
+segment:
+	MOVQ AX, R11
+	ADDQ (R9), R11
+	LEAQ (R11)(DX*2), R12
+	ADDQ CX, R12
+	MOVQ length+40(FP), R13
+
+product:
+	VMOVUPS      (DI), Z18
+	VMOVUPS      (DI)(SI*1), Z19
+	PREFETCHT1   (R8)
+	PREFETCHT1   64(R8)
+	VBROADCASTSS (R11), Z20
+	// VDPBF16PS Z20, Z18, Z0
+	BYTE $0x62; BYTE $0xb2; BYTE $0x6e; BYTE $0x40; BYTE $0x52; BYTE $0xc4
+	// VDPBF16PS Z20, Z19, Z1
+	BYTE $0x62; BYTE $0xb2; BYTE $0x66; BYTE $0x40; BYTE $0x52; BYTE $0xcc
+	VBROADCASTSS (R11)(CX*1), Z20
+	// VDPBF16PS Z20, Z18, Z2
+	BYTE $0x62; BYTE $0xb2; BYTE $0x6e; BYTE $0x40; BYTE $0x52; BYTE $0xd4
+	// VDPBF16PS Z20, Z19, Z3
+	BYTE $0x62; BYTE $0xb2; BYTE $0x66; BYTE $0x40; BYTE $0x52; BYTE $0xdc
+	VBROADCASTSS (R11)(CX*2), Z20
+	// VDPBF16PS Z20, Z18, Z4
+	BYTE $0x62; BYTE $0xb2; BYTE $0x6e; BYTE $0x40; BYTE $0x52; BYTE $0xe4
+	// VDPBF16PS Z20, Z19, Z5
+	BYTE $0x62; BYTE $0xb2; BYTE $0x66; BYTE $0x40; BYTE $0x52; BYTE $0xec
+	VBROADCASTSS (R11)(DX*1), Z20
+	// VDPBF16PS Z20, Z18, Z6
+	BYTE $0x62; BYTE $0xb2; BYTE $0x6e; BYTE $0x40; BYTE $0x52; BYTE $0xf4
+	// VDPBF16PS Z20, Z19, Z7
+	BYTE $0x62; BYTE $0xb2; BYTE $0x66; BYTE $0x40; BYTE $0x52; BYTE $0xfc
+	VBROADCASTSS (R11)(CX*4), Z20
+	// VDPBF16PS Z20, Z18, Z8
+	BYTE $0x62; BYTE $0x32; BYTE $0x6e; BYTE $0x40; BYTE $0x52; BYTE $0xc4
+	// VDPBF16PS Z20, Z19, Z9
+	BYTE $0x62; BYTE $0x32; BYTE $0x66; BYTE $0x40; BYTE $0x52; BYTE $0xcc
+	VBROADCASTSS (R11)(BX*1), Z20
+	// VDPBF16PS Z20, Z18, Z10
+	BYTE $0x62; BYTE $0x32; BYTE $0x6e; BYTE $0x40; BYTE $0x52; BYTE $0xd4
+	// VDPBF16PS Z20, Z19, Z11
+	BYTE $0x62; BYTE $0x32; BYTE $0x66; BYTE $0x40; BYTE $0x52; BYTE $0xdc
+	VBROADCASTSS (R11)(DX*2), Z20
+	// VDPBF16PS Z20, Z18, Z12
+	BYTE $0x62; BYTE $0x32; BYTE $0x6e; BYTE $0x40; BYTE $0x52; BYTE $0xe4
+	// VDPBF16PS Z20, Z19, Z13
+	BYTE $0x62; BYTE $0x32; BYTE $0x66; BYTE $0x40; BYTE $0x52; BYTE $0xec
+	VBROADCASTSS (R12), Z20
+	// VDPBF16PS Z20, Z18, Z14
+	BYTE $0x62; BYTE $0x32; BYTE $0x6e; BYTE $0x40; BYTE $0x52; BYTE $0xf4
+	// VDPBF16PS Z20, Z19, Z15
+	BYTE $0x62; BYTE $0x32; BYTE $0x66; BYTE $0x40; BYTE $0x52; BYTE $0xfc
+	VBROADCASTSS (R12)(CX*1), Z20
+	// VDPBF16PS Z20, Z18, Z16
+	BYTE $0x62; BYTE $0xa2; BYTE $0x6e; BYTE $0x40; BYTE $0x52; BYTE $0xc4
+	// VDPBF16PS Z20, Z19, Z17
+	BYTE $0x62; BYTE $0xa2; BYTE $0x66; BYTE $0x40; BYTE $0x52; BYTE $0xcc
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         $0x40, DI
+	ADDQ         $0x80, R8
+	DECQ         R13
+	JNZ          product
+	ADDQ         $0x08, R9
+	DECQ         R10
+	JNZ          segment
+	MOVQ         relu+120(FP), DI
+	LEAQ         floors<>+0(SB), R8
+	VBROADCASTSS (R8)(DI*4), Z18
+	MOVQ         c+72(FP), DI
+	MOVQ         cStride+80(FP), R8
+	MOVQ         cPanel+88(FP), R9
+	VMAXPS       Z0, Z18, Z0
+	VMOVUPS      Z0, (DI)
+	VMAXPS       Z1, Z18, Z1
+	VMOVUPS      Z1, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z2, Z18, Z2
+	VMOVUPS      Z2, (DI)
+	VMAXPS       Z3, Z18, Z3
+	VMOVUPS      Z3, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z4, Z18, Z4
+	VMOVUPS      Z4, (DI)
+	VMAXPS       Z5, Z18, Z5
+	VMOVUPS      Z5, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z6, Z18, Z6
+	VMOVUPS      Z6, (DI)
+	VMAXPS       Z7, Z18, Z7
+	VMOVUPS      Z7, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z8, Z18, Z8
+	VMOVUPS      Z8, (DI)
+	VMAXPS       Z9, Z18, Z9
+	VMOVUPS      Z9, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z10, Z18, Z10
+	VMOVUPS      Z10, (DI)
+	VMAXPS       Z11, Z18, Z11
+	VMOVUPS      Z11, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z12, Z18, Z12
+	VMOVUPS      Z12, (DI)
+	VMAXPS       Z13, Z18, Z13
+	VMOVUPS      Z13, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z14, Z18, Z14
+	VMOVUPS      Z14, (DI)
+	VMAXPS       Z15, Z18, Z15
+	VMOVUPS      Z15, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z16, Z18, Z16
+	VMOVUPS      Z16, (DI)
+	VMAXPS       Z17, Z18, Z17
+	VMOVUPS      Z17, (DI)(R9*1)
+	MOVQ         aNext+16(FP), DI
+	ADDQ         DI, AX
+	MOVQ         cNext+96(FP), DI
+	ADDQ         DI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_10x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_10x2(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), DI
+	TESTQ   DI, DI
+	JZ      bias
+	MOVQ    c+72(FP), DI
+	MOVQ    cStride+80(FP), R8
+	MOVQ    cPanel+88(FP), R9
+	VMOVUPS (DI), Z0
+	VMOVUPS (DI)(R9*1), Z1
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z2
+	VMOVUPS (DI)(R9*1), Z3
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z4
+	VMOVUPS (DI)(R9*1), Z5
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z6
+	VMOVUPS (DI)(R9*1), Z7
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z8
+	VMOVUPS (DI)(R9*1), Z9
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z10
+	VMOVUPS (DI)(R9*1), Z11
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z12
+	VMOVUPS (DI)(R9*1), Z13
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z14
+	VMOVUPS (DI)(R9*1), Z15
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z16
+	VMOVUPS (DI)(R9*1), Z17
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z18
+	VMOVUPS (DI)(R9*1), Z19
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), DI
+	TESTQ   DI, DI
+	JZ      zero
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z14
+	VMOVAPS Z0, Z16
+	VMOVAPS Z0, Z18
+	VMOVUPS 64(DI), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z13
+	VMOVAPS Z1, Z15
+	VMOVAPS Z1, Z17
+	VMOVAPS Z1, Z19
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+
+started:
+	MOVQ b+48(FP), DI
+	MOVQ ahead+64(FP), R8
+	MOVQ offsets+24(FP), R9
+	MOVQ segments+32(FP), R10
+
+segment:
+	MOVQ AX, R11
+	ADDQ (R9), R11
+	LEAQ (R11)(DX*2), R12
+	ADDQ CX, R12
+	MOVQ length+40(FP), R13
+
+product:
+	VMOVUPS      (DI), Z20
+	VMOVUPS      (DI)(SI*1), Z21
+	PREFETCHT1   (R8)
+	PREFETCHT1   64(R8)
+	VBROADCASTSS (R11), Z22
+	// VDPBF16PS Z22, Z20, Z0
+	BYTE $0x62; BYTE $0xb2; BYTE $0x5e; BYTE $0x40; BYTE $0x52; BYTE $0xc6
+	// VDPBF16PS Z22, Z21, Z1
+	BYTE $0x62; BYTE $0xb2; BYTE $0x56; BYTE $0x40; BYTE $0x52; BYTE $0xce
+	VBROADCASTSS (R11)(CX*1), Z22
+	// VDPBF16PS Z22, Z20, Z2
+	BYTE $0x62; BYTE $0xb2; BYTE $0x5e; BYTE $0x40; BYTE $0x52; BYTE $0xd6
+	// VDPBF16PS Z22, Z21, Z3
+	BYTE $0x62; BYTE $0xb2; BYTE $0x56; BYTE $0x40; BYTE $0x52; BYTE $0xde
+	VBROADCASTSS (R11)(CX*2), Z22
+	// VDPBF16PS Z22, Z20, Z4
+	BYTE $0x62; BYTE $0xb2; BYTE $0x5e; BYTE $0x40; BYTE $0x52; BYTE $0xe6
+	// VDPBF16PS Z22, Z21, Z5
+	BYTE $0x62; BYTE $0xb2; BYTE $0x56; BYTE $0x40; BYTE $0x52; BYTE $0xee
+	VBROADCASTSS (R11)(DX*1), Z22
+	// VDPBF16PS Z22, Z20, Z6
+	BYTE $0x62; BYTE $0xb2; BYTE $0x5e; BYTE $0x40; BYTE $0x52; BYTE $0xf6
+	// VDPBF16PS Z22, Z21, Z7
+	BYTE $0x62; BYTE $0xb2; BYTE $0x56; BYTE $0x40; BYTE $0x52; BYTE $0xfe
+	VBROADCASTSS (R11)(CX*4), Z22
+	// VDPBF16PS Z22, Z20, Z8
+	BYTE $0x62; BYTE $0x32; BYTE $0x5e; BYTE $0x40; BYTE $0x52; BYTE $0xc6
+	// VDPBF16PS Z22, Z21, Z9
+	BYTE $0x62; BYTE $0x32; BYTE $0x56; BYTE $0x40; BYTE $0x52; BYTE $0xce
+	VBROADCASTSS (R11)(BX*1), Z22
+	// VDPBF16PS Z22, Z20, Z10
+	BYTE $0x62; BYTE $0x32; BYTE $0x5e; BYTE $0x40; BYTE $0x52; BYTE $0xd6
+	// VDPBF16PS Z22, Z21, Z11
+	BYTE $0x62; BYTE $0x32; BYTE $0x56; BYTE $0x40; BYTE $0x52; BYTE $0xde
+	VBROADCASTSS (R11)(DX*2), Z22
+	// VDPBF16PS Z22, Z20, Z12
+	BYTE $0x62; BYTE $0x32; BYTE $0x5e; BYTE $0x40; BYTE $0x52; BYTE $0xe6
+	// VDPBF16PS Z22, Z21, Z13
+	BYTE $0x62; BYTE $0x32; BYTE $0x56; BYTE $0x40; BYTE $0x52; BYTE $0xee
+	VBROADCASTSS (R12), Z22
+	// VDPBF16PS Z22, Z20, Z14
+	BYTE $0x62; BYTE $0x32; BYTE $0x5e; BYTE $0x40; BYTE $0x52; BYTE $0xf6
+	// VDPBF16PS Z22, Z21, Z15
+	BYTE $0x62; BYTE $0x32; BYTE $0x56; BYTE $0x40; BYTE $0x52; BYTE $0xfe
+	VBROADCASTSS (R12)(CX*1), Z22
+	// VDPBF16PS Z22, Z20, Z16
+	BYTE $0x62; BYTE $0xa2; BYTE $0x5e; BYTE $0x40; BYTE $0x52; BYTE $0xc6
+	// VDPBF16PS Z22, Z21, Z17
+	BYTE $0x62; BYTE $0xa2; BYTE $0x56; BYTE $0x40; BYTE $0x52; BYTE $0xce
+	VBROADCASTSS (R12)(CX*2), Z22
+	// VDPBF16PS Z22, Z20, Z18
+	BYTE $0x62; BYTE $0xa2; BYTE $0x5e; BYTE $0x40; BYTE $0x52; BYTE $0xd6
+	// VDPBF16PS Z22, Z21, Z19
+	BYTE $0x62; BYTE $0xa2; BYTE $0x56; BYTE $0x40; BYTE $0x52; BYTE $0xde
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         $0x40, DI
+	ADDQ         $0x80, R8
+	DECQ         R13
+	JNZ          product
+	ADDQ         $0x08, R9
+	DECQ         R10
+	JNZ          segment
+	MOVQ         relu+120(FP), DI
+	LEAQ         floors<>+0(SB), R8
+	VBROADCASTSS (R8)(DI*4), Z20
+	MOVQ         c+72(FP), DI
+	MOVQ         cStride+80(FP), R8
+	MOVQ         cPanel+88(FP), R9
+	VMAXPS       Z0, Z20, Z0
+	VMOVUPS      Z0, (DI)
+	VMAXPS       Z1, Z20, Z1
+	VMOVUPS      Z1, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z2, Z20, Z2
+	VMOVUPS      Z2, (DI)
+	VMAXPS       Z3, Z20, Z3
+	VMOVUPS      Z3, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z4, Z20, Z4
+	VMOVUPS      Z4, (DI)
+	VMAXPS       Z5, Z20, Z5
+	VMOVUPS      Z5, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z6, Z20, Z6
+	VMOVUPS      Z6, (DI)
+	VMAXPS       Z7, Z20, Z7
+	VMOVUPS      Z7, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z8, Z20, Z8
+	VMOVUPS      Z8, (DI)
+	VMAXPS       Z9, Z20, Z9
+	VMOVUPS      Z9, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z10, Z20, Z10
+	VMOVUPS      Z10, (DI)
+	VMAXPS       Z11, Z20, Z11
+	VMOVUPS      Z11, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z12, Z20, Z12
+	VMOVUPS      Z12, (DI)
+	VMAXPS       Z13, Z20, Z13
+	VMOVUPS      Z13, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z14, Z20, Z14
+	VMOVUPS      Z14, (DI)
+	VMAXPS       Z15, Z20, Z15
+	VMOVUPS      Z15, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z16, Z20, Z16
+	VMOVUPS      Z16, (DI)
+	VMAXPS       Z17, Z20, Z17
+	VMOVUPS      Z17, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z18, Z20, Z18
+	VMOVUPS      Z18, (DI)
+	VMAXPS       Z19, Z20, Z19
+	VMOVUPS      Z19, (DI)(R9*1)
+	MOVQ         aNext+16(FP), DI
+	ADDQ         DI, AX
+	MOVQ         cNext+96(FP), DI
+	ADDQ         DI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_11x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_11x2(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), DI
+	TESTQ   DI, DI
+	JZ      bias
+	MOVQ    c+72(FP), DI
+	MOVQ    cStride+80(FP), R8
+	MOVQ    cPanel+88(FP), R9
+	VMOVUPS (DI), Z0
+	VMOVUPS (DI)(R9*1), Z1
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z2
+	VMOVUPS (DI)(R9*1), Z3
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z4
+	VMOVUPS (DI)(R9*1), Z5
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z6
+	VMOVUPS (DI)(R9*1), Z7
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z8
+	VMOVUPS (DI)(R9*1), Z9
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z10
+	VMOVUPS (DI)(R9*1), Z11
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z12
+	VMOVUPS (DI)(R9*1), Z13
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z14
+	VMOVUPS (DI)(R9*1), Z15
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z16
+	VMOVUPS (DI)(R9*1), Z17
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z18
+	VMOVUPS (DI)(R9*1), Z19
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z20
+	VMOVUPS (DI)(R9*1), Z21
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), DI
+	TESTQ   DI, DI
+	JZ      zero
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z14
+	VMOVAPS Z0, Z16
+	VMOVAPS Z0, Z18
+	VMOVAPS Z0, Z20
+	VMOVUPS 64(DI), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z13
+	VMOVAPS Z1, Z15
+	VMOVAPS Z1, Z17
+	VMOVAPS Z1, Z19
+	VMOVAPS Z1, Z21
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+
+started:
+	MOVQ b+48(FP), DI
+	MOVQ ahead+64(FP), R8
+	MOVQ offsets+24(FP), R9
+	MOVQ segments+32(FP), R10
+
+segment:
+	MOVQ AX, R11
+	ADDQ (R9), R11
+	LEAQ (R11)(DX*2), R12
+	ADDQ CX, R12
+	MOVQ length+40(FP), R13
+
+product:
+	VMOVUPS      (DI), Z22
+	VMOVUPS      (DI)(SI*1), Z23
+	PREFETCHT1   (R8)
+	PREFETCHT1   64(R8)
+	VBROADCASTSS (R11), Z24
+	// VDPBF16PS Z24, Z22, Z0
+	BYTE $0x62; BYTE $0x92; BYTE $0x4e; BYTE $0x40; BYTE $0x52; BYTE $0xc0
+	// VDPBF16PS Z24, Z23, Z1
+	BYTE $0x62; BYTE $0x92; BYTE $0x46; BYTE $0x40; BYTE $0x52; BYTE $0xc8
+	VBROADCASTSS (R11)(CX*1), Z24
+	// VDPBF16PS Z24, Z22, Z2
+	BYTE $0x62; BYTE $0x92; BYTE $0x4e; BYTE $0x40; BYTE $0x52; BYTE $0xd0
+	// VDPBF16PS Z24, Z23, Z3
+	BYTE $0x62; BYTE $0x92; BYTE $0x46; BYTE $0x40; BYTE $0x52; BYTE $0xd8
+	VBROADCASTSS (R11)(CX*2), Z24
+	// VDPBF16PS Z24, Z22, Z4
+	BYTE $0x62; BYTE $0x92; BYTE $0x4e; BYTE $0x40; BYTE $0x52; BYTE $0xe0
+	// VDPBF16PS Z24, Z23, Z5
+	BYTE $0x62; BYTE $0x92; BYTE $0x46; BYTE $0x40; BYTE $0x52; BYTE $0xe8
+	VBROADCASTSS (R11)(DX*1), Z24
+	// VDPBF16PS Z24, Z22, Z6
+	BYTE $0x62; BYTE $0x92; BYTE $0x4e; BYTE $0x40; BYTE $0x52; BYTE $0xf0
+	// VDPBF16PS Z24, Z23, Z7
+	BYTE $0x62; BYTE $0x92; BYTE $0x46; BYTE $0x40; BYTE $0x52; BYTE $0xf8
+	VBROADCASTSS (R11)(CX*4), Z24
+	// VDPBF16PS Z24, Z22, Z8
+	BYTE $0x62; BYTE $0x12; BYTE $0x4e; BYTE $0x40; BYTE $0x52; BYTE $0xc0
+	// VDPBF16PS Z24, Z23, Z9
+	BYTE $0x62; BYTE $0x12; BYTE $0x46; BYTE $0x40; BYTE $0x52; BYTE $0xc8
+	VBROADCASTSS (R11)(BX*1), Z24
+	// VDPBF16PS Z24, Z22, Z10
+	BYTE $0x62; BYTE $0x12; BYTE $0x4e; BYTE $0x40; BYTE $0x52; BYTE $0xd0
+	// VDPBF16PS Z24, Z23, Z11
+	BYTE $0x62; BYTE $0x12; BYTE $0x46; BYTE $0x40; BYTE $0x52; BYTE $0xd8
+	VBROADCASTSS (R11)(DX*2), Z24
+	// VDPBF16PS Z24, Z22, Z12
+	BYTE $0x62; BYTE $0x12; BYTE $0x4e; BYTE $0x40; BYTE $0x52; BYTE $0xe0
+	// VDPBF16PS Z24, Z23, Z13
+	BYTE $0x62; BYTE $0x12; BYTE $0x46; BYTE $0x40; BYTE $0x52; BYTE $0xe8
+	VBROADCASTSS (R12), Z24
+	// VDPBF16PS Z24, Z22, Z14
+	BYTE $0x62; BYTE $0x12; BYTE $0x4e; BYTE $0x40; BYTE $0x52; BYTE $0xf0
+	// VDPBF16PS Z24, Z23, Z15
+	BYTE $0x62; BYTE $0x12; BYTE $0x46; BYTE $0x40; BYTE $0x52; BYTE $0xf8
+	VBROADCASTSS (R12)(CX*1), Z24
+	// VDPBF16PS Z24, Z22, Z16
+	BYTE $0x62; BYTE $0x82; BYTE $0x4e; BYTE $0x40; BYTE $0x52; BYTE $0xc0
+	// VDPBF16PS Z24, Z23, Z17
+	BYTE $0x62; BYTE $0x82; BYTE $0x46; BYTE $0x40; BYTE $0x52; BYTE $0xc8
+	VBROADCASTSS (R12)(CX*2), Z24
+	// VDPBF16PS Z24, Z22, Z18
+	BYTE $0x62; BYTE $0x82; BYTE $0x4e; BYTE $0x40; BYTE $0x52; BYTE $0xd0
+	// VDPBF16PS Z24, Z23, Z19
+	BYTE $0x62; BYTE $0x82; BYTE $0x46; BYTE $0x40; BYTE $0x52; BYTE $0xd8
+	VBROADCASTSS (R12)(DX*1), Z24
+	// VDPBF16PS Z24, Z22, Z20
+	BYTE $0x62; BYTE $0x82; BYTE $0x4e; BYTE $0x40; BYTE $0x52; BYTE $0xe0
+	// VDPBF16PS Z24, Z23, Z21
+	BYTE $0x62; BYTE $0x82; BYTE $0x46; BYTE $0x40; BYTE $0x52; BYTE $0xe8
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         $0x40, DI
+	ADDQ         $0x80, R8
+	DECQ         R13
+	JNZ          product
+	ADDQ         $0x08, R9
+	DECQ         R10
+	JNZ          segment
+	MOVQ         relu+120(FP), DI
+	LEAQ         floors<>+0(SB), R8
+	VBROADCASTSS (R8)(DI*4), Z22
+	MOVQ         c+72(FP), DI
+	MOVQ         cStride+80(FP), R8
+	MOVQ         cPanel+88(FP), R9
+	VMAXPS       Z0, Z22, Z0
+	VMOVUPS      Z0, (DI)
+	VMAXPS       Z1, Z22, Z1
+	VMOVUPS      Z1, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z2, Z22, Z2
+	VMOVUPS      Z2, (DI)
+	VMAXPS       Z3, Z22, Z3
+	VMOVUPS      Z3, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z4, Z22, Z4
+	VMOVUPS      Z4, (DI)
+	VMAXPS       Z5, Z22, Z5
+	VMOVUPS      Z5, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z6, Z22, Z6
+	VMOVUPS      Z6, (DI)
+	VMAXPS       Z7, Z22, Z7
+	VMOVUPS      Z7, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z8, Z22, Z8
+	VMOVUPS      Z8, (DI)
+	VMAXPS       Z9, Z22, Z9
+	VMOVUPS      Z9, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z10, Z22, Z10
+	VMOVUPS      Z10, (DI)
+	VMAXPS       Z11, Z22, Z11
+	VMOVUPS      Z11, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z12, Z22, Z12
+	VMOVUPS      Z12, (DI)
+	VMAXPS       Z13, Z22, Z13
+	VMOVUPS      Z13, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z14, Z22, Z14
+	VMOVUPS      Z14, (DI)
+	VMAXPS       Z15, Z22, Z15
+	VMOVUPS      Z15, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z16, Z22, Z16
+	VMOVUPS      Z16, (DI)
+	VMAXPS       Z17, Z22, Z17
+	VMOVUPS      Z17, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z18, Z22, Z18
+	VMOVUPS      Z18, (DI)
+	VMAXPS       Z19, Z22, Z19
+	VMOVUPS      Z19, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z20, Z22, Z20
+	VMOVUPS      Z20, (DI)
+	VMAXPS       Z21, Z22, Z21
+	VMOVUPS      Z21, (DI)(R9*1)
+	MOVQ         aNext+16(FP), DI
+	ADDQ         DI, AX
+	MOVQ         cNext+96(FP), DI
+	ADDQ         DI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_12x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_12x2(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), DI
+	TESTQ   DI, DI
+	JZ      bias
+	MOVQ    c+72(FP), DI
+	MOVQ    cStride+80(FP), R8
+	MOVQ    cPanel+88(FP), R9
+	VMOVUPS (DI), Z0
+	VMOVUPS (DI)(R9*1), Z1
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z2
+	VMOVUPS (DI)(R9*1), Z3
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z4
+	VMOVUPS (DI)(R9*1), Z5
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z6
+	VMOVUPS (DI)(R9*1), Z7
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z8
+	VMOVUPS (DI)(R9*1), Z9
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z10
+	VMOVUPS (DI)(R9*1), Z11
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z12
+	VMOVUPS (DI)(R9*1), Z13
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z14
+	VMOVUPS (DI)(R9*1), Z15
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z16
+	VMOVUPS (DI)(R9*1), Z17
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z18
+	VMOVUPS (DI)(R9*1), Z19
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z20
+	VMOVUPS (DI)(R9*1), Z21
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z22
+	VMOVUPS (DI)(R9*1), Z23
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), DI
+	TESTQ   DI, DI
+	JZ      zero
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z14
+	VMOVAPS Z0, Z16
+	VMOVAPS Z0, Z18
+	VMOVAPS Z0, Z20
+	VMOVAPS Z0, Z22
+	VMOVUPS 64(DI), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z13
+	VMOVAPS Z1, Z15
+	VMOVAPS Z1, Z17
+	VMOVAPS Z1, Z19
+	VMOVAPS Z1, Z21
+	VMOVAPS Z1, Z23
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+
+started:
+	MOVQ b+48(FP), DI
+	MOVQ ahead+64(FP), R8
+	MOVQ offsets+24(FP), R9
+	MOVQ segments+32(FP), R10
+
+segment:
+	MOVQ AX, R11
+	ADDQ (R9), R11
+	LEAQ (R11)(DX*2), R12
+	ADDQ CX, R12
+	MOVQ length+40(FP), R13
+
+product:
+	VMOVUPS      (DI), Z24
+	VMOVUPS      (DI)(SI*1), Z25
+	PREFETCHT1   (R8)
+	PREFETCHT1   64(R8)
+	VBROADCASTSS (R11), Z26
+	// VDPBF16PS Z26, Z24, Z0
+	BYTE $0x62; BYTE $0x92; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xc2
+	// VDPBF16PS Z26, Z25, Z1
+	BYTE $0x62; BYTE $0x92; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xca
+	VBROADCASTSS (R11)(CX*1), Z26
+	// VDPBF16PS Z26, Z24, Z2
+	BYTE $0x62; BYTE $0x92; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xd2
+	// VDPBF16PS Z26, Z25, Z3
+	BYTE $0x62; BYTE $0x92; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xda
+	VBROADCASTSS (R11)(CX*2), Z26
+	// VDPBF16PS Z26, Z24, Z4
+	BYTE $0x62; BYTE $0x92; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xe2
+	// VDPBF16PS Z26, Z25, Z5
+	BYTE $0x62; BYTE $0x92; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xea
+	VBROADCASTSS (R11)(DX*1), Z26
+	// VDPBF16PS Z26, Z24, Z6
+	BYTE $0x62; BYTE $0x92; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xf2
+	// VDPBF16PS Z26, Z25, Z7
+	BYTE $0x62; BYTE $0x92; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xfa
+	VBROADCASTSS (R11)(CX*4), Z26
+	// VDPBF16PS Z26, Z24, Z8
+	BYTE $0x62; BYTE $0x12; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xc2
+	// VDPBF16PS Z26, Z25, Z9
+	BYTE $0x62; BYTE $0x12; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xca
+	VBROADCASTSS (R11)(BX*1), Z26
+	// VDPBF16PS Z26, Z24, Z10
+	BYTE $0x62; BYTE $0x12; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xd2
+	// VDPBF16PS Z26, Z25, Z11
+	BYTE $0x62; BYTE $0x12; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xda
+	VBROADCASTSS (R11)(DX*2), Z26
+	// VDPBF16PS Z26, Z24, Z12
+	BYTE $0x62; BYTE $0x12; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xe2
+	// VDPBF16PS Z26, Z25, Z13
+	BYTE $0x62; BYTE $0x12; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xea
+	VBROADCASTSS (R12), Z26
+	// VDPBF16PS Z26, Z24, Z14
+	BYTE $0x62; BYTE $0x12; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xf2
+	// VDPBF16PS Z26, Z25, Z15
+	BYTE $0x62; BYTE $0x12; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xfa
+	VBROADCASTSS (R12)(CX*1), Z26
+	// VDPBF16PS Z26, Z24, Z16
+	BYTE $0x62; BYTE $0x82; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xc2
+	// VDPBF16PS Z26, Z25, Z17
+	BYTE $0x62; BYTE $0x82; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xca
+	VBROADCASTSS (R12)(CX*2), Z26
+	// VDPBF16PS Z26, Z24, Z18
+	BYTE $0x62; BYTE $0x82; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xd2
+	// VDPBF16PS Z26, Z25, Z19
+	BYTE $0x62; BYTE $0x82; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xda
+	VBROADCASTSS (R12)(DX*1), Z26
+	// VDPBF16PS Z26, Z24, Z20
+	BYTE $0x62; BYTE $0x82; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xe2
+	// VDPBF16PS Z26, Z25, Z21
+	BYTE $0x62; BYTE $0x82; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xea
+	VBROADCASTSS (R12)(CX*4), Z26
+	// VDPBF16PS Z26, Z24, Z22
+	BYTE $0x62; BYTE $0x82; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xf2
+	// VDPBF16PS Z26, Z25, Z23
+	BYTE $0x62; BYTE $0x82; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xfa
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         $0x40, DI
+	ADDQ         $0x80, R8
+	DECQ         R13
+	JNZ          product
+	ADDQ         $0x08, R9
+	DECQ         R10
+	JNZ          segment
+	MOVQ         relu+120(FP), DI
+	LEAQ         floors<>+0(SB), R8
+	VBROADCASTSS (R8)(DI*4), Z24
+	MOVQ         c+72(FP), DI
+	MOVQ         cStride+80(FP), R8
+	MOVQ         cPanel+88(FP), R9
+	VMAXPS       Z0, Z24, Z0
+	VMOVUPS      Z0, (DI)
+	VMAXPS       Z1, Z24, Z1
+	VMOVUPS      Z1, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z2, Z24, Z2
+	VMOVUPS      Z2, (DI)
+	VMAXPS       Z3, Z24, Z3
+	VMOVUPS      Z3, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z4, Z24, Z4
+	VMOVUPS      Z4, (DI)
+	VMAXPS       Z5, Z24, Z5
+	VMOVUPS      Z5, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z6, Z24, Z6
+	VMOVUPS      Z6, (DI)
+	VMAXPS       Z7, Z24, Z7
+	VMOVUPS      Z7, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z8, Z24, Z8
+	VMOVUPS      Z8, (DI)
+	VMAXPS       Z9, Z24, Z9
+	VMOVUPS      Z9, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z10, Z24, Z10
+	VMOVUPS      Z10, (DI)
+	VMAXPS       Z11, Z24, Z11
+	VMOVUPS      Z11, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z12, Z24, Z12
+	VMOVUPS      Z12, (DI)
+	VMAXPS       Z13, Z24, Z13
+	VMOVUPS      Z13, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z14, Z24, Z14
+	VMOVUPS      Z14, (DI)
+	VMAXPS       Z15, Z24, Z15
+	VMOVUPS      Z15, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z16, Z24, Z16
+	VMOVUPS      Z16, (DI)
+	VMAXPS       Z17, Z24, Z17
+	VMOVUPS      Z17, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z18, Z24, Z18
+	VMOVUPS      Z18, (DI)
+	VMAXPS       Z19, Z24, Z19
+	VMOVUPS      Z19, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z20, Z24, Z20
+	VMOVUPS      Z20, (DI)
+	VMAXPS       Z21, Z24, Z21
+	VMOVUPS      Z21, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z22, Z24, Z22
+	VMOVUPS      Z22, (DI)
+	VMAXPS       Z23, Z24, Z23
+	VMOVUPS      Z23, (DI)(R9*1)
+	MOVQ         aNext+16(FP), DI
+	ADDQ         DI, AX
+	MOVQ         cNext+96(FP), DI
+	ADDQ         DI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_13x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_13x2(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), DI
+	TESTQ   DI, DI
+	JZ      bias
+	MOVQ    c+72(FP), DI
+	MOVQ    cStride+80(FP), R8
+	MOVQ    cPanel+88(FP), R9
+	VMOVUPS (DI), Z0
+	VMOVUPS (DI)(R9*1), Z1
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z2
+	VMOVUPS (DI)(R9*1), Z3
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z4
+	VMOVUPS (DI)(R9*1), Z5
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z6
+	VMOVUPS (DI)(R9*1), Z7
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z8
+	VMOVUPS (DI)(R9*1), Z9
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z10
+	VMOVUPS (DI)(R9*1), Z11
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z12
+	VMOVUPS (DI)(R9*1), Z13
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z14
+	VMOVUPS (DI)(R9*1), Z15
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z16
+	VMOVUPS (DI)(R9*1), Z17
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z18
+	VMOVUPS (DI)(R9*1), Z19
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z20
+	VMOVUPS (DI)(R9*1), Z21
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z22
+	VMOVUPS (DI)(R9*1), Z23
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z24
+	VMOVUPS (DI)(R9*1), Z25
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), DI
+	TESTQ   DI, DI
+	JZ      zero
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z14
+	VMOVAPS Z0, Z16
+	VMOVAPS Z0, Z18
+	VMOVAPS Z0, Z20
+	VMOVAPS Z0, Z22
+	VMOVAPS Z0, Z24
+	VMOVUPS 64(DI), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z13
+	VMOVAPS Z1, Z15
+	VMOVAPS Z1, Z17
+	VMOVAPS Z1, Z19
+	VMOVAPS Z1, Z21
+	VMOVAPS Z1, Z23
+	VMOVAPS Z1, Z25
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+
+started:
+	MOVQ b+48(FP), DI
+	MOVQ ahead+64(FP), R8
+	MOVQ offsets+24(FP), R9
+	MOVQ segments+32(FP), R10
+
+segment:
+	MOVQ AX, R11
+	ADDQ (R9), R11
+	LEAQ (R11)(DX*2), R12
+	ADDQ CX, R12
+	MOVQ length+40(FP), R13
+
+product:
+	VMOVUPS      (DI), Z26
+	VMOVUPS      (DI)(SI*1), Z27
+	PREFETCHT1   (R8)
+	PREFETCHT1   64(R8)
+	VBROADCASTSS (R11), Z28
+	// VDPBF16PS Z28, Z26, Z0
+	BYTE $0x62; BYTE $0x92; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xc4
+	// VDPBF16PS Z28, Z27, Z1
+	BYTE $0x62; BYTE $0x92; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xcc
+	VBROADCASTSS (R11)(CX*1), Z28
+	// VDPBF16PS Z28, Z26, Z2
+	BYTE $0x62; BYTE $0x92; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xd4
+	// VDPBF16PS Z28, Z27, Z3
+	BYTE $0x62; BYTE $0x92; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xdc
+	VBROADCASTSS (R11)(CX*2), Z28
+	// VDPBF16PS Z28, Z26, Z4
+	BYTE $0x62; BYTE $0x92; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xe4
+	// VDPBF16PS Z28, Z27, Z5
+	BYTE $0x62; BYTE $0x92; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xec
+	VBROADCASTSS (R11)(DX*1), Z28
+	// VDPBF16PS Z28, Z26, Z6
+	BYTE $0x62; BYTE $0x92; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xf4
+	// VDPBF16PS Z28, Z27, Z7
+	BYTE $0x62; BYTE $0x92; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xfc
+	VBROADCASTSS (R11)(CX*4), Z28
+	// VDPBF16PS Z28, Z26, Z8
+	BYTE $0x62; BYTE $0x12; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xc4
+	// VDPBF16PS Z28, Z27, Z9
+	BYTE $0x62; BYTE $0x12; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xcc
+	VBROADCASTSS (R11)(BX*1), Z28
+	// VDPBF16PS Z28, Z26, Z10
+	BYTE $0x62; BYTE $0x12; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xd4
+	// VDPBF16PS Z28, Z27, Z11
+	BYTE $0x62; BYTE $0x12; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xdc
+	VBROADCASTSS (R11)(DX*2), Z28
+	// VDPBF16PS Z28, Z26, Z12
+	BYTE $0x62; BYTE $0x12; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xe4
+	// VDPBF16PS Z28, Z27, Z13
+	BYTE $0x62; BYTE $0x12; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xec
+	VBROADCASTSS (R12), Z28
+	// VDPBF16PS Z28, Z26, Z14
+	BYTE $0x62; BYTE $0x12; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xf4
+	// VDPBF16PS Z28, Z27, Z15
+	BYTE $0x62; BYTE $0x12; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xfc
+	VBROADCASTSS (R12)(CX*1), Z28
+	// VDPBF16PS Z28, Z26, Z16
+	BYTE $0x62; BYTE $0x82; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xc4
+	// VDPBF16PS Z28, Z27, Z17
+	BYTE $0x62; BYTE $0x82; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xcc
+	VBROADCASTSS (R12)(CX*2), Z28
+	// VDPBF16PS Z28, Z26, Z18
+	BYTE $0x62; BYTE $0x82; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xd4
+	// VDPBF16PS Z28, Z27, Z19
+	BYTE $0x62; BYTE $0x82; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xdc
+	VBROADCASTSS (R12)(DX*1), Z28
+	// VDPBF16PS Z28, Z26, Z20
+	BYTE $0x62; BYTE $0x82; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xe4
+	// VDPBF16PS Z28, Z27, Z21
+	BYTE $0x62; BYTE $0x82; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xec
+	VBROADCASTSS (R12)(CX*4), Z28
+	// VDPBF16PS Z28, Z26, Z22
+	BYTE $0x62; BYTE $0x82; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xf4
+	// VDPBF16PS Z28, Z27, Z23
+	BYTE $0x62; BYTE $0x82; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xfc
+	VBROADCASTSS (R12)(BX*1), Z28
+	// VDPBF16PS Z28, Z26, Z24
+	BYTE $0x62; BYTE $0x02; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xc4
+	// VDPBF16PS Z28, Z27, Z25
+	BYTE $0x62; BYTE $0x02; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xcc
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         $0x40, DI
+	ADDQ         $0x80, R8
+	DECQ         R13
+	JNZ          product
+	ADDQ         $0x08, R9
+	DECQ         R10
+	JNZ          segment
+	MOVQ         relu+120(FP), DI
+	LEAQ         floors<>+0(SB), R8
+	VBROADCASTSS (R8)(DI*4), Z26
+	MOVQ         c+72(FP), DI
+	MOVQ         cStride+80(FP), R8
+	MOVQ         cPanel+88(FP), R9
+	VMAXPS       Z0, Z26, Z0
+	VMOVUPS      Z0, (DI)
+	VMAXPS       Z1, Z26, Z1
+	VMOVUPS      Z1, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z2, Z26, Z2
+	VMOVUPS      Z2, (DI)
+	VMAXPS       Z3, Z26, Z3
+	VMOVUPS      Z3, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z4, Z26, Z4
+	VMOVUPS      Z4, (DI)
+	VMAXPS       Z5, Z26, Z5
+	VMOVUPS      Z5, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z6, Z26, Z6
+	VMOVUPS      Z6, (DI)
+	VMAXPS       Z7, Z26, Z7
+	VMOVUPS      Z7, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z8, Z26, Z8
+	VMOVUPS      Z8, (DI)
+	VMAXPS       Z9, Z26, Z9
+	VMOVUPS      Z9, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z10, Z26, Z10
+	VMOVUPS      Z10, (DI)
+	VMAXPS       Z11, Z26, Z11
+	VMOVUPS      Z11, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z12, Z26, Z12
+	VMOVUPS      Z12, (DI)
+	VMAXPS       Z13, Z26, Z13
+	VMOVUPS      Z13, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z14, Z26, Z14
+	VMOVUPS      Z14, (DI)
+	VMAXPS       Z15, Z26, Z15
+	VMOVUPS      Z15, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z16, Z26, Z16
+	VMOVUPS      Z16, (DI)
+	VMAXPS       Z17, Z26, Z17
+	VMOVUPS      Z17, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z18, Z26, Z18
+	VMOVUPS      Z18, (DI)
+	VMAXPS       Z19, Z26, Z19
+	VMOVUPS      Z19, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z20, Z26, Z20
+	VMOVUPS      Z20, (DI)
+	VMAXPS       Z21, Z26, Z21
+	VMOVUPS      Z21, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z22, Z26, Z22
+	VMOVUPS      Z22, (DI)
+	VMAXPS       Z23, Z26, Z23
+	VMOVUPS      Z23, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z24, Z26, Z24
+	VMOVUPS      Z24, (DI)
+	VMAXPS       Z25, Z26, Z25
+	VMOVUPS      Z25, (DI)(R9*1)
+	MOVQ         aNext+16(FP), DI
+	ADDQ         DI, AX
+	MOVQ         cNext+96(FP), DI
+	ADDQ         DI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_14x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_14x2(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), DI
+	TESTQ   DI, DI
+	JZ      bias
+	MOVQ    c+72(FP), DI
+	MOVQ    cStride+80(FP), R8
+	MOVQ    cPanel+88(FP), R9
+	VMOVUPS (DI), Z0
+	VMOVUPS (DI)(R9*1), Z1
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z2
+	VMOVUPS (DI)(R9*1), Z3
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z4
+	VMOVUPS (DI)(R9*1), Z5
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z6
+	VMOVUPS (DI)(R9*1), Z7
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z8
+	VMOVUPS (DI)(R9*1), Z9
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z10
+	VMOVUPS (DI)(R9*1), Z11
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z12
+	VMOVUPS (DI)(R9*1), Z13
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z14
+	VMOVUPS (DI)(R9*1), Z15
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z16
+	VMOVUPS (DI)(R9*1), Z17
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z18
+	VMOVUPS (DI)(R9*1), Z19
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z20
+	VMOVUPS (DI)(R9*1), Z21
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z22
+	VMOVUPS (DI)(R9*1), Z23
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z24
+	VMOVUPS (DI)(R9*1), Z25
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z26
+	VMOVUPS (DI)(R9*1), Z27
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), DI
+	TESTQ   DI, DI
+	JZ      zero
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z14
+	VMOVAPS Z0, Z16
+	VMOVAPS Z0, Z18
+	VMOVAPS Z0, Z20
+	VMOVAPS Z0, Z22
+	VMOVAPS Z0, Z24
+	VMOVAPS Z0, Z26
+	VMOVUPS 64(DI), Z1
+	VMOVAPS Z1, Z3
+	VMOVAPS Z1, Z5
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z9
+	VMOVAPS Z1, Z11
+	VMOVAPS Z1, Z13
+	VMOVAPS Z1, Z15
+	VMOVAPS Z1, Z17
+	VMOVAPS Z1, Z19
+	VMOVAPS Z1, Z21
+	VMOVAPS Z1, Z23
+	VMOVAPS Z1, Z25
+	VMOVAPS Z1, Z27
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	VPXORD Z26, Z26, Z26
+	VPXORD Z27, Z27, Z27
+
+started:
+	MOVQ b+48(FP), DI
+	MOVQ ahead+64(FP), R8
+	MOVQ offsets+24(FP), R9
+	MOVQ segments+32(FP), R10
+
+segment:
+	MOVQ AX, R11
+	ADDQ (R9), R11
+	LEAQ (R11)(DX*2), R12
+	ADDQ CX, R12
+	MOVQ length+40(FP), R13
+
+product:
+	VMOVUPS      (DI), Z28
+	VMOVUPS      (DI)(SI*1), Z29
+	PREFETCHT1   (R8)
+	PREFETCHT1   64(R8)
+	VBROADCASTSS (R11), Z30
+	// VDPBF16PS Z30, Z28, Z0
+	BYTE $0x62; BYTE $0x92; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xc6
+	// VDPBF16PS Z30, Z29, Z1
+	BYTE $0x62; BYTE $0x92; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xce
+	VBROADCASTSS (R11)(CX*1), Z30
+	// VDPBF16PS Z30, Z28, Z2
+	BYTE $0x62; BYTE $0x92; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xd6
+	// VDPBF16PS Z30, Z29, Z3
+	BYTE $0x62; BYTE $0x92; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xde
+	VBROADCASTSS (R11)(CX*2), Z30
+	// VDPBF16PS Z30, Z28, Z4
+	BYTE $0x62; BYTE $0x92; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xe6
+	// VDPBF16PS Z30, Z29, Z5
+	BYTE $0x62; BYTE $0x92; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xee
+	VBROADCASTSS (R11)(DX*1), Z30
+	// VDPBF16PS Z30, Z28, Z6
+	BYTE $0x62; BYTE $0x92; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xf6
+	// VDPBF16PS Z30, Z29, Z7
+	BYTE $0x62; BYTE $0x92; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xfe
+	VBROADCASTSS (R11)(CX*4), Z30
+	// VDPBF16PS Z30, Z28, Z8
+	BYTE $0x62; BYTE $0x12; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xc6
+	// VDPBF16PS Z30, Z29, Z9
+	BYTE $0x62; BYTE $0x12; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xce
+	VBROADCASTSS (R11)(BX*1), Z30
+	// VDPBF16PS Z30, Z28, Z10
+	BYTE $0x62; BYTE $0x12; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xd6
+	// VDPBF16PS Z30, Z29, Z11
+	BYTE $0x62; BYTE $0x12; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xde
+	VBROADCASTSS (R11)(DX*2), Z30
+	// VDPBF16PS Z30, Z28, Z12
+	BYTE $0x62; BYTE $0x12; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xe6
+	// VDPBF16PS Z30, Z29, Z13
+	BYTE $0x62; BYTE $0x12; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xee
+	VBROADCASTSS (R12), Z30
+	// VDPBF16PS Z30, Z28, Z14
+	BYTE $0x62; BYTE $0x12; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xf6
+	// VDPBF16PS Z30, Z29, Z15
+	BYTE $0x62; BYTE $0x12; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xfe
+	VBROADCASTSS (R12)(CX*1), Z30
+	// VDPBF16PS Z30, Z28, Z16
+	BYTE $0x62; BYTE $0x82; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xc6
+	// VDPBF16PS Z30, Z29, Z17
+	BYTE $0x62; BYTE $0x82; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xce
+	VBROADCASTSS (R12)(CX*2), Z30
+	// VDPBF16PS Z30, Z28, Z18
+	BYTE $0x62; BYTE $0x82; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xd6
+	// VDPBF16PS Z30, Z29, Z19
+	BYTE $0x62; BYTE $0x82; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xde
+	VBROADCASTSS (R12)(DX*1), Z30
+	// VDPBF16PS Z30, Z28, Z20
+	BYTE $0x62; BYTE $0x82; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xe6
+	// VDPBF16PS Z30, Z29, Z21
+	BYTE $0x62; BYTE $0x82; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xee
+	VBROADCASTSS (R12)(CX*4), Z30
+	// VDPBF16PS Z30, Z28, Z22
+	BYTE $0x62; BYTE $0x82; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xf6
+	// VDPBF16PS Z30, Z29, Z23
+	BYTE $0x62; BYTE $0x82; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xfe
+	VBROADCASTSS (R12)(BX*1), Z30
+	// VDPBF16PS Z30, Z28, Z24
+	BYTE $0x62; BYTE $0x02; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xc6
+	// VDPBF16PS Z30, Z29, Z25
+	BYTE $0x62; BYTE $0x02; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xce
+	VBROADCASTSS (R12)(DX*2), Z30
+	// VDPBF16PS Z30, Z28, Z26
+	BYTE $0x62; BYTE $0x02; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xd6
+	// VDPBF16PS Z30, Z29, Z27
+	BYTE $0x62; BYTE $0x02; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xde
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         $0x40, DI
+	ADDQ         $0x80, R8
+	DECQ         R13
+	JNZ          product
+	ADDQ         $0x08, R9
+	DECQ         R10
+	JNZ          segment
+	MOVQ         relu+120(FP), DI
+	LEAQ         floors<>+0(SB), R8
+	VBROADCASTSS (R8)(DI*4), Z28
+	MOVQ         c+72(FP), DI
+	MOVQ         cStride+80(FP), R8
+	MOVQ         cPanel+88(FP), R9
+	VMAXPS       Z0, Z28, Z0
+	VMOVUPS      Z0, (DI)
+	VMAXPS       Z1, Z28, Z1
+	VMOVUPS      Z1, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z2, Z28, Z2
+	VMOVUPS      Z2, (DI)
+	VMAXPS       Z3, Z28, Z3
+	VMOVUPS      Z3, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z4, Z28, Z4
+	VMOVUPS      Z4, (DI)
+	VMAXPS       Z5, Z28, Z5
+	VMOVUPS      Z5, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z6, Z28, Z6
+	VMOVUPS      Z6, (DI)
+	VMAXPS       Z7, Z28, Z7
+	VMOVUPS      Z7, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z8, Z28, Z8
+	VMOVUPS      Z8, (DI)
+	VMAXPS       Z9, Z28, Z9
+	VMOVUPS      Z9, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z10, Z28, Z10
+	VMOVUPS      Z10, (DI)
+	VMAXPS       Z11, Z28, Z11
+	VMOVUPS      Z11, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z12, Z28, Z12
+	VMOVUPS      Z12, (DI)
+	VMAXPS       Z13, Z28, Z13
+	VMOVUPS      Z13, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z14, Z28, Z14
+	VMOVUPS      Z14, (DI)
+	VMAXPS       Z15, Z28, Z15
+	VMOVUPS      Z15, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z16, Z28, Z16
+	VMOVUPS      Z16, (DI)
+	VMAXPS       Z17, Z28, Z17
+	VMOVUPS      Z17, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z18, Z28, Z18
+	VMOVUPS      Z18, (DI)
+	VMAXPS       Z19, Z28, Z19
+	VMOVUPS      Z19, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z20, Z28, Z20
+	VMOVUPS      Z20, (DI)
+	VMAXPS       Z21, Z28, Z21
+	VMOVUPS      Z21, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z22, Z28, Z22
+	VMOVUPS      Z22, (DI)
+	VMAXPS       Z23, Z28, Z23
+	VMOVUPS      Z23, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z24, Z28, Z24
+	VMOVUPS      Z24, (DI)
+	VMAXPS       Z25, Z28, Z25
+	VMOVUPS      Z25, (DI)(R9*1)
+	ADDQ         R8, DI
+	VMAXPS       Z26, Z28, Z26
+	VMOVUPS      Z26, (DI)
+	VMAXPS       Z27, Z28, Z27
+	VMOVUPS      Z27, (DI)(R9*1)
+	MOVQ         aNext+16(FP), DI
+	ADDQ         DI, AX
+	MOVQ         cNext+96(FP), DI
+	ADDQ         DI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_1x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_1x3(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	MOVQ    bPanel+56(FP), CX
+
+block:
+	MOVQ    add+112(FP), DX
+	TESTQ   DX, DX
+	JZ      bias
+	MOVQ    c+72(FP), DX
+	MOVQ    cStride+80(FP), BX
+	MOVQ    cPanel+88(FP), BX
+	VMOVUPS (DX), Z0
+	VMOVUPS (DX)(BX*1), Z1
+	VMOVUPS (DX)(BX*2), Z2
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), DX
+	TESTQ   DX, DX
+	JZ      zero
+	VMOVUPS (DX), Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 128(DX), Z2
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+
+started:
+	MOVQ b+48(FP), DX
+	MOVQ ahead+64(FP), BX
+	MOVQ offsets+24(FP), SI
+	MOVQ segments+32(FP), DI
+
+segment:
+	MOVQ AX, R8
+	ADDQ (SI), R8
+	MOVQ length+40(FP), R9
+
+product:
+	VMOVUPS      (DX), Z3
+	VMOVUPS      (DX)(CX*1), Z4
+	VMOVUPS      (DX)(CX*2), Z5
+	PREFETCHT1   (BX)
+	PREFETCHT1   64(BX)
+	PREFETCHT1   128(BX)
+	VBROADCASTSS (R8), Z6
+	// VDPBF16PS Z6, Z3, Z0
+	BYTE $0x62; BYTE $0xf2; BYTE $0x66; BYTE $0x48; BYTE $0x52; BYTE $0xc6
+	// VDPBF16PS Z6, Z4, Z1
+	BYTE $0x62; BYTE $0xf2; BYTE $0x5e; BYTE $0x48; BYTE $0x52; BYTE $0xce
+	// VDPBF16PS Z6, Z5, Z2
+	BYTE $0x62; BYTE $0xf2; BYTE $0x56; BYTE $0x48; BYTE $0x52; BYTE $0xd6
+	ADDQ         $0x04, R8
+	ADDQ         $0x40, DX
+	ADDQ         $0xc0, BX
+	DECQ         R9
+	JNZ          product
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          segment
+	MOVQ         relu+120(FP), DX
+	LEAQ         floors<>+0(SB), BX
+	VBROADCASTSS (BX)(DX*4), Z3
+	MOVQ         c+72(FP), DX
+	MOVQ         cStride+80(FP), BX
+	MOVQ         cPanel+88(FP), BX
+	VMAXPS       Z0, Z3, Z0
+	VMOVUPS      Z0, (DX)
+	VMAXPS       Z1, Z3, Z1
+	VMOVUPS      Z1, (DX)(BX*1)
+	VMAXPS       Z2, Z3, Z2
+	VMOVUPS      Z2, (DX)(BX*2)
+	MOVQ         aNext+16(FP), DX
+	ADDQ         DX, AX
+	MOVQ         cNext+96(FP), DX
+	ADDQ         DX, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_2x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_2x3(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	MOVQ    bPanel+56(FP), DX
+
+block:
+	MOVQ    add+112(FP), BX
+	TESTQ   BX, BX
+	JZ      bias
+	MOVQ    c+72(FP), BX
+	MOVQ    cStride+80(FP), SI
+	MOVQ    cPanel+88(FP), DI
+	VMOVUPS (BX), Z0
+	VMOVUPS (BX)(DI*1), Z1
+	VMOVUPS (BX)(DI*2), Z2
+	ADDQ    SI, BX
+	VMOVUPS (BX), Z3
+	VMOVUPS (BX)(DI*1), Z4
+	VMOVUPS (BX)(DI*2), Z5
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), BX
+	TESTQ   BX, BX
+	JZ      zero
+	VMOVUPS (BX), Z0
+	VMOVAPS Z0, Z3
+	VMOVUPS 64(BX), Z1
+	VMOVAPS Z1, Z4
+	VMOVUPS 128(BX), Z2
+	VMOVAPS Z2, Z5
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+
+started:
+	MOVQ b+48(FP), BX
+	MOVQ ahead+64(FP), SI
+	MOVQ offsets+24(FP), DI
+	MOVQ segments+32(FP), R8
+
+segment:
+	MOVQ AX, R9
+	ADDQ (DI), R9
+	MOVQ length+40(FP), R10
+
+product:
+	VMOVUPS      (BX), Z6
+	VMOVUPS      (BX)(DX*1), Z7
+	VMOVUPS      (BX)(DX*2), Z8
+	PREFETCHT1   (SI)
+	PREFETCHT1   64(SI)
+	PREFETCHT1   128(SI)
+	VBROADCASTSS (R9), Z9
+	// VDPBF16PS Z9, Z6, Z0
+	BYTE $0x62; BYTE $0xd2; BYTE $0x4e; BYTE $0x48; BYTE $0x52; BYTE $0xc1
+	// VDPBF16PS Z9, Z7, Z1
+	BYTE $0x62; BYTE $0xd2; BYTE $0x46; BYTE $0x48; BYTE $0x52; BYTE $0xc9
+	// VDPBF16PS Z9, Z8, Z2
+	BYTE $0x62; BYTE $0xd2; BYTE $0x3e; BYTE $0x48; BYTE $0x52; BYTE $0xd1
+	VBROADCASTSS (R9)(CX*1), Z9
+	// VDPBF16PS Z9, Z6, Z3
+	BYTE $0x62; BYTE $0xd2; BYTE $0x4e; BYTE $0x48; BYTE $0x52; BYTE $0xd9
+	// VDPBF16PS Z9, Z7, Z4
+	BYTE $0x62; BYTE $0xd2; BYTE $0x46; BYTE $0x48; BYTE $0x52; BYTE $0xe1
+	// VDPBF16PS Z9, Z8, Z5
+	BYTE $0x62; BYTE $0xd2; BYTE $0x3e; BYTE $0x48; BYTE $0x52; BYTE $0xe9
+	ADDQ         $0x04, R9
+	ADDQ         $0x40, BX
+	ADDQ         $0xc0, SI
+	DECQ         R10
+	JNZ          product
+	ADDQ         $0x08, DI
+	DECQ         R8
+	JNZ          segment
+	MOVQ         relu+120(FP), BX
+	LEAQ         floors<>+0(SB), SI
+	VBROADCASTSS (SI)(BX*4), Z6
+	MOVQ         c+72(FP), BX
+	MOVQ         cStride+80(FP), SI
+	MOVQ         cPanel+88(FP), DI
+	VMAXPS       Z0, Z6, Z0
+	VMOVUPS      Z0, (BX)
+	VMAXPS       Z1, Z6, Z1
+	VMOVUPS      Z1, (BX)(DI*1)
+	VMAXPS       Z2, Z6, Z2
+	VMOVUPS      Z2, (BX)(DI*2)
+	ADDQ         SI, BX
+	VMAXPS       Z3, Z6, Z3
+	VMOVUPS      Z3, (BX)
+	VMAXPS       Z4, Z6, Z4
+	VMOVUPS      Z4, (BX)(DI*1)
+	VMAXPS       Z5, Z6, Z5
+	VMOVUPS      Z5, (BX)(DI*2)
+	MOVQ         aNext+16(FP), BX
+	ADDQ         BX, AX
+	MOVQ         cNext+96(FP), BX
+	ADDQ         BX, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_3x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_3x3(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	MOVQ    bPanel+56(FP), DX
+
+block:
+	MOVQ    add+112(FP), BX
+	TESTQ   BX, BX
+	JZ      bias
+	MOVQ    c+72(FP), BX
+	MOVQ    cStride+80(FP), SI
+	MOVQ    cPanel+88(FP), DI
+	VMOVUPS (BX), Z0
+	VMOVUPS (BX)(DI*1), Z1
+	VMOVUPS (BX)(DI*2), Z2
+	ADDQ    SI, BX
+	VMOVUPS (BX), Z3
+	VMOVUPS (BX)(DI*1), Z4
+	VMOVUPS (BX)(DI*2), Z5
+	ADDQ    SI, BX
+	VMOVUPS (BX), Z6
+	VMOVUPS (BX)(DI*1), Z7
+	VMOVUPS (BX)(DI*2), Z8
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), BX
+	TESTQ   BX, BX
+	JZ      zero
+	VMOVUPS (BX), Z0
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z6
+	VMOVUPS 64(BX), Z1
+	VMOVAPS Z1, Z4
+	VMOVAPS Z1, Z7
+	VMOVUPS 128(BX), Z2
+	VMOVAPS Z2, Z5
+	VMOVAPS Z2, Z8
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+
+started:
+	MOVQ b+48(FP), BX
+	MOVQ ahead+64(FP), SI
+	MOVQ offsets+24(FP), DI
+	MOVQ segments+32(FP), R8
+
+segment:
+	MOVQ AX, R9
+	ADDQ (DI), R9
+	MOVQ length+40(FP), R10
+
+product:
+	VMOVUPS      (BX), Z9
+	VMOVUPS      (BX)(DX*1), Z10
+	VMOVUPS      (BX)(DX*2), Z11
+	PREFETCHT1   (SI)
+	PREFETCHT1   64(SI)
+	PREFETCHT1   128(SI)
+	VBROADCASTSS (R9), Z12
+	// VDPBF16PS Z12, Z9, Z0
+	BYTE $0x62; BYTE $0xd2; BYTE $0x36; BYTE $0x48; BYTE $0x52; BYTE $0xc4
+	// VDPBF16PS Z12, Z10, Z1
+	BYTE $0x62; BYTE $0xd2; BYTE $0x2e; BYTE $0x48; BYTE $0x52; BYTE $0xcc
+	// VDPBF16PS Z12, Z11, Z2
+	BYTE $0x62; BYTE $0xd2; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xd4
+	VBROADCASTSS (R9)(CX*1), Z12
+	// VDPBF16PS Z12, Z9, Z3
+	BYTE $0x62; BYTE $0xd2; BYTE $0x36; BYTE $0x48; BYTE $0x52; BYTE $0xdc
+	// VDPBF16PS Z12, Z10, Z4
+	BYTE $0x62; BYTE $0xd2; BYTE $0x2e; BYTE $0x48; BYTE $0x52; BYTE $0xe4
+	// VDPBF16PS Z12, Z11, Z5
+	BYTE $0x62; BYTE $0xd2; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xec
+	VBROADCASTSS (R9)(CX*2), Z12
+	// VDPBF16PS Z12, Z9, Z6
+	BYTE $0x62; BYTE $0xd2; BYTE $0x36; BYTE $0x48; BYTE $0x52; BYTE $0xf4
+	// VDPBF16PS Z12, Z10, Z7
+	BYTE $0x62; BYTE $0xd2; BYTE $0x2e; BYTE $0x48; BYTE $0x52; BYTE $0xfc
+	// VDPBF16PS Z12, Z11, Z8
+	BYTE $0x62; BYTE $0x52; BYTE $0x26; BYTE $0x48; BYTE $0x52; BYTE $0xc4
+	ADDQ         $0x04, R9
+	ADDQ         $0x40, BX
+	ADDQ         $0xc0, SI
+	DECQ         R10
+	JNZ          product
+	ADDQ         $0x08, DI
+	DECQ         R8
+	JNZ          segment
+	MOVQ         relu+120(FP), BX
+	LEAQ         floors<>+0(SB), SI
+	VBROADCASTSS (SI)(BX*4), Z9
+	MOVQ         c+72(FP), BX
+	MOVQ         cStride+80(FP), SI
+	MOVQ         cPanel+88(FP), DI
+	VMAXPS       Z0, Z9, Z0
+	VMOVUPS      Z0, (BX)
+	VMAXPS       Z1, Z9, Z1
+	VMOVUPS      Z1, (BX)(DI*1)
+	VMAXPS       Z2, Z9, Z2
+	VMOVUPS      Z2, (BX)(DI*2)
+	ADDQ         SI, BX
+	VMAXPS       Z3, Z9, Z3
+	VMOVUPS      Z3, (BX)
+	VMAXPS       Z4, Z9, Z4
+	VMOVUPS      Z4, (BX)(DI*1)
+	VMAXPS       Z5, Z9, Z5
+	VMOVUPS      Z5, (BX)(DI*2)
+	ADDQ         SI, BX
+	VMAXPS       Z6, Z9, Z6
+	VMOVUPS      Z6, (BX)
+	VMAXPS       Z7, Z9, Z7
+	VMOVUPS      Z7, (BX)(DI*1)
+	VMAXPS       Z8, Z9, Z8
+	VMOVUPS      Z8, (BX)(DI*2)
+	MOVQ         aNext+16(FP), BX
+	ADDQ         BX, AX
+	MOVQ         cNext+96(FP), BX
+	ADDQ         BX, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_4x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_4x3(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    bPanel+56(FP), BX
+
+block:
+	MOVQ    add+112(FP), SI
+	TESTQ   SI, SI
+	JZ      bias
+	MOVQ    c+72(FP), SI
+	MOVQ    cStride+80(FP), DI
+	MOVQ    cPanel+88(FP), R8
+	VMOVUPS (SI), Z0
+	VMOVUPS (SI)(R8*1), Z1
+	VMOVUPS (SI)(R8*2), Z2
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z3
+	VMOVUPS (SI)(R8*1), Z4
+	VMOVUPS (SI)(R8*2), Z5
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z6
+	VMOVUPS (SI)(R8*1), Z7
+	VMOVUPS (SI)(R8*2), Z8
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z9
+	VMOVUPS (SI)(R8*1), Z10
+	VMOVUPS (SI)(R8*2), Z11
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), SI
+	TESTQ   SI, SI
+	JZ      zero
+	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z9
+	VMOVUPS 64(SI), Z1
+	VMOVAPS Z1, Z4
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z10
+	VMOVUPS 128(SI), Z2
+	VMOVAPS Z2, Z5
+	VMOVAPS Z2, Z8
+	VMOVAPS Z2, Z11
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+started:
+	MOVQ b+48(FP), SI
+	MOVQ ahead+64(FP), DI
+	MOVQ offsets+24(FP), R8
+	MOVQ segments+32(FP), R9
+
+segment:
+	MOVQ AX, R10
+	ADDQ (R8), R10
+	MOVQ length+40(FP), R11
+
+product:
+	VMOVUPS      (SI), Z12
+	VMOVUPS      (SI)(BX*1), Z13
+	VMOVUPS      (SI)(BX*2), Z14
+	PREFETCHT1   (DI)
+	PREFETCHT1   64(DI)
+	PREFETCHT1   128(DI)
+	VBROADCASTSS (R10), Z15
+	// VDPBF16PS Z15, Z12, Z0
+	BYTE $0x62; BYTE $0xd2; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xc7
+	// VDPBF16PS Z15, Z13, Z1
+	BYTE $0x62; BYTE $0xd2; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xcf
+	// VDPBF16PS Z15, Z14, Z2
+	BYTE $0x62; BYTE $0xd2; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xd7
+	VBROADCASTSS (R10)(CX*1), Z15
+	// VDPBF16PS Z15, Z12, Z3
+	BYTE $0x62; BYTE $0xd2; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xdf
+	// VDPBF16PS Z15, Z13, Z4
+	BYTE $0x62; BYTE $0xd2; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xe7
+	// VDPBF16PS Z15, Z14, Z5
+	BYTE $0x62; BYTE $0xd2; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xef
+	VBROADCASTSS (R10)(CX*2), Z15
+	// VDPBF16PS Z15, Z12, Z6
+	BYTE $0x62; BYTE $0xd2; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xf7
+	// VDPBF16PS Z15, Z13, Z7
+	BYTE $0x62; BYTE $0xd2; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xff
+	// VDPBF16PS Z15, Z14, Z8
+	BYTE $0x62; BYTE $0x52; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xc7
+	VBROADCASTSS (R10)(DX*1), Z15
+	// VDPBF16PS Z15, Z12, Z9
+	BYTE $0x62; BYTE $0x52; BYTE $0x1e; BYTE $0x48; BYTE $0x52; BYTE $0xcf
+	// VDPBF16PS Z15, Z13, Z10
+	BYTE $0x62; BYTE $0x52; BYTE $0x16; BYTE $0x48; BYTE $0x52; BYTE $0xd7
+	// VDPBF16PS Z15, Z14, Z11
+	BYTE $0x62; BYTE $0x52; BYTE $0x0e; BYTE $0x48; BYTE $0x52; BYTE $0xdf
+	ADDQ         $0x04, R10
+	ADDQ         $0x40, SI
+	ADDQ         $0xc0, DI
+	DECQ         R11
+	JNZ          product
+	ADDQ         $0x08, R8
+	DECQ         R9
+	JNZ          segment
+	MOVQ         relu+120(FP), SI
+	LEAQ         floors<>+0(SB), DI
+	VBROADCASTSS (DI)(SI*4), Z12
+	MOVQ         c+72(FP), SI
+	MOVQ         cStride+80(FP), DI
+	MOVQ         cPanel+88(FP), R8
+	VMAXPS       Z0, Z12, Z0
+	VMOVUPS      Z0, (SI)
+	VMAXPS       Z1, Z12, Z1
+	VMOVUPS      Z1, (SI)(R8*1)
+	VMAXPS       Z2, Z12, Z2
+	VMOVUPS      Z2, (SI)(R8*2)
+	ADDQ         DI, SI
+	VMAXPS       Z3, Z12, Z3
+	VMOVUPS      Z3, (SI)
+	VMAXPS       Z4, Z12, Z4
+	VMOVUPS      Z4, (SI)(R8*1)
+	VMAXPS       Z5, Z12, Z5
+	VMOVUPS      Z5, (SI)(R8*2)
+	ADDQ         DI, SI
+	VMAXPS       Z6, Z12, Z6
+	VMOVUPS      Z6, (SI)
+	VMAXPS       Z7, Z12, Z7
+	VMOVUPS      Z7, (SI)(R8*1)
+	VMAXPS       Z8, Z12, Z8
+	VMOVUPS      Z8, (SI)(R8*2)
+	ADDQ         DI, SI
+	VMAXPS       Z9, Z12, Z9
+	VMOVUPS      Z9, (SI)
+	VMAXPS       Z10, Z12, Z10
+	VMOVUPS      Z10, (SI)(R8*1)
+	VMAXPS       Z11, Z12, Z11
+	VMOVUPS      Z11, (SI)(R8*2)
+	MOVQ         aNext+16(FP), SI
+	ADDQ         SI, AX
+	MOVQ         cNext+96(FP), SI
+	ADDQ         SI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_5x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_5x3(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    bPanel+56(FP), BX
+
+block:
+	MOVQ    add+112(FP), SI
+	TESTQ   SI, SI
+	JZ      bias
+	MOVQ    c+72(FP), SI
+	MOVQ    cStride+80(FP), DI
+	MOVQ    cPanel+88(FP), R8
+	VMOVUPS (SI), Z0
+	VMOVUPS (SI)(R8*1), Z1
+	VMOVUPS (SI)(R8*2), Z2
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z3
+	VMOVUPS (SI)(R8*1), Z4
+	VMOVUPS (SI)(R8*2), Z5
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z6
+	VMOVUPS (SI)(R8*1), Z7
+	VMOVUPS (SI)(R8*2), Z8
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z9
+	VMOVUPS (SI)(R8*1), Z10
+	VMOVUPS (SI)(R8*2), Z11
+	ADDQ    DI, SI
+	VMOVUPS (SI), Z12
+	VMOVUPS (SI)(R8*1), Z13
+	VMOVUPS (SI)(R8*2), Z14
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), SI
+	TESTQ   SI, SI
+	JZ      zero
+	VMOVUPS (SI), Z0
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z12
+	VMOVUPS 64(SI), Z1
+	VMOVAPS Z1, Z4
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z10
+	VMOVAPS Z1, Z13
+	VMOVUPS 128(SI), Z2
+	VMOVAPS Z2, Z5
+	VMOVAPS Z2, Z8
+	VMOVAPS Z2, Z11
+	VMOVAPS Z2, Z14
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+
+started:
+	MOVQ b+48(FP), SI
+	MOVQ ahead+64(FP), DI
+	MOVQ offsets+24(FP), R8
+	MOVQ segments+32(FP), R9
+
+segment:
+	MOVQ AX, R10
+	ADDQ (R8), R10
+	MOVQ length+40(FP), R11
+
+product:
+	VMOVUPS      (SI), Z15
+	VMOVUPS      (SI)(BX*1), Z16
+	VMOVUPS      (SI)(BX*2), Z17
+	PREFETCHT1   (DI)
+	PREFETCHT1   64(DI)
+	PREFETCHT1   128(DI)
+	VBROADCASTSS (R10), Z18
+	// VDPBF16PS Z18, Z15, Z0
+	BYTE $0x62; BYTE $0xb2; BYTE $0x06; BYTE $0x48; BYTE $0x52; BYTE $0xc2
+	// VDPBF16PS Z18, Z16, Z1
+	BYTE $0x62; BYTE $0xb2; BYTE $0x7e; BYTE $0x40; BYTE $0x52; BYTE $0xca
+	// VDPBF16PS Z18, Z17, Z2
+	BYTE $0x62; BYTE $0xb2; BYTE $0x76; BYTE $0x40; BYTE $0x52; BYTE $0xd2
+	VBROADCASTSS (R10)(CX*1), Z18
+	// VDPBF16PS Z18, Z15, Z3
+	BYTE $0x62; BYTE $0xb2; BYTE $0x06; BYTE $0x48; BYTE $0x52; BYTE $0xda
+	// VDPBF16PS Z18, Z16, Z4
+	BYTE $0x62; BYTE $0xb2; BYTE $0x7e; BYTE $0x40; BYTE $0x52; BYTE $0xe2
+	// VDPBF16PS Z18, Z17, Z5
+	BYTE $0x62; BYTE $0xb2; BYTE $0x76; BYTE $0x40; BYTE $0x52; BYTE $0xea
+	VBROADCASTSS (R10)(CX*2), Z18
+	// VDPBF16PS Z18, Z15, Z6
+	BYTE $0x62; BYTE $0xb2; BYTE $0x06; BYTE $0x48; BYTE $0x52; BYTE $0xf2
+	// VDPBF16PS Z18, Z16, Z7
+	BYTE $0x62; BYTE $0xb2; BYTE $0x7e; BYTE $0x40; BYTE $0x52; BYTE $0xfa
+	// VDPBF16PS Z18, Z17, Z8
+	BYTE $0x62; BYTE $0x32; BYTE $0x76; BYTE $0x40; BYTE $0x52; BYTE $0xc2
+	VBROADCASTSS (R10)(DX*1), Z18
+	// VDPBF16PS Z18, Z15, Z9
+	BYTE $0x62; BYTE $0x32; BYTE $0x06; BYTE $0x48; BYTE $0x52; BYTE $0xca
+	// VDPBF16PS Z18, Z16, Z10
+	BYTE $0x62; BYTE $0x32; BYTE $0x7e; BYTE $0x40; BYTE $0x52; BYTE $0xd2
+	// VDPBF16PS Z18, Z17, Z11
+	BYTE $0x62; BYTE $0x32; BYTE $0x76; BYTE $0x40; BYTE $0x52; BYTE $0xda
+	VBROADCASTSS (R10)(CX*4), Z18
+	// VDPBF16PS Z18, Z15, Z12
+	BYTE $0x62; BYTE $0x32; BYTE $0x06; BYTE $0x48; BYTE $0x52; BYTE $0xe2
+	// VDPBF16PS Z18, Z16, Z13
+	BYTE $0x62; BYTE $0x32; BYTE $0x7e; BYTE $0x40; BYTE $0x52; BYTE $0xea
+	// VDPBF16PS Z18, Z17, Z14
+	BYTE $0x62; BYTE $0x32; BYTE $0x76; BYTE $0x40; BYTE $0x52; BYTE $0xf2
+	ADDQ         $0x04, R10
+	ADDQ         $0x40, SI
+	ADDQ         $0xc0, DI
+	DECQ         R11
+	JNZ          product
+	ADDQ         $0x08, R8
+	DECQ         R9
+	JNZ          segment
+	MOVQ         relu+120(FP), SI
+	LEAQ         floors<>+0(SB), DI
+	VBROADCASTSS (DI)(SI*4), Z15
+	MOVQ         c+72(FP), SI
+	MOVQ         cStride+80(FP), DI
+	MOVQ         cPanel+88(FP), R8
+	VMAXPS       Z0, Z15, Z0
+	VMOVUPS      Z0, (SI)
+	VMAXPS       Z1, Z15, Z1
+	VMOVUPS      Z1, (SI)(R8*1)
+	VMAXPS       Z2, Z15, Z2
+	VMOVUPS      Z2, (SI)(R8*2)
+	ADDQ         DI, SI
+	VMAXPS       Z3, Z15, Z3
+	VMOVUPS      Z3, (SI)
+	VMAXPS       Z4, Z15, Z4
+	VMOVUPS      Z4, (SI)(R8*1)
+	VMAXPS       Z5, Z15, Z5
+	VMOVUPS      Z5, (SI)(R8*2)
+	ADDQ         DI, SI
+	VMAXPS       Z6, Z15, Z6
+	VMOVUPS      Z6, (SI)
+	VMAXPS       Z7, Z15, Z7
+	VMOVUPS      Z7, (SI)(R8*1)
+	VMAXPS       Z8, Z15, Z8
+	VMOVUPS      Z8, (SI)(R8*2)
+	ADDQ         DI, SI
+	VMAXPS       Z9, Z15, Z9
+	VMOVUPS      Z9, (SI)
+	VMAXPS       Z10, Z15, Z10
+	VMOVUPS      Z10, (SI)(R8*1)
+	VMAXPS       Z11, Z15, Z11
+	VMOVUPS      Z11, (SI)(R8*2)
+	ADDQ         DI, SI
+	VMAXPS       Z12, Z15, Z12
+	VMOVUPS      Z12, (SI)
+	VMAXPS       Z13, Z15, Z13
+	VMOVUPS      Z13, (SI)(R8*1)
+	VMAXPS       Z14, Z15, Z14
+	VMOVUPS      Z14, (SI)(R8*2)
+	MOVQ         aNext+16(FP), SI
+	ADDQ         SI, AX
+	MOVQ         cNext+96(FP), SI
+	ADDQ         SI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_6x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_6x3(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), DI
+	TESTQ   DI, DI
+	JZ      bias
+	MOVQ    c+72(FP), DI
+	MOVQ    cStride+80(FP), R8
+	MOVQ    cPanel+88(FP), R9
+	VMOVUPS (DI), Z0
+	VMOVUPS (DI)(R9*1), Z1
+	VMOVUPS (DI)(R9*2), Z2
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z3
+	VMOVUPS (DI)(R9*1), Z4
+	VMOVUPS (DI)(R9*2), Z5
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z6
+	VMOVUPS (DI)(R9*1), Z7
+	VMOVUPS (DI)(R9*2), Z8
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z9
+	VMOVUPS (DI)(R9*1), Z10
+	VMOVUPS (DI)(R9*2), Z11
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z12
+	VMOVUPS (DI)(R9*1), Z13
+	VMOVUPS (DI)(R9*2), Z14
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z15
+	VMOVUPS (DI)(R9*1), Z16
+	VMOVUPS (DI)(R9*2), Z17
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), DI
+	TESTQ   DI, DI
+	JZ      zero
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z15
+	VMOVUPS 64(DI), Z1
+	VMOVAPS Z1, Z4
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z10
+	VMOVAPS Z1, Z13
+	VMOVAPS Z1, Z16
+	VMOVUPS 128(DI), Z2
+	VMOVAPS Z2, Z5
+	VMOVAPS Z2, Z8
+	VMOVAPS Z2, Z11
+	VMOVAPS Z2, Z14
+	VMOVAPS Z2, Z17
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+
+started:
+	MOVQ b+48(FP), DI
+	MOVQ ahead+64(FP), R8
+	MOVQ offsets+24(FP), R9
+	MOVQ segments+32(FP), R10
+
+segment:
+	MOVQ AX, R11
+	ADDQ (R9), R11
+	MOVQ length+40(FP), R12
+
+product:
+	VMOVUPS      (DI), Z18
+	VMOVUPS      (DI)(SI*1), Z19
+	VMOVUPS      (DI)(SI*2), Z20
+	PREFETCHT1   (R8)
+	PREFETCHT1   64(R8)
+	PREFETCHT1   128(R8)
+	VBROADCASTSS (R11), Z21
+	// VDPBF16PS Z21, Z18, Z0
+	BYTE $0x62; BYTE $0xb2; BYTE $0x6e; BYTE $0x40; BYTE $0x52; BYTE $0xc5
+	// VDPBF16PS Z21, Z19, Z1
+	BYTE $0x62; BYTE $0xb2; BYTE $0x66; BYTE $0x40; BYTE $0x52; BYTE $0xcd
+	// VDPBF16PS Z21, Z20, Z2
+	BYTE $0x62; BYTE $0xb2; BYTE $0x5e; BYTE $0x40; BYTE $0x52; BYTE $0xd5
+	VBROADCASTSS (R11)(CX*1), Z21
+	// VDPBF16PS Z21, Z18, Z3
+	BYTE $0x62; BYTE $0xb2; BYTE $0x6e; BYTE $0x40; BYTE $0x52; BYTE $0xdd
+	// VDPBF16PS Z21, Z19, Z4
+	BYTE $0x62; BYTE $0xb2; BYTE $0x66; BYTE $0x40; BYTE $0x52; BYTE $0xe5
+	// VDPBF16PS Z21, Z20, Z5
+	BYTE $0x62; BYTE $0xb2; BYTE $0x5e; BYTE $0x40; BYTE $0x52; BYTE $0xed
+	VBROADCASTSS (R11)(CX*2), Z21
+	// VDPBF16PS Z21, Z18, Z6
+	BYTE $0x62; BYTE $0xb2; BYTE $0x6e; BYTE $0x40; BYTE $0x52; BYTE $0xf5
+	// VDPBF16PS Z21, Z19, Z7
+	BYTE $0x62; BYTE $0xb2; BYTE $0x66; BYTE $0x40; BYTE $0x52; BYTE $0xfd
+	// VDPBF16PS Z21, Z20, Z8
+	BYTE $0x62; BYTE $0x32; BYTE $0x5e; BYTE $0x40; BYTE $0x52; BYTE $0xc5
+	VBROADCASTSS (R11)(DX*1), Z21
+	// VDPBF16PS Z21, Z18, Z9
+	BYTE $0x62; BYTE $0x32; BYTE $0x6e; BYTE $0x40; BYTE $0x52; BYTE $0xcd
+	// VDPBF16PS Z21, Z19, Z10
+	BYTE $0x62; BYTE $0x32; BYTE $0x66; BYTE $0x40; BYTE $0x52; BYTE $0xd5
+	// VDPBF16PS Z21, Z20, Z11
+	BYTE $0x62; BYTE $0x32; BYTE $0x5e; BYTE $0x40; BYTE $0x52; BYTE $0xdd
+	VBROADCASTSS (R11)(CX*4), Z21
+	// VDPBF16PS Z21, Z18, Z12
+	BYTE $0x62; BYTE $0x32; BYTE $0x6e; BYTE $0x40; BYTE $0x52; BYTE $0xe5
+	// VDPBF16PS Z21, Z19, Z13
+	BYTE $0x62; BYTE $0x32; BYTE $0x66; BYTE $0x40; BYTE $0x52; BYTE $0xed
+	// VDPBF16PS Z21, Z20, Z14
+	BYTE $0x62; BYTE $0x32; BYTE $0x5e; BYTE $0x40; BYTE $0x52; BYTE $0xf5
+	VBROADCASTSS (R11)(BX*1), Z21
+	// VDPBF16PS Z21, Z18, Z15
+	BYTE $0x62; BYTE $0x32; BYTE $0x6e; BYTE $0x40; BYTE $0x52; BYTE $0xfd
+	// VDPBF16PS Z21, Z19, Z16
+	BYTE $0x62; BYTE $0xa2; BYTE $0x66; BYTE $0x40; BYTE $0x52; BYTE $0xc5
+	// VDPBF16PS Z21, Z20, Z17
+	BYTE $0x62; BYTE $0xa2; BYTE $0x5e; BYTE $0x40; BYTE $0x52; BYTE $0xcd
+	ADDQ         $0x04, R11
+	ADDQ         $0x40, DI
+	ADDQ         $0xc0, R8
+	DECQ         R12
+	JNZ          product
+	ADDQ         $0x08, R9
+	DECQ         R10
+	JNZ          segment
+	MOVQ         relu+120(FP), DI
+	LEAQ         floors<>+0(SB), R8
+	VBROADCASTSS (R8)(DI*4), Z18
+	MOVQ         c+72(FP), DI
+	MOVQ         cStride+80(FP), R8
+	MOVQ         cPanel+88(FP), R9
+	VMAXPS       Z0, Z18, Z0
+	VMOVUPS      Z0, (DI)
+	VMAXPS       Z1, Z18, Z1
+	VMOVUPS      Z1, (DI)(R9*1)
+	VMAXPS       Z2, Z18, Z2
+	VMOVUPS      Z2, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z3, Z18, Z3
+	VMOVUPS      Z3, (DI)
+	VMAXPS       Z4, Z18, Z4
+	VMOVUPS      Z4, (DI)(R9*1)
+	VMAXPS       Z5, Z18, Z5
+	VMOVUPS      Z5, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z6, Z18, Z6
+	VMOVUPS      Z6, (DI)
+	VMAXPS       Z7, Z18, Z7
+	VMOVUPS      Z7, (DI)(R9*1)
+	VMAXPS       Z8, Z18, Z8
+	VMOVUPS      Z8, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z9, Z18, Z9
+	VMOVUPS      Z9, (DI)
+	VMAXPS       Z10, Z18, Z10
+	VMOVUPS      Z10, (DI)(R9*1)
+	VMAXPS       Z11, Z18, Z11
+	VMOVUPS      Z11, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z12, Z18, Z12
+	VMOVUPS      Z12, (DI)
+	VMAXPS       Z13, Z18, Z13
+	VMOVUPS      Z13, (DI)(R9*1)
+	VMAXPS       Z14, Z18, Z14
+	VMOVUPS      Z14, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z15, Z18, Z15
+	VMOVUPS      Z15, (DI)
+	VMAXPS       Z16, Z18, Z16
+	VMOVUPS      Z16, (DI)(R9*1)
+	VMAXPS       Z17, Z18, Z17
+	VMOVUPS      Z17, (DI)(R9*2)
+	MOVQ         aNext+16(FP), DI
+	ADDQ         DI, AX
+	MOVQ         cNext+96(FP), DI
+	ADDQ         DI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_7x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_7x3(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), DI
+	TESTQ   DI, DI
+	JZ      bias
+	MOVQ    c+72(FP), DI
+	MOVQ    cStride+80(FP), R8
+	MOVQ    cPanel+88(FP), R9
+	VMOVUPS (DI), Z0
+	VMOVUPS (DI)(R9*1), Z1
+	VMOVUPS (DI)(R9*2), Z2
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z3
+	VMOVUPS (DI)(R9*1), Z4
+	VMOVUPS (DI)(R9*2), Z5
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z6
+	VMOVUPS (DI)(R9*1), Z7
+	VMOVUPS (DI)(R9*2), Z8
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z9
+	VMOVUPS (DI)(R9*1), Z10
+	VMOVUPS (DI)(R9*2), Z11
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z12
+	VMOVUPS (DI)(R9*1), Z13
+	VMOVUPS (DI)(R9*2), Z14
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z15
+	VMOVUPS (DI)(R9*1), Z16
+	VMOVUPS (DI)(R9*2), Z17
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z18
+	VMOVUPS (DI)(R9*1), Z19
+	VMOVUPS (DI)(R9*2), Z20
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), DI
+	TESTQ   DI, DI
+	JZ      zero
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z15
+	VMOVAPS Z0, Z18
+	VMOVUPS 64(DI), Z1
+	VMOVAPS Z1, Z4
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z10
+	VMOVAPS Z1, Z13
+	VMOVAPS Z1, Z16
+	VMOVAPS Z1, Z19
+	VMOVUPS 128(DI), Z2
+	VMOVAPS Z2, Z5
+	VMOVAPS Z2, Z8
+	VMOVAPS Z2, Z11
+	VMOVAPS Z2, Z14
+	VMOVAPS Z2, Z17
+	VMOVAPS Z2, Z20
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+
+started:
+	MOVQ b+48(FP), DI
+	MOVQ ahead+64(FP), R8
+	MOVQ offsets+24(FP), R9
+	MOVQ segments+32(FP), R10
+
+segment:
+	MOVQ AX, R11
+	ADDQ (R9), R11
+	MOVQ length+40(FP), R12
+
+product:
+	VMOVUPS      (DI), Z21
+	VMOVUPS      (DI)(SI*1), Z22
+	VMOVUPS      (DI)(SI*2), Z23
+	PREFETCHT1   (R8)
+	PREFETCHT1   64(R8)
+	PREFETCHT1   128(R8)
+	VBROADCASTSS (R11), Z24
+	// VDPBF16PS Z24, Z21, Z0
+	BYTE $0x62; BYTE $0x92; BYTE $0x56; BYTE $0x40; BYTE $0x52; BYTE $0xc0
+	// VDPBF16PS Z24, Z22, Z1
+	BYTE $0x62; BYTE $0x92; BYTE $0x4e; BYTE $0x40; BYTE $0x52; BYTE $0xc8
+	// VDPBF16PS Z24, Z23, Z2
+	BYTE $0x62; BYTE $0x92; BYTE $0x46; BYTE $0x40; BYTE $0x52; BYTE $0xd0
+	VBROADCASTSS (R11)(CX*1), Z24
+	// VDPBF16PS Z24, Z21, Z3
+	BYTE $0x62; BYTE $0x92; BYTE $0x56; BYTE $0x40; BYTE $0x52; BYTE $0xd8
+	// VDPBF16PS Z24, Z22, Z4
+	BYTE $0x62; BYTE $0x92; BYTE $0x4e; BYTE $0x40; BYTE $0x52; BYTE $0xe0
+	// VDPBF16PS Z24, Z23, Z5
+	BYTE $0x62; BYTE $0x92; BYTE $0x46; BYTE $0x40; BYTE $0x52; BYTE $0xe8
+	VBROADCASTSS (R11)(CX*2), Z24
+	// VDPBF16PS Z24, Z21, Z6
+	BYTE $0x62; BYTE $0x92; BYTE $0x56; BYTE $0x40; BYTE $0x52; BYTE $0xf0
+	// VDPBF16PS Z24, Z22, Z7
+	BYTE $0x62; BYTE $0x92; BYTE $0x4e; BYTE $0x40; BYTE $0x52; BYTE $0xf8
+	// VDPBF16PS Z24, Z23, Z8
+	BYTE $0x62; BYTE $0x12; BYTE $0x46; BYTE $0x40; BYTE $0x52; BYTE $0xc0
+	VBROADCASTSS (R11)(DX*1), Z24
+	// VDPBF16PS Z24, Z21, Z9
+	BYTE $0x62; BYTE $0x12; BYTE $0x56; BYTE $0x40; BYTE $0x52; BYTE $0xc8
+	// VDPBF16PS Z24, Z22, Z10
+	BYTE $0x62; BYTE $0x12; BYTE $0x4e; BYTE $0x40; BYTE $0x52; BYTE $0xd0
+	// VDPBF16PS Z24, Z23, Z11
+	BYTE $0x62; BYTE $0x12; BYTE $0x46; BYTE $0x40; BYTE $0x52; BYTE $0xd8
+	VBROADCASTSS (R11)(CX*4), Z24
+	// VDPBF16PS Z24, Z21, Z12
+	BYTE $0x62; BYTE $0x12; BYTE $0x56; BYTE $0x40; BYTE $0x52; BYTE $0xe0
+	// VDPBF16PS Z24, Z22, Z13
+	BYTE $0x62; BYTE $0x12; BYTE $0x4e; BYTE $0x40; BYTE $0x52; BYTE $0xe8
+	// VDPBF16PS Z24, Z23, Z14
+	BYTE $0x62; BYTE $0x12; BYTE $0x46; BYTE $0x40; BYTE $0x52; BYTE $0xf0
+	VBROADCASTSS (R11)(BX*1), Z24
+	// VDPBF16PS Z24, Z21, Z15
+	BYTE $0x62; BYTE $0x12; BYTE $0x56; BYTE $0x40; BYTE $0x52; BYTE $0xf8
+	// VDPBF16PS Z24, Z22, Z16
+	BYTE $0x62; BYTE $0x82; BYTE $0x4e; BYTE $0x40; BYTE $0x52; BYTE $0xc0
+	// VDPBF16PS Z24, Z23, Z17
+	BYTE $0x62; BYTE $0x82; BYTE $0x46; BYTE $0x40; BYTE $0x52; BYTE $0xc8
+	VBROADCASTSS (R11)(DX*2), Z24
+	// VDPBF16PS Z24, Z21, Z18
+	BYTE $0x62; BYTE $0x82; BYTE $0x56; BYTE $0x40; BYTE $0x52; BYTE $0xd0
+	// VDPBF16PS Z24, Z22, Z19
+	BYTE $0x62; BYTE $0x82; BYTE $0x4e; BYTE $0x40; BYTE $0x52; BYTE $0xd8
+	// VDPBF16PS Z24, Z23, Z20
+	BYTE $0x62; BYTE $0x82; BYTE $0x46; BYTE $0x40; BYTE $0x52; BYTE $0xe0
+	ADDQ         $0x04, R11
+	ADDQ         $0x40, DI
+	ADDQ         $0xc0, R8
+	DECQ         R12
+	JNZ          product
+	ADDQ         $0x08, R9
+	DECQ         R10
+	JNZ          segment
+	MOVQ         relu+120(FP), DI
+	LEAQ         floors<>+0(SB), R8
+	VBROADCASTSS (R8)(DI*4), Z21
+	MOVQ         c+72(FP), DI
+	MOVQ         cStride+80(FP), R8
+	MOVQ         cPanel+88(FP), R9
+	VMAXPS       Z0, Z21, Z0
+	VMOVUPS      Z0, (DI)
+	VMAXPS       Z1, Z21, Z1
+	VMOVUPS      Z1, (DI)(R9*1)
+	VMAXPS       Z2, Z21, Z2
+	VMOVUPS      Z2, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z3, Z21, Z3
+	VMOVUPS      Z3, (DI)
+	VMAXPS       Z4, Z21, Z4
+	VMOVUPS      Z4, (DI)(R9*1)
+	VMAXPS       Z5, Z21, Z5
+	VMOVUPS      Z5, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z6, Z21, Z6
+	VMOVUPS      Z6, (DI)
+	VMAXPS       Z7, Z21, Z7
+	VMOVUPS      Z7, (DI)(R9*1)
+	VMAXPS       Z8, Z21, Z8
+	VMOVUPS      Z8, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z9, Z21, Z9
+	VMOVUPS      Z9, (DI)
+	VMAXPS       Z10, Z21, Z10
+	VMOVUPS      Z10, (DI)(R9*1)
+	VMAXPS       Z11, Z21, Z11
+	VMOVUPS      Z11, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z12, Z21, Z12
+	VMOVUPS      Z12, (DI)
+	VMAXPS       Z13, Z21, Z13
+	VMOVUPS      Z13, (DI)(R9*1)
+	VMAXPS       Z14, Z21, Z14
+	VMOVUPS      Z14, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z15, Z21, Z15
+	VMOVUPS      Z15, (DI)
+	VMAXPS       Z16, Z21, Z16
+	VMOVUPS      Z16, (DI)(R9*1)
+	VMAXPS       Z17, Z21, Z17
+	VMOVUPS      Z17, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z18, Z21, Z18
+	VMOVUPS      Z18, (DI)
+	VMAXPS       Z19, Z21, Z19
+	VMOVUPS      Z19, (DI)(R9*1)
+	VMAXPS       Z20, Z21, Z20
+	VMOVUPS      Z20, (DI)(R9*2)
+	MOVQ         aNext+16(FP), DI
+	ADDQ         DI, AX
+	MOVQ         cNext+96(FP), DI
+	ADDQ         DI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_8x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_8x3(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), DI
+	TESTQ   DI, DI
+	JZ      bias
+	MOVQ    c+72(FP), DI
+	MOVQ    cStride+80(FP), R8
+	MOVQ    cPanel+88(FP), R9
+	VMOVUPS (DI), Z0
+	VMOVUPS (DI)(R9*1), Z1
+	VMOVUPS (DI)(R9*2), Z2
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z3
+	VMOVUPS (DI)(R9*1), Z4
+	VMOVUPS (DI)(R9*2), Z5
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z6
+	VMOVUPS (DI)(R9*1), Z7
+	VMOVUPS (DI)(R9*2), Z8
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z9
+	VMOVUPS (DI)(R9*1), Z10
+	VMOVUPS (DI)(R9*2), Z11
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z12
+	VMOVUPS (DI)(R9*1), Z13
+	VMOVUPS (DI)(R9*2), Z14
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z15
+	VMOVUPS (DI)(R9*1), Z16
+	VMOVUPS (DI)(R9*2), Z17
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z18
+	VMOVUPS (DI)(R9*1), Z19
+	VMOVUPS (DI)(R9*2), Z20
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z21
+	VMOVUPS (DI)(R9*1), Z22
+	VMOVUPS (DI)(R9*2), Z23
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), DI
+	TESTQ   DI, DI
+	JZ      zero
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z15
+	VMOVAPS Z0, Z18
+	VMOVAPS Z0, Z21
+	VMOVUPS 64(DI), Z1
+	VMOVAPS Z1, Z4
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z10
+	VMOVAPS Z1, Z13
+	VMOVAPS Z1, Z16
+	VMOVAPS Z1, Z19
+	VMOVAPS Z1, Z22
+	VMOVUPS 128(DI), Z2
+	VMOVAPS Z2, Z5
+	VMOVAPS Z2, Z8
+	VMOVAPS Z2, Z11
+	VMOVAPS Z2, Z14
+	VMOVAPS Z2, Z17
+	VMOVAPS Z2, Z20
+	VMOVAPS Z2, Z23
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+
+started:
+	MOVQ b+48(FP), DI
+	MOVQ ahead+64(FP), R8
+	MOVQ offsets+24(FP), R9
+	MOVQ segments+32(FP), R10
+
+segment:
+	MOVQ AX, R11
+	ADDQ (R9), R11
+	LEAQ (R11)(DX*2), R12
+	ADDQ CX, R12
+	MOVQ length+40(FP), R13
+
+product:
+	VMOVUPS      (DI), Z24
+	VMOVUPS      (DI)(SI*1), Z25
+	VMOVUPS      (DI)(SI*2), Z26
+	PREFETCHT1   (R8)
+	PREFETCHT1   64(R8)
+	PREFETCHT1   128(R8)
+	VBROADCASTSS (R11), Z27
+	// VDPBF16PS Z27, Z24, Z0
+	BYTE $0x62; BYTE $0x92; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xc3
+	// VDPBF16PS Z27, Z25, Z1
+	BYTE $0x62; BYTE $0x92; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xcb
+	// VDPBF16PS Z27, Z26, Z2
+	BYTE $0x62; BYTE $0x92; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xd3
+	VBROADCASTSS (R11)(CX*1), Z27
+	// VDPBF16PS Z27, Z24, Z3
+	BYTE $0x62; BYTE $0x92; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xdb
+	// VDPBF16PS Z27, Z25, Z4
+	BYTE $0x62; BYTE $0x92; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xe3
+	// VDPBF16PS Z27, Z26, Z5
+	BYTE $0x62; BYTE $0x92; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xeb
+	VBROADCASTSS (R11)(CX*2), Z27
+	// VDPBF16PS Z27, Z24, Z6
+	BYTE $0x62; BYTE $0x92; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xf3
+	// VDPBF16PS Z27, Z25, Z7
+	BYTE $0x62; BYTE $0x92; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xfb
+	// VDPBF16PS Z27, Z26, Z8
+	BYTE $0x62; BYTE $0x12; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xc3
+	VBROADCASTSS (R11)(DX*1), Z27
+	// VDPBF16PS Z27, Z24, Z9
+	BYTE $0x62; BYTE $0x12; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xcb
+	// VDPBF16PS Z27, Z25, Z10
+	BYTE $0x62; BYTE $0x12; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xd3
+	// VDPBF16PS Z27, Z26, Z11
+	BYTE $0x62; BYTE $0x12; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xdb
+	VBROADCASTSS (R11)(CX*4), Z27
+	// VDPBF16PS Z27, Z24, Z12
+	BYTE $0x62; BYTE $0x12; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xe3
+	// VDPBF16PS Z27, Z25, Z13
+	BYTE $0x62; BYTE $0x12; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xeb
+	// VDPBF16PS Z27, Z26, Z14
+	BYTE $0x62; BYTE $0x12; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xf3
+	VBROADCASTSS (R11)(BX*1), Z27
+	// VDPBF16PS Z27, Z24, Z15
+	BYTE $0x62; BYTE $0x12; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xfb
+	// VDPBF16PS Z27, Z25, Z16
+	BYTE $0x62; BYTE $0x82; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xc3
+	// VDPBF16PS Z27, Z26, Z17
+	BYTE $0x62; BYTE $0x82; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xcb
+	VBROADCASTSS (R11)(DX*2), Z27
+	// VDPBF16PS Z27, Z24, Z18
+	BYTE $0x62; BYTE $0x82; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xd3
+	// VDPBF16PS Z27, Z25, Z19
+	BYTE $0x62; BYTE $0x82; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xdb
+	// VDPBF16PS Z27, Z26, Z20
+	BYTE $0x62; BYTE $0x82; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xe3
+	VBROADCASTSS (R12), Z27
+	// VDPBF16PS Z27, Z24, Z21
+	BYTE $0x62; BYTE $0x82; BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $0xeb
+	// VDPBF16PS Z27, Z25, Z22
+	BYTE $0x62; BYTE $0x82; BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $0xf3
+	// VDPBF16PS Z27, Z26, Z23
+	BYTE $0x62; BYTE $0x82; BYTE $0x2e; BYTE $0x40; BYTE $0x52; BYTE $0xfb
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         $0x40, DI
+	ADDQ         $0xc0, R8
+	DECQ         R13
+	JNZ          product
+	ADDQ         $0x08, R9
+	DECQ         R10
+	JNZ          segment
+	MOVQ         relu+120(FP), DI
+	LEAQ         floors<>+0(SB), R8
+	VBROADCASTSS (R8)(DI*4), Z24
+	MOVQ         c+72(FP), DI
+	MOVQ         cStride+80(FP), R8
+	MOVQ         cPanel+88(FP), R9
+	VMAXPS       Z0, Z24, Z0
+	VMOVUPS      Z0, (DI)
+	VMAXPS       Z1, Z24, Z1
+	VMOVUPS      Z1, (DI)(R9*1)
+	VMAXPS       Z2, Z24, Z2
+	VMOVUPS      Z2, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z3, Z24, Z3
+	VMOVUPS      Z3, (DI)
+	VMAXPS       Z4, Z24, Z4
+	VMOVUPS      Z4, (DI)(R9*1)
+	VMAXPS       Z5, Z24, Z5
+	VMOVUPS      Z5, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z6, Z24, Z6
+	VMOVUPS      Z6, (DI)
+	VMAXPS       Z7, Z24, Z7
+	VMOVUPS      Z7, (DI)(R9*1)
+	VMAXPS       Z8, Z24, Z8
+	VMOVUPS      Z8, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z9, Z24, Z9
+	VMOVUPS      Z9, (DI)
+	VMAXPS       Z10, Z24, Z10
+	VMOVUPS      Z10, (DI)(R9*1)
+	VMAXPS       Z11, Z24, Z11
+	VMOVUPS      Z11, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z12, Z24, Z12
+	VMOVUPS      Z12, (DI)
+	VMAXPS       Z13, Z24, Z13
+	VMOVUPS      Z13, (DI)(R9*1)
+	VMAXPS       Z14, Z24, Z14
+	VMOVUPS      Z14, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z15, Z24, Z15
+	VMOVUPS      Z15, (DI)
+	VMAXPS       Z16, Z24, Z16
+	VMOVUPS      Z16, (DI)(R9*1)
+	VMAXPS       Z17, Z24, Z17
+	VMOVUPS      Z17, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z18, Z24, Z18
+	VMOVUPS      Z18, (DI)
+	VMAXPS       Z19, Z24, Z19
+	VMOVUPS      Z19, (DI)(R9*1)
+	VMAXPS       Z20, Z24, Z20
+	VMOVUPS      Z20, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z21, Z24, Z21
+	VMOVUPS      Z21, (DI)
+	VMAXPS       Z22, Z24, Z22
+	VMOVUPS      Z22, (DI)(R9*1)
+	VMAXPS       Z23, Z24, Z23
+	VMOVUPS      Z23, (DI)(R9*2)
+	MOVQ         aNext+16(FP), DI
+	ADDQ         DI, AX
+	MOVQ         cNext+96(FP), DI
+	ADDQ         DI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func gemmBF16_9x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// Requires: AVX, AVX512F, MMX+, SSE
+TEXT ·gemmBF16_9x3(SB), NOSPLIT, $16-136
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    a+0(FP), AX
+	MOVQ    aStride+8(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (CX)(CX*4), BX
+	MOVQ    bPanel+56(FP), SI
+
+block:
+	MOVQ    add+112(FP), DI
+	TESTQ   DI, DI
+	JZ      bias
+	MOVQ    c+72(FP), DI
+	MOVQ    cStride+80(FP), R8
+	MOVQ    cPanel+88(FP), R9
+	VMOVUPS (DI), Z0
+	VMOVUPS (DI)(R9*1), Z1
+	VMOVUPS (DI)(R9*2), Z2
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z3
+	VMOVUPS (DI)(R9*1), Z4
+	VMOVUPS (DI)(R9*2), Z5
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z6
+	VMOVUPS (DI)(R9*1), Z7
+	VMOVUPS (DI)(R9*2), Z8
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z9
+	VMOVUPS (DI)(R9*1), Z10
+	VMOVUPS (DI)(R9*2), Z11
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z12
+	VMOVUPS (DI)(R9*1), Z13
+	VMOVUPS (DI)(R9*2), Z14
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z15
+	VMOVUPS (DI)(R9*1), Z16
+	VMOVUPS (DI)(R9*2), Z17
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z18
+	VMOVUPS (DI)(R9*1), Z19
+	VMOVUPS (DI)(R9*2), Z20
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z21
+	VMOVUPS (DI)(R9*1), Z22
+	VMOVUPS (DI)(R9*2), Z23
+	ADDQ    R8, DI
+	VMOVUPS (DI), Z24
+	VMOVUPS (DI)(R9*1), Z25
+	VMOVUPS (DI)(R9*2), Z26
+	JMP     started
+
+bias:
+	MOVQ    bias+104(FP), DI
+	TESTQ   DI, DI
+	JZ      zero
+	VMOVUPS (DI), Z0
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z15
+	VMOVAPS Z0, Z18
+	VMOVAPS Z0, Z21
+	VMOVAPS Z0, Z24
+	VMOVUPS 64(DI), Z1
+	VMOVAPS Z1, Z4
+	VMOVAPS Z1, Z7
+	VMOVAPS Z1, Z10
+	VMOVAPS Z1, Z13
+	VMOVAPS Z1, Z16
+	VMOVAPS Z1, Z19
+	VMOVAPS Z1, Z22
+	VMOVAPS Z1, Z25
+	VMOVUPS 128(DI), Z2
+	VMOVAPS Z2, Z5
+	VMOVAPS Z2, Z8
+	VMOVAPS Z2, Z11
+	VMOVAPS Z2, Z14
+	VMOVAPS Z2, Z17
+	VMOVAPS Z2, Z20
+	VMOVAPS Z2, Z23
+	VMOVAPS Z2, Z26
+	JMP     started
+
+zero:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	VPXORD Z26, Z26, Z26
+
+started:
+	MOVQ b+48(FP), DI
+	MOVQ ahead+64(FP), R8
+	MOVQ offsets+24(FP), R9
+	MOVQ segments+32(FP), R10
+
+segment:
+	MOVQ AX, R11
+	ADDQ (R9), R11
+	LEAQ (R11)(DX*2), R12
+	ADDQ CX, R12
+	MOVQ length+40(FP), R13
+
+product:
+	VMOVUPS      (DI), Z27
+	VMOVUPS      (DI)(SI*1), Z28
+	VMOVUPS      (DI)(SI*2), Z29
+	PREFETCHT1   (R8)
+	PREFETCHT1   64(R8)
+	PREFETCHT1   128(R8)
+	VBROADCASTSS (R11), Z30
+	// VDPBF16PS Z30, Z27, Z0
+	BYTE $0x62; BYTE $0x92; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xc6
+	// VDPBF16PS Z30, Z28, Z1
+	BYTE $0x62; BYTE $0x92; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xce
+	// VDPBF16PS Z30, Z29, Z2
+	BYTE $0x62; BYTE $0x92; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xd6
+	VBROADCASTSS (R11)(CX*1), Z30
+	// VDPBF16PS Z30, Z27, Z3
+	BYTE $0x62; BYTE $0x92; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xde
+	// VDPBF16PS Z30, Z28, Z4
+	BYTE $0x62; BYTE $0x92; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xe6
+	// VDPBF16PS Z30, Z29, Z5
+	BYTE $0x62; BYTE $0x92; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xee
+	VBROADCASTSS (R11)(CX*2), Z30
+	// VDPBF16PS Z30, Z27, Z6
+	BYTE $0x62; BYTE $0x92; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xf6
+	// VDPBF16PS Z30, Z28, Z7
+	BYTE $0x62; BYTE $0x92; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xfe
+	// VDPBF16PS Z30, Z29, Z8
+	BYTE $0x62; BYTE $0x12; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xc6
+	VBROADCASTSS (R11)(DX*1), Z30
+	// VDPBF16PS Z30, Z27, Z9
+	BYTE $0x62; BYTE $0x12; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xce
+	// VDPBF16PS Z30, Z28, Z10
+	BYTE $0x62; BYTE $0x12; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xd6
+	// VDPBF16PS Z30, Z29, Z11
+	BYTE $0x62; BYTE $0x12; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xde
+	VBROADCASTSS (R11)(CX*4), Z30
+	// VDPBF16PS Z30, Z27, Z12
+	BYTE $0x62; BYTE $0x12; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xe6
+	// VDPBF16PS Z30, Z28, Z13
+	BYTE $0x62; BYTE $0x12; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xee
+	// VDPBF16PS Z30, Z29, Z14
+	BYTE $0x62; BYTE $0x12; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xf6
+	VBROADCASTSS (R11)(BX*1), Z30
+	// VDPBF16PS Z30, Z27, Z15
+	BYTE $0x62; BYTE $0x12; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xfe
+	// VDPBF16PS Z30, Z28, Z16
+	BYTE $0x62; BYTE $0x82; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xc6
+	// VDPBF16PS Z30, Z29, Z17
+	BYTE $0x62; BYTE $0x82; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xce
+	VBROADCASTSS (R11)(DX*2), Z30
+	// VDPBF16PS Z30, Z27, Z18
+	BYTE $0x62; BYTE $0x82; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xd6
+	// VDPBF16PS Z30, Z28, Z19
+	BYTE $0x62; BYTE $0x82; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xde
+	// VDPBF16PS Z30, Z29, Z20
+	BYTE $0x62; BYTE $0x82; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xe6
+	VBROADCASTSS (R12), Z30
+	// VDPBF16PS Z30, Z27, Z21
+	BYTE $0x62; BYTE $0x82; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xee
+	// VDPBF16PS Z30, Z28, Z22
+	BYTE $0x62; BYTE $0x82; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xf6
+	// VDPBF16PS Z30, Z29, Z23
+	BYTE $0x62; BYTE $0x82; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xfe
+	VBROADCASTSS (R12)(CX*1), Z30
+	// VDPBF16PS Z30, Z27, Z24
+	BYTE $0x62; BYTE $0x02; BYTE $0x26; BYTE $0x40; BYTE $0x52; BYTE $0xc6
+	// VDPBF16PS Z30, Z28, Z25
+	BYTE $0x62; BYTE $0x02; BYTE $0x1e; BYTE $0x40; BYTE $0x52; BYTE $0xce
+	// VDPBF16PS Z30, Z29, Z26
+	BYTE $0x62; BYTE $0x02; BYTE $0x16; BYTE $0x40; BYTE $0x52; BYTE $0xd6
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         $0x40, DI
+	ADDQ         $0xc0, R8
+	DECQ         R13
+	JNZ          product
+	ADDQ         $0x08, R9
+	DECQ         R10
+	JNZ          segment
+	MOVQ         relu+120(FP), DI
+	LEAQ         floors<>+0(SB), R8
+	VBROADCASTSS (R8)(DI*4), Z27
+	MOVQ         c+72(FP), DI
+	MOVQ         cStride+80(FP), R8
+	MOVQ         cPanel+88(FP), R9
+	VMAXPS       Z0, Z27, Z0
+	VMOVUPS      Z0, (DI)
+	VMAXPS       Z1, Z27, Z1
+	VMOVUPS      Z1, (DI)(R9*1)
+	VMAXPS       Z2, Z27, Z2
+	VMOVUPS      Z2, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z3, Z27, Z3
+	VMOVUPS      Z3, (DI)
+	VMAXPS       Z4, Z27, Z4
+	VMOVUPS      Z4, (DI)(R9*1)
+	VMAXPS       Z5, Z27, Z5
+	VMOVUPS      Z5, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z6, Z27, Z6
+	VMOVUPS      Z6, (DI)
+	VMAXPS       Z7, Z27, Z7
+	VMOVUPS      Z7, (DI)(R9*1)
+	VMAXPS       Z8, Z27, Z8
+	VMOVUPS      Z8, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z9, Z27, Z9
+	VMOVUPS      Z9, (DI)
+	VMAXPS       Z10, Z27, Z10
+	VMOVUPS      Z10, (DI)(R9*1)
+	VMAXPS       Z11, Z27, Z11
+	VMOVUPS      Z11, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z12, Z27, Z12
+	VMOVUPS      Z12, (DI)
+	VMAXPS       Z13, Z27, Z13
+	VMOVUPS      Z13, (DI)(R9*1)
+	VMAXPS       Z14, Z27, Z14
+	VMOVUPS      Z14, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z15, Z27, Z15
+	VMOVUPS      Z15, (DI)
+	VMAXPS       Z16, Z27, Z16
+	VMOVUPS      Z16, (DI)(R9*1)
+	VMAXPS       Z17, Z27, Z17
+	VMOVUPS      Z17, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z18, Z27, Z18
+	VMOVUPS      Z18, (DI)
+	VMAXPS       Z19, Z27, Z19
+	VMOVUPS      Z19, (DI)(R9*1)
+	VMAXPS       Z20, Z27, Z20
+	VMOVUPS      Z20, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z21, Z27, Z21
+	VMOVUPS      Z21, (DI)
+	VMAXPS       Z22, Z27, Z22
+	VMOVUPS      Z22, (DI)(R9*1)
+	VMAXPS       Z23, Z27, Z23
+	VMOVUPS      Z23, (DI)(R9*2)
+	ADDQ         R8, DI
+	VMAXPS       Z24, Z27, Z24
+	VMOVUPS      Z24, (DI)
+	VMAXPS       Z25, Z27, Z25
+	VMOVUPS      Z25, (DI)(R9*1)
+	VMAXPS       Z26, Z27, Z26
+	VMOVUPS      Z26, (DI)(R9*2)
+	MOVQ         aNext+16(FP), DI
+	ADDQ         DI, AX
+	MOVQ         cNext+96(FP), DI
+	ADDQ         DI, c+72(FP)
+	DECQ         blocks+128(FP)
+	JNZ          block
+	LDMXCSR      (SP)
+	VZEROUPPER
+	RET
+
+// func narrowBF16(dst *float32, low *float32, high *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·narrowBF16(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ low+8(FP), CX
+	MOVQ high+16(FP), DX
+	MOVQ n+24(FP), BX
+
+cell:
+	VMOVUPS   (CX), Z0
+	VMOVUPS   (DX), Z1
+	// VCVTNE2PS2BF16 Z0, Z1, Z0
+	BYTE $0x62; BYTE $0xf2; BYTE $0x77; BYTE $0x48; BYTE $0x72; BYTE $0xc0
+	VMOVUPS   Z0, (AX)
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	DECQ      BX
+	JNZ       cell
+	VZEROUPPER
+	RET

@@ -308,3 +308,193 @@ func gateAVX2(dst *float32, scale *float32, n int)
 //
 //go:noescape
 func sumAVX2(dst *float32, src *float32, n int)
+
+// gemmBF16_1x1 is gemmFunc for 1 rows and 1 panels.
+//
+//go:noescape
+func gemmBF16_1x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_2x1 is gemmFunc for 2 rows and 1 panels.
+//
+//go:noescape
+func gemmBF16_2x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_3x1 is gemmFunc for 3 rows and 1 panels.
+//
+//go:noescape
+func gemmBF16_3x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_4x1 is gemmFunc for 4 rows and 1 panels.
+//
+//go:noescape
+func gemmBF16_4x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_5x1 is gemmFunc for 5 rows and 1 panels.
+//
+//go:noescape
+func gemmBF16_5x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_6x1 is gemmFunc for 6 rows and 1 panels.
+//
+//go:noescape
+func gemmBF16_6x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_7x1 is gemmFunc for 7 rows and 1 panels.
+//
+//go:noescape
+func gemmBF16_7x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_8x1 is gemmFunc for 8 rows and 1 panels.
+//
+//go:noescape
+func gemmBF16_8x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_9x1 is gemmFunc for 9 rows and 1 panels.
+//
+//go:noescape
+func gemmBF16_9x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_10x1 is gemmFunc for 10 rows and 1 panels.
+//
+//go:noescape
+func gemmBF16_10x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_11x1 is gemmFunc for 11 rows and 1 panels.
+//
+//go:noescape
+func gemmBF16_11x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_12x1 is gemmFunc for 12 rows and 1 panels.
+//
+//go:noescape
+func gemmBF16_12x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_13x1 is gemmFunc for 13 rows and 1 panels.
+//
+//go:noescape
+func gemmBF16_13x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_14x1 is gemmFunc for 14 rows and 1 panels.
+//
+//go:noescape
+func gemmBF16_14x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_1x2 is gemmFunc for 1 rows and 2 panels.
+//
+//go:noescape
+func gemmBF16_1x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_2x2 is gemmFunc for 2 rows and 2 panels.
+//
+//go:noescape
+func gemmBF16_2x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_3x2 is gemmFunc for 3 rows and 2 panels.
+//
+//go:noescape
+func gemmBF16_3x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_4x2 is gemmFunc for 4 rows and 2 panels.
+//
+//go:noescape
+func gemmBF16_4x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_5x2 is gemmFunc for 5 rows and 2 panels.
+//
+//go:noescape
+func gemmBF16_5x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_6x2 is gemmFunc for 6 rows and 2 panels.
+//
+//go:noescape
+func gemmBF16_6x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_7x2 is gemmFunc for 7 rows and 2 panels.
+//
+//go:noescape
+func gemmBF16_7x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_8x2 is gemmFunc for 8 rows and 2 panels.
+//
+//go:noescape
+func gemmBF16_8x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_9x2 is gemmFunc for 9 rows and 2 panels.
+//
+//go:noescape
+func gemmBF16_9x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_10x2 is gemmFunc for 10 rows and 2 panels.
+//
+//go:noescape
+func gemmBF16_10x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_11x2 is gemmFunc for 11 rows and 2 panels.
+//
+//go:noescape
+func gemmBF16_11x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_12x2 is gemmFunc for 12 rows and 2 panels.
+//
+//go:noescape
+func gemmBF16_12x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_13x2 is gemmFunc for 13 rows and 2 panels.
+//
+//go:noescape
+func gemmBF16_13x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_14x2 is gemmFunc for 14 rows and 2 panels.
+//
+//go:noescape
+func gemmBF16_14x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_1x3 is gemmFunc for 1 rows and 3 panels.
+//
+//go:noescape
+func gemmBF16_1x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_2x3 is gemmFunc for 2 rows and 3 panels.
+//
+//go:noescape
+func gemmBF16_2x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_3x3 is gemmFunc for 3 rows and 3 panels.
+//
+//go:noescape
+func gemmBF16_3x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_4x3 is gemmFunc for 4 rows and 3 panels.
+//
+//go:noescape
+func gemmBF16_4x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_5x3 is gemmFunc for 5 rows and 3 panels.
+//
+//go:noescape
+func gemmBF16_5x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_6x3 is gemmFunc for 6 rows and 3 panels.
+//
+//go:noescape
+func gemmBF16_6x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_7x3 is gemmFunc for 7 rows and 3 panels.
+//
+//go:noescape
+func gemmBF16_7x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_8x3 is gemmFunc for 8 rows and 3 panels.
+//
+//go:noescape
+func gemmBF16_8x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// gemmBF16_9x3 is gemmFunc for 9 rows and 3 panels.
+//
+//go:noescape
+func gemmBF16_9x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+
+// narrowBF16 is narrowFunc.
+//
+//go:noescape
+func narrowBF16(dst *float32, low *float32, high *float32, n int)

@@ -15,14 +15,15 @@ const (
 // with a border of zeros on each side that padding and the tiles of Winograd's
 // algorithms reach into. Lanes beyond the last channel are zero.
 //
-// A planar layout has cells of one value: that is how images come.
+// A planar layout has cells of one value: that is how images come. In a bf16
+// layout cells hold 32 channels, two to a word, the even one in its lower half.
 type Layout struct {
 	Channels, H, W           int
 	Top, Left, Bottom, Right int // cells
-	Planar                   bool
+	Planar, BF16             bool
 }
 
-// cell is the values of a cell.
+// cell is the words of a cell.
 func (l *Layout) cell() int {
 	if l.Planar {
 		return 1
@@ -30,17 +31,25 @@ func (l *Layout) cell() int {
 	return Lanes
 }
 
+// channels is how many a cell holds.
+func (l *Layout) channels() int {
+	if l.BF16 {
+		return 2 * Lanes
+	}
+	return l.cell()
+}
+
 // Blocks is the number of planes.
-func (l *Layout) Blocks() int { return ceilDiv(l.Channels, l.cell()) }
+func (l *Layout) Blocks() int { return ceilDiv(l.Channels, l.channels()) }
 
 // pitch is the cells of a row, plane those of a plane.
 func (l *Layout) pitch() int { return l.Left + l.W + l.Right }
 func (l *Layout) plane() int { return (l.Top + l.H + l.Bottom) * l.pitch() }
 
-// Len is the values of one map.
+// Len is the words of one map.
 func (l *Layout) Len() int { return l.Blocks() * l.plane() * l.cell() }
 
-// at is the index of the first value of a cell; y and x may be in the border.
+// at is the index of the first word of a cell; y and x may be in the border.
 func (l *Layout) at(block, y, x int) int {
 	return (block*l.plane() + (y+l.Top)*l.pitch() + x + l.Left) * l.cell()
 }

@@ -54,6 +54,10 @@ type gateFunc func(dst, scale *float32, n int)
 // sumFunc writes the sum of n cells of src to the cell dst.
 type sumFunc func(dst, src *float32, n int)
 
+// narrowFunc rounds n cells of bf16 values, to nearest or even: the lower halves
+// of those at dst from the cells at low, the upper halves from those at high.
+type narrowFunc func(dst, low, high *float32, n int)
+
 // Variant is an implementation of the inner loops for one instruction set.
 // Variants differ in rounding (with and without fused multiply-add); each gives
 // the same bits however work is divided.
@@ -62,6 +66,8 @@ type Variant struct {
 	// gemm has, by panels less one and rows less one, the tiles that fit into
 	// registers.
 	gemm       [][]gemmFunc
+	gemmBF16   [][]gemmFunc // of the same shape, or nil: words are pairs of bf16
+	narrow     narrowFunc
 	transforms map[int]transforms // by m
 	addScaled  addScaledFunc
 	gate       gateFunc
@@ -80,6 +86,9 @@ var variants = append(vectorVariants(), &Variant{
 // Variants are the implementations that this machine can run, the fastest
 // first.
 func Variants() []*Variant { return append([]*Variant(nil), variants...) }
+
+// BF16 reports whether there are instructions for bfloat16.
+func (v *Variant) BF16() bool { return v.gemmBF16 != nil }
 
 // String is the name of the instruction set, or "go".
 func (v *Variant) String() string { return v.name }

@@ -11,7 +11,7 @@ import "golang.org/x/sys/cpu"
 func vectorVariants() []*Variant {
 	var v []*Variant
 	if cpu.X86.HasAVX512F {
-		v = append(v, &Variant{
+		w := &Variant{
 			name: "avx512",
 			gemm: [][]gemmFunc{
 				{gemmAVX512_1x1, gemmAVX512_2x1, gemmAVX512_3x1, gemmAVX512_4x1, gemmAVX512_5x1, gemmAVX512_6x1, gemmAVX512_7x1,
@@ -27,7 +27,19 @@ func vectorVariants() []*Variant {
 				5: {winogradInputAVX512_5, winogradOutputAVX512_5},
 			},
 			addScaled: addScaledAVX512, gate: gateAVX512, sum: sumAVX512,
-		})
+		}
+		if cpu.X86.HasAVX512BF16 {
+			w.gemmBF16 = [][]gemmFunc{
+				{gemmBF16_1x1, gemmBF16_2x1, gemmBF16_3x1, gemmBF16_4x1, gemmBF16_5x1, gemmBF16_6x1, gemmBF16_7x1,
+					gemmBF16_8x1, gemmBF16_9x1, gemmBF16_10x1, gemmBF16_11x1, gemmBF16_12x1, gemmBF16_13x1, gemmBF16_14x1},
+				{gemmBF16_1x2, gemmBF16_2x2, gemmBF16_3x2, gemmBF16_4x2, gemmBF16_5x2, gemmBF16_6x2, gemmBF16_7x2,
+					gemmBF16_8x2, gemmBF16_9x2, gemmBF16_10x2, gemmBF16_11x2, gemmBF16_12x2, gemmBF16_13x2, gemmBF16_14x2},
+				{gemmBF16_1x3, gemmBF16_2x3, gemmBF16_3x3, gemmBF16_4x3, gemmBF16_5x3, gemmBF16_6x3, gemmBF16_7x3,
+					gemmBF16_8x3, gemmBF16_9x3},
+			}
+			w.narrow = narrowBF16
+		}
+		v = append(v, w)
 	}
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
 		v = append(v, &Variant{

@@ -14,9 +14,10 @@ const gemmSignature = "func(a *float32, aStride, aNext int, offsets *int, segmen
 // half is how many rows of a are addressed from one pointer.
 const half = 7
 
-// gemm writes the micro-kernel for a number of rows and panels.
-func gemm(a isa, rows, panels int) {
-	name := fmt.Sprintf("gemm%s_%dx%d", a.name, rows, panels)
+// gemm writes the micro-kernel for a number of rows and panels. For bf16, what
+// stands for a multiply-add here becomes VDPBF16PS afterwards: see bf16.go.
+func gemm(a isa, element string, rows, panels int) {
+	name := fmt.Sprintf("gemm%s_%dx%d", element, rows, panels)
 	TEXT(name, NOSPLIT, gemmSignature)
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s is gemmFunc for %d rows and %d panels.", name, rows, panels))

@@ -3,6 +3,9 @@
 package main
 
 import (
+	"flag"
+	"log"
+
 	. "github.com/mmcloughlin/avo/build"
 
 	"repvgg/internal/cpu/winograd"
@@ -13,7 +16,7 @@ func main() {
 	for _, a := range []isa{avx512, avx2} {
 		for panels, most := range a.maxRows {
 			for rows := 1; rows <= most; rows++ {
-				gemm(a, rows, panels+1)
+				gemm(a, a.name, rows, panels+1)
 			}
 		}
 		for _, m := range winograd.Outputs() {
@@ -25,5 +28,14 @@ func main() {
 		gate(a)
 		sum(a)
 	}
+	for panels, most := range avx512.maxRows {
+		for rows := 1; rows <= most; rows++ {
+			gemm(avx512, bf16Kernels, rows, panels+1)
+		}
+	}
+	narrow()
 	Generate()
+	if err := encodeBF16(flag.Lookup("out").Value.String()); err != nil {
+		log.Fatal(err)
+	}
 }
