@@ -9,8 +9,9 @@ import (
 // What stands in place of the m of Winograd's F(m, 3) for sums as the definition
 // has them, of float32 or of bfloat16 products.
 const (
-	direct     = 0
-	directBF16 = -1
+	direct       = 0
+	directBF16   = -1
+	winogradBF16 = -2 // F(2, 3) with bfloat16 products
 )
 
 // A model of what the algorithms cost, in cycles of one core per image; its
@@ -34,12 +35,16 @@ func cost(s kernel.ConvShape, m, h, w, images int) (cycles float64, bytes int64)
 	out := float64(ceilDiv(s.Out, kernel.Lanes) * kernel.Lanes)
 	products, tiles := float64(9), float64(h*w)
 	rate, size := productsPerCycle, 4.0
-	switch m {
-	case direct:
-	case directBF16:
+	if m < direct {
 		rate, size = 2*productsPerCycle, 2
+	}
+	if m == directBF16 {
 		cycles = narrowCycles * float64(s.Stride*s.Stride) * tiles * float64(s.In) / kernel.Lanes
-	default:
+	}
+	if m == winogradBF16 {
+		m = 2
+	}
+	if m > direct {
 		n := m + winograd.Taps - 1
 		products, tiles = float64(n*n), float64(ceilDiv(h, m)*ceilDiv(w, m))
 		blocks := float64(ceilDiv(s.In, kernel.Lanes)+ceilDiv(s.Out, kernel.Lanes)) / 2
@@ -62,7 +67,7 @@ func choose(p *model.Plan, opts Options) []int {
 	}
 	candidates := append([]int{direct}, winograd.Outputs()...)
 	if opts.Precision == BF16 {
-		candidates = append([]int{direct, directBF16}, winograd.Outputs()...)
+		candidates = append([]int{direct, directBF16, winogradBF16}, winograd.Outputs()...)
 	}
 	for {
 		chosen, total := chooseFrom(candidates, p, opts)
@@ -88,7 +93,7 @@ func chooseFrom(candidates []int, p *model.Plan, opts Options) (chosen []int, to
 		best, least, size := direct, 0.0, int64(0)
 		for _, m := range candidates {
 			s := conv3x3(b)
-			if m > direct && !kernel.CanWinograd(s) || m == directBF16 && i == 0 {
+			if m != direct && m != directBF16 && !kernel.CanWinograd(s) || m < direct && i == 0 {
 				continue
 			}
 			if c, bytes := cost(s, m, h, w, images); m == direct || c < least {

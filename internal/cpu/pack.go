@@ -140,7 +140,13 @@ func (p *packer) main(l *layer, algorithm int, weight, bias []float32) error {
 		l.conv3x3, l.bf16 = c, true
 		return err
 	}
-	c, err := p.variant.NewWinograd(shape, algorithm, bias)
+	var c *kernel.Winograd
+	var err error
+	if algorithm == winogradBF16 {
+		c, err = p.variant.NewBF16Winograd(shape, bias)
+	} else {
+		c, err = p.variant.NewWinograd(shape, algorithm, bias)
+	}
 	if err != nil {
 		return err
 	}

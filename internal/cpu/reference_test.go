@@ -3,7 +3,10 @@ package cpu
 import (
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"strings"
+	"sync"
+	"testing"
 
 	"repvgg/internal/cpu/kernel"
 	"repvgg/internal/model"
@@ -72,32 +75,29 @@ func (r reference) image(x []float64, h, w int) []float64 {
 		return x
 	}
 	pooled := channelMeans(x, r.plan.Head.Features)
-	out, _ := kernel.RefLinear(pooled, r.get(model.HeadWeight), r.get(model.HeadBias))
-	return out
+	return r.linear(model.HeadWeight, model.HeadBias, pooled)
 }
 
 func (r reference) block(b *model.Block, x []float64, h, w int) []float64 {
-	three := kernel.ConvShape{In: b.In, Out: b.Out, Kernel: 3, Stride: b.Stride, Pad: b.Dilation, Dilation: b.Dilation, Groups: b.Groups}
-	one := kernel.ConvShape{In: b.In, Out: b.Out, Kernel: 1, Stride: b.Stride, Dilation: 1, Groups: b.Groups}
 	var y []float64
 	if r.plan.Form == model.Deploy {
 		weight, bias := b.Fused()
-		y, _ = kernel.RefConv(three, r.get(weight), r.get(bias), x, h, w)
+		y = refConv(conv3x3(b), r.values[weight], r.get(bias), x, h, w)
 	} else {
-		y, _ = kernel.RefConv(three, r.get(b.Conv3x3().Weight), nil, x, h, w)
+		y = refConv(conv3x3(b), r.values[b.Conv3x3().Weight], nil, x, h, w)
 		y = r.norm(b, b.Conv3x3(), y)
-		z, _ := kernel.RefConv(one, r.get(b.Conv1x1().Weight), nil, x, h, w)
+		z := refConv(conv1x1(b), r.values[b.Conv1x1().Weight], nil, x, h, w)
 		add(y, r.norm(b, b.Conv1x1(), z))
 		if b.Identity {
 			add(y, r.norm(b, b.IdentityNorm(), x))
 		}
 	}
 	if se := b.SETensors(); len(se) > 0 {
-		s, _ := kernel.RefLinear(channelMeans(y, b.Out), r.get(se[0].Name), r.get(se[1].Name))
+		s := r.linear(se[0].Name, se[1].Name, channelMeans(y, b.Out))
 		for i := range s {
 			s[i] = kernel.RefReLU(s[i])
 		}
-		gates, _ := kernel.RefLinear(s, r.get(se[2].Name), r.get(se[3].Name))
+		gates := r.linear(se[2].Name, se[3].Name, s)
 		pixels := len(y) / b.Out
 		for i := range y {
 			y[i] *= kernel.RefSigmoid(gates[i/pixels])
@@ -107,6 +107,68 @@ func (r reference) block(b *model.Block, x []float64, h, w int) []float64 {
 		y[i] = kernel.RefReLU(y[i])
 	}
 	return y
+}
+
+func (r reference) linear(weight, bias string, x []float64) []float64 {
+	b := r.get(bias)
+	return refConv(kernel.ConvShape{In: len(x), Out: len(b), Kernel: 1, Stride: 1, Dilation: 1, Groups: 1}, r.values[weight], b, x, 1, 1)
+}
+
+// refConv is kernel.RefConv, quick enough for whole networks: what each output
+// pixel sees is copied out once, and processors share the output channels.
+func refConv(s kernel.ConvShape, weight []float32, bias, x []float64, h, w int) []float64 {
+	oh, ow := s.OutSize(h, w)
+	pixels, ins, outs := oh*ow, s.In/s.Groups, s.Out/s.Groups
+	depth := ins * s.Kernel * s.Kernel
+	out := make([]float64, s.Out*pixels)
+	seen := make([]float64, pixels*depth)
+	for g := range s.Groups {
+		for p := range pixels {
+			row := seen[p*depth:][:depth]
+			for k := range row {
+				c, i, j := k/(s.Kernel*s.Kernel), k/s.Kernel%s.Kernel, k%s.Kernel
+				y, z := p/ow*s.Stride-s.Pad+i*s.Dilation, p%ow*s.Stride-s.Pad+j*s.Dilation
+				row[k] = 0
+				if y >= 0 && y < h && z >= 0 && z < w {
+					row[k] = x[((g*ins+c)*h+y)*w+z]
+				}
+			}
+		}
+		var all sync.WaitGroup
+		workers := runtime.GOMAXPROCS(0)
+		for worker := range workers {
+			all.Go(func() {
+				for o := g*outs + worker; o < (g+1)*outs; o += workers {
+					taps, shift := widen(weight[o*depth:][:depth]), 0.0
+					if bias != nil {
+						shift = bias[o]
+					}
+					for p := range pixels {
+						out[o*pixels+p] = shift + dot(taps, seen[p*depth:][:depth])
+					}
+				}
+			})
+		}
+		all.Wait()
+	}
+	return out
+}
+
+// dot has four sums, for the processor to work on at the same time.
+func dot(a, b []float64) float64 {
+	var s0, s1, s2, s3 float64
+	b = b[:len(a)]
+	i := 0
+	for ; i+4 <= len(a); i += 4 {
+		s0 += a[i] * b[i]
+		s1 += a[i+1] * b[i+1]
+		s2 += a[i+2] * b[i+2]
+		s3 += a[i+3] * b[i+3]
+	}
+	for ; i < len(a); i++ {
+		s0 += a[i] * b[i]
+	}
+	return s0 + s1 + (s2 + s3)
 }
 
 func (r reference) norm(b *model.Block, names model.ConvBN, x []float64) []float64 {
@@ -141,4 +203,37 @@ func widen(x []float32) []float64 {
 		wide[i] = float64(v)
 	}
 	return wide
+}
+
+// The quick reference is the definition.
+func TestReference(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, s := range []kernel.ConvShape{
+		{In: 3, Out: 5, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1},
+		{In: 12, Out: 8, Kernel: 3, Stride: 1, Pad: 2, Dilation: 2, Groups: 4},
+		{In: 7, Out: 3, Kernel: 1, Stride: 1, Dilation: 1, Groups: 1},
+	} {
+		const h, w = 5, 9
+		weight, x, bias := make([]float32, s.WeightLen()), make([]float64, s.In*h*w), make([]float64, s.Out)
+		for i := range weight {
+			weight[i] = float32(rng.NormFloat64())
+		}
+		for _, v := range [][]float64{x, bias} {
+			for i := range v {
+				v[i] = rng.NormFloat64()
+			}
+		}
+		for _, bias := range [][]float64{nil, bias} {
+			got := refConv(s, weight, bias, x, h, w)
+			want, magnitude := kernel.RefConv(s, widen(weight), bias, x, h, w)
+			if len(got) != len(want) {
+				t.Fatalf("%+v: %d values, want %d", s, len(got), len(want))
+			}
+			for i := range want {
+				if math.Abs(got[i]-want[i]) > 1e-14*magnitude[i] {
+					t.Errorf("%+v: output %d is %v, want %v", s, i, got[i], want[i])
+				}
+			}
+		}
+	}
 }

@@ -15792,6 +15792,90 @@ product:
 	VZEROUPPER
 	RET
 
+// func winogradInputBF16_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+// Requires: AVX, AVX512F, SSE
+TEXT ·winogradInputBF16_2(SB), NOSPLIT, $16-80
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 8(SP)
+	LDMXCSR 8(SP)
+	MOVQ    srcRow+8(FP), AX
+	LEAQ    (AX)(AX*2), CX
+	MOVQ    dstProduct+40(FP), DX
+	LEAQ    (DX)(DX*2), BX
+
+tile:
+	MOVQ src+0(FP), SI
+	MOVQ dst+32(FP), DI
+	MOVQ blocks+64(FP), R8
+
+block:
+	MOVQ scratch+56(FP), R9
+	LEAQ (SI), R10
+	MOVQ $0x00000004, R11
+
+column0:
+	VMOVUPS (R10), Z0
+	VMOVUPS (R10)(AX*1), Z1
+	VMOVUPS (R10)(AX*2), Z2
+	VMOVUPS (R10)(CX*1), Z3
+	VSUBPS  Z0, Z2, Z0
+	VADDPS  Z1, Z2, Z4
+	VSUBPS  Z1, Z2, Z2
+	VSUBPS  Z1, Z3, Z1
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z4, 256(R9)
+	VMOVUPS Z2, 512(R9)
+	VMOVUPS Z1, 768(R9)
+	ADDQ    $0x00000040, R10
+	ADDQ    $0x00000040, R9
+	DECQ    R11
+	JNZ     column0
+	MOVQ    scratch+56(FP), R9
+	LEAQ    (DI), R10
+	MOVQ    $0x00000004, R11
+
+row0:
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VSUBPS  Z0, Z2, Z0
+	VADDPS  Z1, Z2, Z4
+	VSUBPS  Z1, Z2, Z2
+	VSUBPS  Z1, Z3, Z1
+	// VCVTNEPS2BF16 Z0, Y0
+	BYTE $0x62; BYTE $0xf2; BYTE $0x7e; BYTE $0x48; BYTE $0x72; BYTE $0xc0
+	VMOVUPS Y0, (R10)
+	// VCVTNEPS2BF16 Z4, Y0
+	BYTE $0x62; BYTE $0xf2; BYTE $0x7e; BYTE $0x48; BYTE $0x72; BYTE $0xc4
+	VMOVUPS Y0, (R10)(DX*1)
+	// VCVTNEPS2BF16 Z2, Y0
+	BYTE $0x62; BYTE $0xf2; BYTE $0x7e; BYTE $0x48; BYTE $0x72; BYTE $0xc2
+	VMOVUPS Y0, (R10)(DX*2)
+	// VCVTNEPS2BF16 Z1, Y0
+	BYTE $0x62; BYTE $0xf2; BYTE $0x7e; BYTE $0x48; BYTE $0x72; BYTE $0xc1
+	VMOVUPS Y0, (R10)(BX*1)
+	LEAQ    (R10)(DX*4), R10
+	ADDQ    $0x00000100, R9
+	DECQ    R11
+	JNZ     row0
+	MOVQ    srcBlock+16(FP), R9
+	ADDQ    R9, SI
+	ADDQ    $0x00000020, DI
+	DECQ    R8
+	JNZ     block
+	MOVQ    srcTile+24(FP), SI
+	ADDQ    SI, src+0(FP)
+	MOVQ    dstTile+48(FP), SI
+	ADDQ    SI, dst+32(FP)
+	DECQ    tiles+72(FP)
+	JNZ     tile
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
 // func narrowBF16(dst *float32, low *float32, high *float32, n int)
 // Requires: AVX, AVX512F
 TEXT ·narrowBF16(SB), NOSPLIT, $0-32

@@ -494,6 +494,11 @@ func gemmBF16_8x3(a *float32, aStride int, aNext int, offsets *int, segments int
 //go:noescape
 func gemmBF16_9x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
 
+// winogradInputBF16_2 is inputFunc for F(2, 3).
+//
+//go:noescape
+func winogradInputBF16_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+
 // narrowBF16 is narrowFunc.
 //
 //go:noescape

@@ -65,9 +65,12 @@ type Variant struct {
 	name string
 	// gemm has, by panels less one and rows less one, the tiles that fit into
 	// registers.
-	gemm       [][]gemmFunc
-	gemmBF16   [][]gemmFunc // of the same shape, or nil: words are pairs of bf16
-	narrow     narrowFunc
+	gemm     [][]gemmFunc
+	gemmBF16 [][]gemmFunc // of the same shape, or nil: words are pairs of bf16
+	narrow   narrowFunc
+	// inputBF16 is the input transform of F(2, 3) with bf16 results, 32 bytes for
+	// 16 channels.
+	inputBF16  inputFunc
 	transforms map[int]transforms // by m
 	addScaled  addScaledFunc
 	gate       gateFunc

@@ -5,6 +5,7 @@ package kernel
 import "golang.org/x/sys/cpu"
 
 //go:generate sh -c "cd _gen && go run . -pkg kernel -out ../kernel_amd64.s -stubs ../kernel_stubs_amd64.go"
+//go:generate sh -c "cd _gen && go run . -amx -pkg kernel -out ../kernel_amx_amd64.s -stubs ../kernel_amx_stubs_amd64.go"
 
 // vectorVariants are those that the processor and the operating system support.
 // GODEBUG=cpu.avx512f=off and cpu.avx2=off leave them out.
@@ -37,7 +38,7 @@ func vectorVariants() []*Variant {
 				{gemmBF16_1x3, gemmBF16_2x3, gemmBF16_3x3, gemmBF16_4x3, gemmBF16_5x3, gemmBF16_6x3, gemmBF16_7x3,
 					gemmBF16_8x3, gemmBF16_9x3},
 			}
-			w.narrow = narrowBF16
+			w.narrow, w.inputBF16 = narrowBF16, winogradInputBF16_2
 		}
 		v = append(v, w)
 	}

@@ -14,9 +14,12 @@ type Winograd struct {
 	variant *Variant
 	f       *winograd.Matrices
 	t       transforms
+	gemm    [][]gemmFunc
+	bf16    bool
+	words   int // of 16 channels of a tile's input or of the weights
 	runs    []run
 	// weights holds for each product, for each panel of 16 output channels, for
-	// each of its input channels 16 weights.
+	// each of its input channels 16 weights; for bf16, for each pair of channels.
 	weights []float32
 	product int // values of one product's weights
 	bias    []float32
@@ -30,6 +33,20 @@ func CanWinograd(s ConvShape) bool {
 // NewWinograd prepares a convolution by F(m, 3). Its weights are then set panel
 // by panel, by Pack, at the same time if wanted. bias is as for NewConv.
 func (v *Variant) NewWinograd(s ConvShape, m int, bias []float32) (*Winograd, error) {
+	return v.newWinograd(s, m, bias, false)
+}
+
+// NewBF16Winograd is NewWinograd for F(2, 3) whose transformed inputs and weights
+// are rounded to bfloat16; sums, transforms and maps are float32. The variant
+// must have BF16. Larger tiles would be too inexact.
+func (v *Variant) NewBF16Winograd(s ConvShape, bias []float32) (*Winograd, error) {
+	if !v.BF16() {
+		return nil, fmt.Errorf("convolution %+v: no bf16 instructions in %v", s, v)
+	}
+	return v.newWinograd(s, 2, bias, true)
+}
+
+func (v *Variant) newWinograd(s ConvShape, m int, bias []float32, bf16 bool) (*Winograd, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
@@ -37,9 +54,12 @@ func (v *Variant) NewWinograd(s ConvShape, m int, bias []float32) (*Winograd, er
 	if !ok || !CanWinograd(s) {
 		return nil, fmt.Errorf("convolution %+v: not for F(%d, %d)", s, m, winograd.Taps)
 	}
-	c := &Winograd{ConvShape: s, variant: v, f: winograd.New(m), t: t, runs: s.runs(Lanes), bias: s.biases(bias)}
+	c := &Winograd{ConvShape: s, variant: v, f: winograd.New(m), t: t, gemm: v.gemm, bf16: bf16, words: Lanes, runs: s.runs(Lanes), bias: s.biases(bias)}
+	if bf16 {
+		c.gemm, c.t.input, c.words = v.gemmBF16, v.inputBF16, Lanes/2
+	}
 	last := c.runs[len(c.runs)-1]
-	c.product = (last.at + (last.panel1-last.panel0)*last.blocks) * Lanes * Lanes
+	c.product = (last.at + (last.panel1-last.panel0)*last.blocks) * c.words * Lanes
 	c.weights = AlignedFloats(c.f.N * c.f.N * c.product)
 	return c, nil
 }
@@ -60,7 +80,7 @@ func (c *Winograd) Pack(panel int, weight []float32) {
 			break
 		}
 	}
-	at := (r.at + (panel-r.panel0)*r.blocks) * Lanes * Lanes
+	at := (r.at + (panel-r.panel0)*r.blocks) * c.words * Lanes
 	var g [winograd.Taps * winograd.Taps][Lanes]float64
 	half := make([][Lanes]float64, n*winograd.Taps)
 	for i := range r.blocks * Lanes {
@@ -87,6 +107,13 @@ func (c *Winograd) Pack(panel int, weight []float32) {
 		for p := range n {
 			h := half[p*winograd.Taps:][:winograd.Taps]
 			for q, row := range c.f.G {
+				if c.bf16 {
+					dst := c.weights[(p*n+q)*c.product+at+i/2*Lanes:][:Lanes]
+					for l := range dst {
+						setHalf(&dst[l], i%2, float32(row[0]*h[0][l]+row[1]*h[1][l]+row[2]*h[2][l]))
+					}
+					continue
+				}
 				dst := c.weights[(p*n+q)*c.product+at+i*Lanes:][:Lanes]
 				for l := range dst {
 					dst[l] = float32(row[0]*h[0][l] + row[1]*h[1][l] + row[2]*h[2][l])
@@ -132,7 +159,13 @@ func (c *Winograd) Run(dst, src *Maps, n, share, shares int, ep Epilogue, scratc
 }
 
 // Algorithm names how the sums are made.
-func (c *Winograd) Algorithm() string { return fmt.Sprintf("winograd F(%dx%d)", c.f.M, c.f.M) }
+func (c *Winograd) Algorithm() string {
+	name := fmt.Sprintf("winograd F(%dx%d)", c.f.M, c.f.M)
+	if c.bf16 {
+		name += " bf16"
+	}
+	return name
+}
 
 // tiles calls f for neighbouring tiles: a stretch of the row y of an image from
 // x, in tiles; i is the first one's place in the chunk.
@@ -148,12 +181,12 @@ func (c *Winograd) tiles(m *Maps, tile0, tile1 int, f func(image, y, x, i, n int
 
 // spread is a stride for n values that does not map products to the same lines
 // of the cache.
-func spread(n int) int { return (n/Lanes | 1) * Lanes }
+func spread(n int) int { return (ceilDiv(n, Lanes) | 1) * Lanes }
 
 // chunk computes panels [p0, p1) of tiles [tile0, tile1).
 func (c *Winograd) chunk(dst, src *Maps, tile0, tile1, p0, p1 int, ep Epilogue, scratch *Scratch) {
 	n, count := c.f.N*c.f.N, tile1-tile0
-	depth, width := src.Blocks()*Lanes, (p1-p0)*Lanes
+	depth, width := src.Blocks()*c.words, (p1-p0)*Lanes
 	input, result := spread(count*depth), spread(count*width)
 	inputs, products := grow(&scratch.inputs, n*input), grow(&scratch.products, n*result)
 	grow(&scratch.tile, n*Lanes)
@@ -161,7 +194,7 @@ func (c *Winograd) chunk(dst, src *Maps, tile0, tile1, p0, p1 int, ep Epilogue, 
 	for q := range n {
 		for _, r := range c.runs {
 			if from, to := max(r.panel0, p0), min(r.panel1, p1); from < to {
-				c.multiply(products[q*result:], inputs[q*input+r.block0*Lanes:], r, from, to, q, count, depth, width, p0, scratch)
+				c.multiply(products[q*result:], inputs[q*input+r.block0*c.words:], r, from, to, q, count, depth, width, p0, scratch)
 			}
 		}
 	}
@@ -171,7 +204,7 @@ func (c *Winograd) chunk(dst, src *Maps, tile0, tile1, p0, p1 int, ep Epilogue, 
 // transformInput writes the inputs of each product of the tiles, a row of all
 // channels for each tile.
 func (c *Winograd) transformInput(src *Maps, tile0, tile1 int, inputs []float32, product int, scratch *Scratch) {
-	m, depth := c.f.M, src.Blocks()*Lanes
+	m, depth := c.f.M, src.Blocks()*c.words
 	c.tiles(src, tile0, tile1, func(image, y, x, i, n int) {
 		c.t.input(src.pointer(image, 0, y*m-1, x*m-1), src.pitch()*cellBytes, src.plane()*cellBytes, m*cellBytes,
 			&inputs[i*depth], product*floatBytes, depth*floatBytes, &scratch.tile[0], src.Blocks(), n)
@@ -181,17 +214,17 @@ func (c *Winograd) transformInput(src *Maps, tile0, tile1 int, inputs []float32,
 // multiply computes product q for panels [from, to) of a run: count rows of
 // results, of which the first panel is p0.
 func (c *Winograd) multiply(results, inputs []float32, r run, from, to, q, count, depth, width, p0 int, scratch *Scratch) {
-	length := r.blocks * Lanes
+	length := r.blocks * c.words
 	panels := c.variant.panels(count, to-from)
 	for p := from; p < to; p += panels {
 		panels := min(panels, to-p)
-		at := q*c.product + (r.at+(p-r.panel0)*r.blocks)*Lanes*Lanes
+		at := q*c.product + (r.at+(p-r.panel0)*r.blocks)*c.words*Lanes
 		// What follows is the next panels' weights, or the next product's.
 		weights, ahead := &c.weights[at], &c.weights[min(at+panels*length*Lanes, len(c.weights)-1)]
 		t := c.variant.tile(count, panels)
 		gemm := func(rows, first, blocks int) {
 			if blocks > 0 {
-				c.variant.gemm[panels-1][rows-1](&inputs[first*depth], depth*floatBytes, rows*depth*floatBytes, &scratch.zero, 1, length,
+				c.gemm[panels-1][rows-1](&inputs[first*depth], depth*floatBytes, rows*depth*floatBytes, &scratch.zero, 1, length,
 					weights, length*cellBytes, ahead, &results[first*width+(p-p0)*Lanes], width*floatBytes, cellBytes, rows*width*floatBytes, nil, 0, 0, blocks)
 			}
 		}

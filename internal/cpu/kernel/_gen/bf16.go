@@ -43,6 +43,13 @@ func narrow() {
 	RET()
 }
 
+// rounded is a vector as bf16 values, half as wide.
+func rounded(v reg.VecVirtual) reg.Register {
+	y := ZMM()
+	VSQRTPS(v, y) // stands for VCVTNEPS2BF16
+	return y.AsY()
+}
+
 // replaced are the instructions that stand for others: opcode and prefix.
 var replaced = map[string]struct {
 	name           string
@@ -50,11 +57,12 @@ var replaced = map[string]struct {
 }{
 	"VFMADD231PS": {"VDPBF16PS", 0x52, 2},
 	"VUNPCKLPS":   {"VCVTNE2PS2BF16", 0x72, 3},
+	"VSQRTPS":     {"VCVTNEPS2BF16", 0x72, 2}, // of two operands
 }
 
 var (
 	function = regexp.MustCompile(`^TEXT ·(\w+)\(`)
-	threeZ   = regexp.MustCompile(`^\t(\w+) +Z(\d+), Z(\d+), Z(\d+)$`)
+	vectors  = regexp.MustCompile(`^\t(\w+) +Z(\d+), Z(\d+)(?:, Z(\d+))?$`)
 )
 
 // encodeBF16 replaces the stand-ins in a generated file.
@@ -69,11 +77,15 @@ func encodeBF16(path string) error {
 		if f := function.FindStringSubmatch(line); f != nil {
 			inside = strings.Contains(f[1], bf16Kernels)
 		}
-		m := threeZ.FindStringSubmatch(line)
+		m := vectors.FindStringSubmatch(line)
 		if !inside || m == nil {
 			continue
 		}
-		if r, ok := replaced[m[1]]; ok {
+		r, ok := replaced[m[1]]
+		switch {
+		case ok && m[4] == "":
+			lines[i] = fmt.Sprintf("\t// %s Z%s, Y%s\n\t%s", r.name, m[2], m[3], evex(r.opcode, r.prefix, number(m[3]), 0, number(m[2])))
+		case ok:
 			lines[i] = fmt.Sprintf("\t// %s Z%s, Z%s, Z%s\n\t%s", r.name, m[2], m[3], m[4], evex(r.opcode, r.prefix, number(m[4]), number(m[3]), number(m[2])))
 		}
 	}

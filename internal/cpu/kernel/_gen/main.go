@@ -12,7 +12,14 @@ import (
 )
 
 func main() {
+	amx := flag.Bool("amx", false, "write what is for AMX")
+	flag.Parse()
 	ConstraintExpr("amd64,!noasm")
+	if *amx {
+		amxKernels()
+		Generate()
+		return
+	}
 	for _, a := range []isa{avx512, avx2} {
 		for panels, most := range a.maxRows {
 			for rows := 1; rows <= most; rows++ {
@@ -21,7 +28,7 @@ func main() {
 		}
 		for _, m := range winograd.Outputs() {
 			f := winograd.New(m)
-			inputTransform(a, f)
+			inputTransform(a, a.name, f)
 			outputTransform(a, f)
 		}
 		addScaled(a)
@@ -33,6 +40,7 @@ func main() {
 			gemm(avx512, bf16Kernels, rows, panels+1)
 		}
 	}
+	inputTransform(avx512, bf16Kernels, winograd.New(2))
 	narrow()
 	Generate()
 	if err := encodeBF16(flag.Lookup("out").Value.String()); err != nil {

@@ -245,12 +245,16 @@ func mirrored(a, b []float64) bool {
 	return !equal
 }
 
-// inputTransform writes BT d B for tiles of an input.
-func inputTransform(a isa, f *winograd.Matrices) {
-	name := fmt.Sprintf("winogradInput%s_%d", a.name, f.M)
+// inputTransform writes BT d B for tiles of an input, in element's type.
+func inputTransform(a isa, element string, f *winograd.Matrices) {
+	name := fmt.Sprintf("winogradInput%s_%d", element, f.M)
 	TEXT(name, NOSPLIT, inputSignature)
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s is inputFunc for F(%d, 3).", name, f.M))
+	out := cell
+	if element == bf16Kernels {
+		out = cell / 2
+	}
 	restore := flushDenormals()
 	c := prepare(a, name+"_factors", func(c *arithmetic) { c.rowPairs(f.BT, make([]reg.VecVirtual, f.N)) })
 	load := func(name string) reg.GPVirtual { return Load(Param(name), GP64()).(reg.GPVirtual) }
@@ -289,7 +293,12 @@ func inputTransform(a isa, f *winograd.Matrices) {
 			VMOVUPS(Mem{Base: scratch, Disp: i * a.bytes()}, x[i])
 		}
 		for i, v := range c.rowPairs(f.BT, x) {
-			VMOVUPS(v, dstProduct.at(to, i, 0))
+			to := dstProduct.at(to, i, 0)
+			if element == bf16Kernels {
+				VMOVUPS(rounded(v), to)
+			} else {
+				VMOVUPS(v, to)
+			}
 		}
 		skip(dstProduct, f.N, to)
 		ADDQ(U32(f.N*a.bytes()), scratch)
@@ -297,7 +306,7 @@ func inputTransform(a isa, f *winograd.Matrices) {
 		JNZ(LabelRef(row))
 	}
 	ADDQ(load("srcBlock"), src)
-	ADDQ(U32(cell), dst)
+	ADDQ(U32(out), dst)
 	DECQ(blocks)
 	JNZ(LabelRef("block"))
 

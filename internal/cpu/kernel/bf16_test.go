@@ -1,0 +1,165 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// bf16Variant is the variant with bf16 instructions.
+func bf16Variant(t *testing.T) *Variant {
+	for _, v := range Variants() {
+		if v.BF16() {
+			return v
+		}
+	}
+	t.Skip("no variant has bf16 instructions on this machine")
+	return nil
+}
+
+// roundBF16 rounds to 8 significant bits by arithmetic rather than by bits.
+func roundBF16(v float64) float64 {
+	if v == 0 {
+		return v
+	}
+	_, exp := math.Frexp(v)
+	unit := math.Ldexp(1, exp-8)
+	return math.RoundToEven(v/unit) * unit
+}
+
+func TestBF16Rounds(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 5))
+	for _, v := range []float32{0, 1, -1, 1.00390625, 1.01171875, 3.4e38, float32(math.Inf(1)), -float32(math.Inf(1))} {
+		checkRound(t, v)
+	}
+	for range 10000 {
+		checkRound(t, float32(rng.NormFloat64()*math.Exp(20*rng.NormFloat64())))
+	}
+	if v := bf16(float32(math.NaN())); !math.IsNaN(float64(math.Float32frombits(uint32(v) << 16))) {
+		t.Errorf("NaN becomes %#x", v)
+	}
+}
+
+func checkRound(t *testing.T, v float32) {
+	t.Helper()
+	got, want := math.Float32frombits(uint32(bf16(v))<<16), float32(roundBF16(float64(v)))
+	if got != want && !math.IsInf(float64(v), 0) && math.Abs(float64(v)) > 1e-37 || math.IsInf(float64(v), 0) && got != v {
+		t.Errorf("bf16(%v) is %v, want %v", v, got, want)
+	}
+}
+
+// narrowed are src as bf16 maps with a border, and the values they hold.
+func narrowed(v *Variant, src *Maps, n int, values []float64) (*Maps, []float64) {
+	l := src.Layout
+	l.BF16 = true
+	dst := &Maps{l, AlignedFloats(n * l.Len())}
+	for i := range n {
+		for b := range dst.Blocks() {
+			v.Narrow(dst, src, i, b, 0, src.H)
+		}
+	}
+	rounded := make([]float64, len(values))
+	for i, x := range values {
+		rounded[i] = roundBF16(x)
+	}
+	return dst, rounded
+}
+
+var bf16Shapes = []ConvShape{
+	{In: 32, Out: 48, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1},
+	{In: 48, Out: 32, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1},
+	{In: 7, Out: 5, Kernel: 3, Stride: 1, Pad: 2, Dilation: 2, Groups: 1},
+	{In: 80, Out: 80, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 2},
+	{In: 24, Out: 24, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 24},
+	{In: 65, Out: 33, Kernel: 1, Stride: 1, Dilation: 1, Groups: 1},
+}
+
+func TestBF16Conv(t *testing.T) {
+	v := bf16Variant(t)
+	for i, s := range bf16Shapes {
+		for _, size := range [][2]int{{1, 1}, {2, 5}, {7, 7}, {14, 29}, {3, 61}} {
+			t.Run(fmt.Sprintf("%d/%v", i, size), func(t *testing.T) {
+				const n = 2
+				h, w := size[0], size[1]
+				oh, ow := s.OutSize(h, w)
+				rng := rand.New(rand.NewPCG(uint64(i), 6))
+				weight, weight64 := floats(rng, s.WeightLen(), 1)
+				bias, bias64 := floats(rng, s.Out, 1)
+				c, err := v.NewBF16Conv(s, weight, bias)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for k, x := range weight64 {
+					weight64[k] = roundBF16(x)
+				}
+				wide, values := randomMaps(rng, layout(s.In, h, w, c.Border), n)
+				src, values := narrowed(v, wide, n, values)
+				dst, all := guarded(layout(s.Out, oh, ow, nil), n)
+				want, magnitude := reference(s, weight64, bias64, values, n, h, w, true)
+				var scratch Scratch
+				for share := range 3 {
+					c.Run(dst, src, n, share, 3, Epilogue{ReLU: true}, &scratch)
+				}
+				checkMaps(t, dst, all, want, magnitude, n, directTolerance)
+			})
+		}
+	}
+}
+
+// bf16WinogradTolerance bounds the error of F(2, 3) with bf16 products relative
+// to the largest sum of absolute products: both factors are rounded to 8 bits.
+const bf16WinogradTolerance = 4e-3
+
+func TestBF16Winograd(t *testing.T) {
+	v := bf16Variant(t)
+	for i, s := range []ConvShape{{In: 32, Out: 48, Groups: 1}, {In: 48, Out: 80, Groups: 1}, {In: 5, Out: 7, Groups: 1}, {In: 80, Out: 80, Groups: 2}} {
+		s.Kernel, s.Stride, s.Pad, s.Dilation = 3, 1, 1, 1
+		for _, size := range [][2]int{{1, 1}, {2, 5}, {14, 14}, {11, 29}} {
+			t.Run(fmt.Sprintf("%d/%v", i, size), func(t *testing.T) {
+				const n = 2
+				h, w := size[0], size[1]
+				rng := rand.New(rand.NewPCG(uint64(i), 7))
+				weight, weight64 := floats(rng, s.WeightLen(), 1)
+				bias, bias64 := floats(rng, s.Out, 1)
+				c, err := v.NewBF16Winograd(s, bias)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for p := range c.Panels() {
+					c.Pack(p, weight)
+				}
+				src, values := randomMaps(rng, layout(s.In, h, w, c.Border), n)
+				dst, all := guarded(layout(s.Out, h, w, nil), n)
+				want, magnitude := reference(s, weight64, bias64, values, n, h, w, false)
+				largest := 0.0
+				for _, m := range magnitude {
+					largest = max(largest, m)
+				}
+				for k := range magnitude {
+					magnitude[k] = largest
+				}
+				var scratch Scratch
+				for share := range 3 {
+					c.Run(dst, src, n, share, 3, Epilogue{}, &scratch)
+				}
+				checkMaps(t, dst, all, want, magnitude, n, bf16WinogradTolerance)
+			})
+		}
+	}
+}
+
+// reference is the convolution of n maps in float64.
+func reference(s ConvShape, weight, bias, src []float64, n, h, w int, relu bool) (out, magnitude []float64) {
+	size := s.In * h * w
+	for i := range n {
+		o, m := RefConv(s, weight, bias, src[i*size:][:size], h, w)
+		out, magnitude = append(out, o...), append(magnitude, m...)
+	}
+	if relu {
+		for i, v := range out {
+			out[i] = RefReLU(v)
+		}
+	}
+	return out, magnitude
+}
