@@ -1,5 +1,5 @@
 # Everything a developer runs, by name. `make` alone builds.
-.PHONY: build demo test test-golden lint generate bench-convert bench-input bench-peers clean rename
+.PHONY: build demo test test-golden lint generate bench-convert bench-input bench-peers numerics clean rename
 
 REPVGG := bin/repvgg
 DIGITS := testdata/digits
@@ -60,10 +60,20 @@ bench-peers: $(REPVGG)
 		--form $(PEERS_FORM) --precision $(PEERS_PRECISION) --threads $(PEERS_THREADS) --rounds $(ROUNDS) \
 		--seconds $(PEERS_SECONDS) --python $(PEERS_PYTHON) --isa "$(PEERS_ISA)" $(if $(PEERS_JSON),--json $(PEERS_JSON))
 
+# Errors of the CPU engine against float64 at 224x224, for docs/numerics.md: of each algorithm and layer, of Winograd's
+# algorithms with other points, and of the logits of all variants (PyTorch; half an hour of one core and 2 GB of disk).
+NUMERICS_ARCHS ?=
+numerics: $(REPVGG)
+	REPVGG_LAYER_ERRORS=1 go test -count=1 -run LayerErrors -v ./internal/cpu/kernel
+	/usr/bin/python3 testdata/numerics.py points
+	go build -o bin/testgen ./internal/testgen && go test -c -o bin/numerics.test ./cmd/repvgg
+	/usr/bin/python3 testdata/numerics.py nets $(REPVGG) bin/testgen bin/numerics.test $(NUMERICS_ARCHS)
+
 # The module path stands in go.mod and in imports. To publish under another: make rename MODULE=host/owner/repvgg
 rename:
 	@test -n "$(MODULE)" || { echo "usage: make rename MODULE=host/owner/repvgg"; exit 2; }
-	old=$$(go list -m) && find . -name '*.go' -exec sed -i "s#\"$$old/#\"$(MODULE)/#" {} + && go mod edit -module $(MODULE)
+	old=$$(go list -m) && find . -name '*.go' -exec sed -i "s#\"$$old/#\"$(MODULE)/#" {} + && \
+	find . -name go.mod -exec sed -i -E "s#^(module |replace |\t)$$old(/| |$$)#\1$(MODULE)\2#" {} +
 
 clean:
 	rm -rf bin
