@@ -19,9 +19,12 @@ const (
 // same proportion on others. See docs/benchmarks.md.
 const (
 	productsPerCycle = 30.0 // of 32, when the data is at hand
-	bytesPerCycle    = 8.0  // of weights from beyond the second-level cache
-	nearBytes        = 256 << 10
-	narrowCycles     = 3.0 // to round a cell to bf16
+	// What tile registers do of bf16 products, on dense data with what they lose
+	// to loads; an estimate from others' measurements.
+	tileProductsPerCycle = 300.0
+	bytesPerCycle        = 8.0 // of weights from beyond the second-level cache
+	nearBytes            = 256 << 10
+	narrowCycles         = 3.0 // to round a cell to bf16
 )
 
 // transformCycles is what transforming a tile takes for each block of 16
@@ -29,14 +32,18 @@ const (
 var transformCycles = map[int]float64{2: 150, 4: 400, 5: 580}
 
 // cost estimates an algorithm for a convolution of an h x w map, if the weights
-// are read once for so many images, and the size of its weights in bytes.
-func cost(s kernel.ConvShape, m, h, w, images int) (cycles float64, bytes int64) {
+// are read once for so many images, and the size of its weights in bytes. tileRegisters
+// is whether there are tile registers.
+func cost(s kernel.ConvShape, m, h, w, images int, tileRegisters bool) (cycles float64, bytes int64) {
 	in := float64(ceilDiv(s.In/s.Groups, kernel.Lanes) * kernel.Lanes)
 	out := float64(ceilDiv(s.Out, kernel.Lanes) * kernel.Lanes)
 	products, tiles := float64(9), float64(h*w)
 	rate, size := productsPerCycle, 4.0
 	if m < direct {
 		rate, size = 2*productsPerCycle, 2
+	}
+	if m == directBF16 && tileRegisters {
+		rate = tileProductsPerCycle
 	}
 	if m == directBF16 {
 		cycles = narrowCycles * float64(s.Stride*s.Stride) * tiles * float64(s.In) / kernel.Lanes
@@ -96,7 +103,7 @@ func chooseFrom(candidates []int, p *model.Plan, opts Options) (chosen []int, to
 			if m != direct && m != directBF16 && !kernel.CanWinograd(s) || m < direct && i == 0 {
 				continue
 			}
-			if c, bytes := cost(s, m, h, w, images); m == direct || c < least {
+			if c, bytes := cost(s, m, h, w, images, opts.variant != nil && opts.variant.Tiles()); m == direct || c < least {
 				best, least, size = m, c, bytes
 			}
 		}

@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -45,7 +47,7 @@ func TestChoose(t *testing.T) {
 		h := 224
 		for i := range b3.Blocks {
 			h = b3.Blocks[i].OutSize(h)
-			_, bytes := cost(conv3x3(&b3.Blocks[i]), chosen[i], h, h, maxGroup)
+			_, bytes := cost(conv3x3(&b3.Blocks[i]), chosen[i], h, h, maxGroup, false)
 			total += bytes
 		}
 		if total > limit && total != size || total > last {
@@ -72,5 +74,47 @@ func TestPackedLimit(t *testing.T) {
 	}
 	if len(sizes) != 2 {
 		t.Errorf("packed weights take as much with as without a limit: %v", sizes)
+	}
+}
+
+// Every algorithm must do in every place: maps go from one to the next in its
+// layout and element type.
+func TestMixedAlgorithms(t *testing.T) {
+	v := kernel.Variants()[0]
+	all := []int{direct, 2, 4, 5}
+	if v.BF16() {
+		all = append(all, directBF16, winogradBF16)
+	}
+	for _, form := range []model.Form{model.Train, model.Deploy} {
+		for name, p := range nets(form) {
+			for seed := range uint64(12) {
+				rng := rand.New(rand.NewPCG(seed, 4))
+				chosen := make([]int, len(p.Blocks))
+				tolerance := netTolerance
+				for i := range chosen {
+					m := all[rng.IntN(len(all))]
+					if seed == 0 && v.BF16() {
+						m = directBF16 // one after the other
+					}
+					if m != directBF16 && !kernel.CanWinograd(conv3x3(&p.Blocks[i])) {
+						m = direct
+					}
+					if m < direct {
+						tolerance = 2e-2
+					}
+					chosen[i] = m
+				}
+				r, err := New(p, fromMap(randomWeights(p, seed)), Options{Threads: 2, algorithms: chosen, variant: v})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Run(fmt.Sprintf("%v/%s/%v", form, name, chosen), func(t *testing.T) {
+					defer r.Close()
+					for _, n := range []int{2, 9} {
+						checkRunWithin(t, r, reference{p, randomWeights(p, seed)}, n, 19, 23, tolerance)
+					}
+				})
+			}
+		}
 	}
 }

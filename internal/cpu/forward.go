@@ -70,7 +70,9 @@ func (l *lane) run(b *batch, i int, dst, src kernel.Maps, n int) error {
 	start := l.start()
 	l.layer, l.dst, l.src, l.n = l.r.layers[i], dst, src, n
 	shares := l.shares()
-	if l.layer.bf16 {
+	if l.layer.bf16 && src.BF16 {
+		l.narrowed = src
+	} else if l.layer.bf16 {
 		l.narrowed = l.narrow[i]
 		l.each(n*l.narrowed.Blocks(), (*lane).round)
 	}

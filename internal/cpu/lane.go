@@ -133,21 +133,21 @@ func (l *lane) reserve(allocate bool) int {
 	l.maps, l.narrow = make([]kernel.Maps, len(r.layers)), make([]kernel.Maps, len(r.layers))
 	channels, squeeze := 0, 1
 	type key struct {
-		layout kernel.Layout
-		images int
-		second bool
+		layout         kernel.Layout
+		images         int
+		second, narrow bool
 	}
 	made := map[key]kernel.Maps{}
 	last := key{}
 	for i, layer := range r.layers {
-		if layer.bf16 {
+		if layer.bf16 && !(i > 0 && l.maps[i-1].BF16) {
 			layout := layer.input(h, w, false)
 			layout.BF16 = true
 			n := l.group
 			if i < l.front {
 				n = l.single
 			}
-			k := key{layout, n, false}
+			k := key{layout, n, false, true}
 			if _, ok := made[k]; !ok {
 				made[k] = buffer(layout, n)
 			}
@@ -157,9 +157,10 @@ func (l *lane) reserve(allocate bool) int {
 		layout := kernel.Layout{Channels: layer.Out, H: h, W: w}
 		if i+1 < len(r.layers) {
 			layout = r.layers[i+1].input(h, w, false)
+			layout.BF16 = layer.rounds && r.layers[i+1].bf16
 		}
 		// Two buffers for maps that follow one another; the borders stay zero.
-		k := key{layout, images(i), false}
+		k := key{layout, images(i), false, false}
 		k.second = k == last
 		if _, ok := made[k]; !ok {
 			made[k] = buffer(layout, k.images)

@@ -35,6 +35,8 @@ type Options struct {
 	// packedBytes is what packed weights may take; 0 means a quarter of the
 	// machine's memory.
 	packedBytes int64
+	// algorithms are those of the blocks, for tests; nil means choose.
+	algorithms []int
 }
 
 const (
@@ -81,8 +83,11 @@ func New(plan *model.Plan, weights Weights, opts Options) (*Runner, error) {
 	if opts.Precision == BF16 && !opts.variant.BF16() {
 		return nil, fmt.Errorf("starting the CPU runner: bf16 needs a processor with AVX512-BF16, and this one has %v kernels only; use fp32", opts.variant)
 	}
+	if opts.algorithms == nil {
+		opts.algorithms = choose(plan, opts)
+	}
 	r := &Runner{plan: plan, variant: opts.variant, scratch: make([]kernel.Scratch, opts.Threads), pool: newPool(opts.Threads)}
-	p := packer{plan: plan, weights: weights, variant: opts.variant, pool: r.pool, algorithms: choose(plan, opts)}
+	p := packer{plan: plan, weights: weights, variant: opts.variant, pool: r.pool, algorithms: opts.algorithms}
 	if err := p.pack(r); err != nil {
 		r.pool.close()
 		return nil, err

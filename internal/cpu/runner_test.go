@@ -85,6 +85,11 @@ func TestRunMatchesReference(t *testing.T) {
 
 func checkRun(t *testing.T, r *Runner, ref reference, n, h, w int) {
 	t.Helper()
+	checkRunWithin(t, r, ref, n, h, w, netTolerance)
+}
+
+func checkRunWithin(t *testing.T, r *Runner, ref reference, n, h, w int, tolerance float64) {
+	t.Helper()
 	in, out := r.Plan().InChannels*h*w, r.Plan().OutLen(h, w)
 	src, dst := randomImages(n*in, uint64(h*100+w)), make([]float32, n*out)
 	if err := r.Run(context.Background(), dst, src, n, h, w); err != nil {
@@ -100,7 +105,7 @@ func checkRun(t *testing.T, r *Runner, ref reference, n, h, w int) {
 			scale = max(scale, math.Abs(v))
 		}
 		for i, v := range want {
-			if got := dst[image*out+i]; !(math.Abs(float64(got)-v) <= netTolerance*scale) {
+			if got := dst[image*out+i]; !(math.Abs(float64(got)-v) <= tolerance*scale) {
 				t.Fatalf("%dx%d: value %d of image %d is %v, want %v", h, w, i, image, got, v)
 			}
 		}

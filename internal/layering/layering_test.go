@@ -14,7 +14,7 @@ import (
 
 // layers from the bottom up. A package may import those of lower lines.
 var layers = [][]string{
-	{"configs", "internal/tensor", "internal/metrics", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd"},
+	{"configs", "internal/tensor", "internal/metrics", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest"},
 	{"internal/config", "internal/cpu/kernel"},
 	{"internal/checkpoint", "internal/model", "internal/preprocess", "internal/dataset"},
 	{"internal/convert", "internal/cpu"},
@@ -40,8 +40,8 @@ var onlyIn = map[string][]string{
 	"gonum.org/v1/plot/vg/draw":             {"internal/bench"},
 	"gonum.org/v1/plot/vg/vgimg":            {"internal/bench"},
 	"gonum.org/v1/plot/vg/vgsvg":            {"internal/bench"},
-	"unsafe":                                {"internal/checkpoint", "internal/cpu/kernel", "internal/jpeg"},
-	"C":                                     {"internal/jpeg"},
+	"unsafe":                                {"internal/checkpoint", "internal/cpu/kernel", "internal/jpeg", "internal/amxtest"},
+	"C":                                     {"internal/jpeg", "internal/amxtest"},
 }
 
 type pkg struct {

@@ -75,34 +75,83 @@ var bf16Shapes = []ConvShape{
 	{In: 65, Out: 33, Kernel: 1, Stride: 1, Dilation: 1, Groups: 1},
 }
 
+// TestBF16Conv computes in vector registers, and in tile registers if the machine
+// has them or can emulate them, with float32 and with bf16 results.
 func TestBF16Conv(t *testing.T) {
-	v := bf16Variant(t)
+	v := *bf16Variant(t)
+	sizes := [][2]int{{1, 1}, {2, 5}, {7, 7}, {5, 18}, {3, 33}}
+	t.Run("vectors", func(t *testing.T) {
+		v.amx = nil
+		testBF16Convs(t, &v, sizes)
+	})
+	t.Run("tiles", func(t *testing.T) {
+		v.amx = tilesForTest(t)
+		testBF16Convs(t, &v, sizes)
+	})
+}
+
+func testBF16Convs(t *testing.T, v *Variant, sizes [][2]int) {
 	for i, s := range bf16Shapes {
-		for _, size := range [][2]int{{1, 1}, {2, 5}, {7, 7}, {14, 29}, {3, 61}} {
-			t.Run(fmt.Sprintf("%d/%v", i, size), func(t *testing.T) {
-				const n = 2
-				h, w := size[0], size[1]
-				oh, ow := s.OutSize(h, w)
-				rng := rand.New(rand.NewPCG(uint64(i), 6))
-				weight, weight64 := floats(rng, s.WeightLen(), 1)
-				bias, bias64 := floats(rng, s.Out, 1)
-				c, err := v.NewBF16Conv(s, weight, bias)
-				if err != nil {
-					t.Fatal(err)
+		for _, size := range sizes {
+			for _, rounded := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%d/%v/%v", i, size, rounded), func(t *testing.T) {
+					testBF16Conv(t, v, s, size[0], size[1], rounded, uint64(i))
+				})
+			}
+		}
+	}
+}
+
+func testBF16Conv(t *testing.T, v *Variant, s ConvShape, h, w int, rounded bool, seed uint64) {
+	const n = 2
+	oh, ow := s.OutSize(h, w)
+	rng := rand.New(rand.NewPCG(seed, 6))
+	weight, weight64 := floats(rng, s.WeightLen(), 1)
+	bias, bias64 := floats(rng, s.Out, 1)
+	c, err := v.NewBF16Conv(s, weight, bias)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, x := range weight64 {
+		weight64[k] = roundBF16(x)
+	}
+	wide, values := randomMaps(rng, layout(s.In, h, w, c.Border), n)
+	src, values := narrowed(v, wide, n, values)
+	want, magnitude := reference(s, weight64, bias64, values, n, h, w, true)
+	var scratch Scratch
+	run := func(dst *Maps) {
+		for share := range 3 {
+			c.Run(dst, src, n, share, 3, Epilogue{ReLU: true}, &scratch)
+		}
+	}
+	dst, all := guarded(layout(s.Out, oh, ow, nil), n)
+	run(dst)
+	checkMaps(t, dst, all, want, magnitude, n, directTolerance)
+	if !rounded {
+		return
+	}
+	// The same results, as Narrow rounds them.
+	l := dst.Layout
+	l.BF16 = true
+	half, expected := &Maps{l, AlignedFloats(n * l.Len())}, &Maps{l, AlignedFloats(n * l.Len())}
+	run(half)
+	for i := range n {
+		for b := range expected.Blocks() {
+			v.Narrow(expected, dst, i, b, 0, oh)
+		}
+	}
+	for i := range n {
+		for ch := range s.Out {
+			for y := range oh {
+				for x := range ow {
+					at := i*l.Len() + l.at(ch/32, y, x) + ch%32/2
+					got, want := math.Float32bits(half.Data[at])>>(ch%2*16)&0xffff, math.Float32bits(expected.Data[at])>>(ch%2*16)&0xffff
+					// In vector registers, the bias is added first or last: a rounding apart.
+					if max(got, want)-min(got, want) > 1 {
+						t.Fatalf("image %d channel %d at %d, %d: %#x, want %#x", i, ch, y, x, got, want)
+					}
 				}
-				for k, x := range weight64 {
-					weight64[k] = roundBF16(x)
-				}
-				wide, values := randomMaps(rng, layout(s.In, h, w, c.Border), n)
-				src, values := narrowed(v, wide, n, values)
-				dst, all := guarded(layout(s.Out, oh, ow, nil), n)
-				want, magnitude := reference(s, weight64, bias64, values, n, h, w, true)
-				var scratch Scratch
-				for share := range 3 {
-					c.Run(dst, src, n, share, 3, Epilogue{ReLU: true}, &scratch)
-				}
-				checkMaps(t, dst, all, want, magnitude, n, directTolerance)
-			})
+			}
 		}
 	}
 }

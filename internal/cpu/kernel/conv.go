@@ -208,7 +208,8 @@ type part struct {
 
 // Run computes the given share, of shares about as large, of the output for the
 // first n images of src. The borders of src must be those of Border. Shares can
-// be computed at the same time, with scratch of their own.
+// be computed at the same time, with scratch of their own. With bf16 input, dst
+// may be bf16 too; ep.Add must be false then, and with AMX.
 func (c *Conv) Run(dst, src *Maps, n, share, shares int, ep Epilogue, scratch *Scratch) {
 	from, to := func(n int) int { return n * share / shares }, func(n int) int { return n * (share + 1) / shares }
 	if c.Bytes() > n*src.Len()*floatBytes && c.Panels() >= shares {
@@ -260,9 +261,12 @@ func (c *Conv) chunk(dst, src *Maps, p part, length int, ep Epilogue, scratch *S
 			continue
 		}
 		n := c.variant.panels(dst.W, panel1-panel0)
+		if c.in.BF16 && c.variant.amx != nil {
+			n = min(2, panel1-panel0)
+		}
 		for panel := panel0; panel < panel1; panel += n {
 			for i := p.image0; i < p.image1; i++ {
-				c.rows(dst, src, i, r, panel, min(n, panel1-panel), p.row0, p.row1, scratch.offsets[:r.blocks*perBlock], length, ep)
+				c.rows(dst, src, i, r, panel, min(n, panel1-panel), p.row0, p.row1, scratch.offsets[:r.blocks*perBlock], length, ep, scratch)
 			}
 		}
 	}
@@ -295,7 +299,15 @@ func (c *Conv) segments(src *Maps, scratch *Scratch) (length int) {
 }
 
 // rows computes rows of n panels of one image.
-func (c *Conv) rows(dst, src *Maps, image int, r run, panel, n, row0, row1 int, offsets []int, length int, ep Epilogue) {
+func (c *Conv) rows(dst, src *Maps, image int, r run, panel, n, row0, row1 int, offsets []int, length int, ep Epilogue, scratch *Scratch) {
+	if c.in.BF16 && c.variant.amx != nil {
+		c.tiles(dst, src, image, r, panel, n, row0, row1, offsets, ep, scratch)
+		return
+	}
+	if dst.BF16 {
+		c.roundedRows(dst, src, image, r, panel, n, row0, row1, offsets, length, ep, scratch)
+		return
+	}
 	t := c.variant.tile(dst.W, n)
 	add, relu := ep.flags()
 	weights := &c.panel(r, panel)[0]

@@ -15897,3 +15897,53 @@ cell:
 	JNZ       cell
 	VZEROUPPER
 	RET
+
+// func finishAVX512(dst *float32, src *float32, srcStride int, bias *float32, relu int, n int)
+// Requires: AVX, AVX512F
+TEXT ·finishAVX512(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         srcStride+16(FP), DX
+	MOVQ         n+40(FP), BX
+	MOVQ         relu+32(FP), SI
+	LEAQ         floors<>+0(SB), DI
+	VBROADCASTSS (DI)(SI*4), Z1
+	MOVQ         bias+24(FP), SI
+	VMOVUPS      (SI), Z0
+
+cell:
+	VADDPS  (CX), Z0, Z2
+	VMAXPS  Z2, Z1, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    $0x40, AX
+	ADDQ    DX, CX
+	DECQ    BX
+	JNZ     cell
+	VZEROUPPER
+	RET
+
+// func finishBF16(dst *float32, src *float32, srcStride int, bias *float32, relu int, n int)
+// Requires: AVX, AVX512F
+TEXT ·finishBF16(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         srcStride+16(FP), DX
+	MOVQ         n+40(FP), BX
+	MOVQ         relu+32(FP), SI
+	LEAQ         floors<>+0(SB), DI
+	VBROADCASTSS (DI)(SI*4), Z1
+	MOVQ         bias+24(FP), SI
+	VMOVUPS      (SI), Z0
+
+cell:
+	VADDPS  (CX), Z0, Z2
+	VMAXPS  Z2, Z1, Z2
+	// VCVTNEPS2BF16 Z2, Y2
+	BYTE $0x62; BYTE $0xf2; BYTE $0x7e; BYTE $0x48; BYTE $0x72; BYTE $0xd2
+	VMOVUPS Y2, (AX)
+	ADDQ    $0x40, AX
+	ADDQ    DX, CX
+	DECQ    BX
+	JNZ     cell
+	VZEROUPPER
+	RET

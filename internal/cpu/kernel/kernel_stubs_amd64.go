@@ -503,3 +503,13 @@ func winogradInputBF16_2(src *float32, srcRow int, srcBlock int, srcTile int, ds
 //
 //go:noescape
 func narrowBF16(dst *float32, low *float32, high *float32, n int)
+
+// finishAVX512 is finishFunc.
+//
+//go:noescape
+func finishAVX512(dst *float32, src *float32, srcStride int, bias *float32, relu int, n int)
+
+// finishBF16 is finishFunc.
+//
+//go:noescape
+func finishBF16(dst *float32, src *float32, srcStride int, bias *float32, relu int, n int)

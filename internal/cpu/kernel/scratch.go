@@ -7,6 +7,7 @@ type Scratch struct {
 	// Of Winograd's algorithms: a chunk's transformed inputs and products, and
 	// what lies between the passes of a transform.
 	inputs, products, tile []float32
+	rows                   []float32 // sums of a direct convolution
 	sums                   [Lanes]float32
 }
 
@@ -19,5 +20,5 @@ func grow(s *[]float32, n int) []float32 {
 
 // Bytes is the memory that s holds.
 func (s *Scratch) Bytes() int {
-	return (len(s.inputs)+len(s.products)+len(s.tile))*floatBytes + cap(s.offsets)*8
+	return (len(s.inputs)+len(s.products)+len(s.tile)+len(s.rows))*floatBytes + cap(s.offsets)*8
 }

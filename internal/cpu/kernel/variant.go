@@ -58,6 +58,18 @@ type sumFunc func(dst, src *float32, n int)
 // of those at dst from the cells at low, the upper halves from those at high.
 type narrowFunc func(dst, low, high *float32, n int)
 
+// finishFunc writes n cells at dst, or halves of bf16 cells, from rows of 16 sums
+// that are srcStride bytes apart: it adds the cell bias, and applies ReLU if relu
+// is 1.
+type finishFunc func(dst, src *float32, srcStride int, bias *float32, relu, n int)
+
+// tilesFunc multiplies bf16 matrices with float32 sums: one or two panels for
+// rows cells from a on, and for as many as second from aSecond bytes on. Segments
+// are whole cells; the sums of a row go to c + row*cStride, those of a second row
+// to cSecond bytes on, a panel's after the other's.
+type tilesFunc func(a *float32, aStride, aSecond int, offsets *int, segments int, b *float32, bPanel int,
+	c *float32, cStride, cSecond, rows, second, panels int)
+
 // Variant is an implementation of the inner loops for one instruction set.
 // Variants differ in rounding (with and without fused multiply-add); each gives
 // the same bits however work is divided.
@@ -70,7 +82,11 @@ type Variant struct {
 	narrow   narrowFunc
 	// inputBF16 is the input transform of F(2, 3) with bf16 results, 32 bytes for
 	// 16 channels.
-	inputBF16  inputFunc
+	inputBF16 inputFunc
+	// Epilogues of sums in memory, with float32 and bf16 results.
+	finish, finishBF16 finishFunc
+	// amx computes direct convolutions of bf16 inputs in tile registers, or is nil.
+	amx        tilesFunc
 	transforms map[int]transforms // by m
 	addScaled  addScaledFunc
 	gate       gateFunc
@@ -92,6 +108,9 @@ func Variants() []*Variant { return append([]*Variant(nil), variants...) }
 
 // BF16 reports whether there are instructions for bfloat16.
 func (v *Variant) BF16() bool { return v.gemmBF16 != nil }
+
+// Tiles reports whether direct convolutions of bf16 inputs use tile registers.
+func (v *Variant) Tiles() bool { return v.amx != nil }
 
 // String is the name of the instruction set, or "go".
 func (v *Variant) String() string { return v.name }

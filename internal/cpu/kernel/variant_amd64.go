@@ -39,6 +39,10 @@ func vectorVariants() []*Variant {
 					gemmBF16_8x3, gemmBF16_9x3},
 			}
 			w.narrow, w.inputBF16 = narrowBF16, winogradInputBF16_2
+			w.finish, w.finishBF16 = finishAVX512, finishBF16
+			if requestAMX() {
+				w.amx = tilesAMX
+			}
 		}
 		v = append(v, w)
 	}

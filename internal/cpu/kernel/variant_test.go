@@ -116,7 +116,7 @@ func TestKernelsRestoreTheFloatingPointState(t *testing.T) {
 		}
 		for _, c := range p.algorithms(t, v) {
 			dst, _ := p.outputs(1)
-			c.Run(dst, p.source(false, c.Border), 1, 0, 1, Epilogue{}, &scratch)
+			c.Run(dst, p.input(v, c), 1, 0, 1, Epilogue{}, &scratch)
 			check(v, c.Algorithm())
 		}
 		x, y := filled(Lanes, 1), filled(Lanes, 1)
@@ -141,7 +141,7 @@ func TestDenormals(t *testing.T) {
 		for _, c := range p.algorithms(t, v) {
 			var scratch Scratch
 			dst, _ := p.outputs(1)
-			c.Run(dst, p.source(false, c.Border), 1, 0, 1, Epilogue{}, &scratch)
+			c.Run(dst, p.input(v, c), 1, 0, 1, Epilogue{}, &scratch)
 			for k := range p.sums {
 				// Of the inputs at most nothing remains.
 				channel := k / (p.oh * p.ow)

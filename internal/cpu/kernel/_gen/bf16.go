@@ -43,6 +43,34 @@ func narrow() {
 	RET()
 }
 
+// finish writes the epilogue of sums that are not in registers any more, with
+// float32 or bf16 results.
+func finish(element string) {
+	name := "finish" + element
+	TEXT(name, NOSPLIT, "func(dst, src *float32, srcStride int, bias *float32, relu, n int)")
+	Pragma("noescape")
+	Doc(name + " is finishFunc.")
+	load := func(name string) reg.GPVirtual { return Load(Param(name), GP64()).(reg.GPVirtual) }
+	dst, src, stride, n := load("dst"), load("src"), load("srcStride"), load("n")
+	bias, floor := ZMM(), avx512.floor(load("relu"))
+	VMOVUPS(Mem{Base: load("bias")}, bias)
+	Label("cell")
+	x := ZMM()
+	VADDPS(Mem{Base: src}, bias, x)
+	VMAXPS(x, floor, x) // NaN stays
+	if element == bf16Kernels {
+		VMOVUPS(rounded(x), Mem{Base: dst})
+	} else {
+		VMOVUPS(x, Mem{Base: dst})
+	}
+	ADDQ(Imm(cell), dst)
+	ADDQ(stride, src)
+	DECQ(n)
+	JNZ(LabelRef("cell"))
+	VZEROUPPER()
+	RET()
+}
+
 // rounded is a vector as bf16 values, half as wide.
 func rounded(v reg.VecVirtual) reg.Register {
 	y := ZMM()

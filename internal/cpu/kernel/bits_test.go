@@ -1,0 +1,196 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// convolution is what Conv and Winograd have in common.
+type convolution interface {
+	Run(dst, src *Maps, n, share, shares int, ep Epilogue, scratch *Scratch)
+	Border(h, w int) (top, left, bottom, right int)
+	Panels() int
+	Algorithm() string
+}
+
+// algorithms are all ways to compute a problem.
+func (p *problem) algorithms(t *testing.T, v *Variant) []convolution {
+	t.Helper()
+	c, err := v.NewConv(p.ConvShape, false, p.weight, p.bias)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []convolution{c}
+	if v.BF16() {
+		if c, err = v.NewBF16Conv(p.ConvShape, p.weight, p.bias); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	if !CanWinograd(p.ConvShape) {
+		return all
+	}
+	add := func(w *Winograd, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for panel := range w.Panels() {
+			w.Pack(panel, p.weight)
+		}
+		all = append(all, w)
+	}
+	for m := range v.transforms {
+		add(v.NewWinograd(p.ConvShape, m, p.bias))
+	}
+	if v.BF16() {
+		add(v.NewBF16Winograd(p.ConvShape, p.bias))
+	}
+	return all
+}
+
+// input is the input as a convolution takes it.
+func (p *problem) input(v *Variant, a convolution) *Maps {
+	src := p.source(false, a.Border)
+	if c, ok := a.(*Conv); ok && c.in.BF16 {
+		src, _ = narrowed(v, src, p.n, nil)
+	}
+	return src
+}
+
+// outputs are maps for the results of a problem, and image i's part of them.
+func (p *problem) outputs(n int) (dst *Maps, image func(i int) []float32) {
+	l := layout(p.Out, p.oh, p.ow, nil)
+	dst = &Maps{l, AlignedFloats(n * l.Len())}
+	return dst, func(i int) []float32 { return dst.Data[i*l.Len():][:l.Len()] }
+}
+
+// imageOf is maps of one image of several.
+func imageOf(m *Maps, i int) *Maps { return &Maps{m.Layout, m.Data[i*m.Len():][:m.Len()]} }
+
+// The bits of a result depend neither on how many images there are, nor on how
+// the work is divided. The shapes have small maps with large weights, which are
+// divided, and large maps with small weights.
+func TestSameBits(t *testing.T) {
+	for i, c := range []struct{ in, out, groups, stride, n, h, w int }{
+		{20, 40, 1, 1, 5, 17, 13}, {48, 112, 1, 1, 3, 3, 4}, {64, 300, 1, 1, 4, 7, 7}, {36, 36, 3, 1, 3, 9, 22}, {18, 18, 18, 1, 2, 30, 31},
+		{48, 64, 1, 2, 4, 15, 27}, {80, 160, 2, 2, 3, 4, 3}, {300, 300, 1, 1, 2, 4, 4},
+	} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			s := ConvShape{In: c.in, Out: c.out, Kernel: 3, Stride: c.stride, Pad: 1, Dilation: 1, Groups: c.groups}
+			p := &problem{ConvShape: s, n: c.n, h: c.h, w: c.w}
+			p.oh, p.ow = s.OutSize(c.h, c.w)
+			rng := rand.New(rand.NewPCG(uint64(i), 3))
+			p.weight, _ = floats(rng, s.WeightLen(), 1)
+			p.bias, _ = floats(rng, s.Out, 1)
+			_, p.values = floats(rng, c.n*c.in*c.h*c.w, 1)
+			for _, v := range Variants() {
+				for _, a := range p.algorithms(t, v) {
+					p.sameBits(t, v, a, rng)
+				}
+			}
+		})
+	}
+}
+
+func (p *problem) sameBits(t *testing.T, v *Variant, a convolution, rng *rand.Rand) {
+	t.Helper()
+	src := p.input(v, a)
+	want, wantImage := p.outputs(p.n)
+	var scratch Scratch
+	for i := range p.n {
+		a.Run(&Maps{want.Layout, wantImage(i)}, imageOf(src, i), 1, 0, 1, Epilogue{ReLU: true}, &scratch)
+	}
+	check := func(what string, n int, run func(dst *Maps)) {
+		t.Helper()
+		dst, image := p.outputs(n)
+		run(dst)
+		for i := range n {
+			if at := differ(image(i), wantImage(i)); at >= 0 {
+				t.Fatalf("%v, %s, %s: value %d of image %d is %v, alone %v", v, a.Algorithm(), what, at, i, image(i)[at], wantImage(i)[at])
+			}
+		}
+	}
+	for n := 1; n <= p.n; n++ {
+		for _, shares := range []int{1, 2, 3, 7} {
+			check(fmt.Sprintf("%d images in %d shares", n, shares), n, func(dst *Maps) {
+				for _, share := range rng.Perm(shares) {
+					a.Run(dst, src, n, share, shares, Epilogue{ReLU: true}, &scratch)
+				}
+			})
+		}
+	}
+	w, ok := a.(*Winograd)
+	if !ok {
+		return
+	}
+	tiles := p.n * w.Tiles(p.h, p.w)
+	check("random chunks", p.n, func(dst *Maps) {
+		for from := 0; from < tiles; {
+			to, split := min(tiles, from+1+rng.IntN(2*tileChunk)), rng.IntN(w.Panels()+1)
+			for _, panels := range [][2]int{{0, split}, {split, w.Panels()}} {
+				if panels[0] < panels[1] {
+					w.chunk(dst, src, from, to, panels[0], panels[1], Epilogue{ReLU: true}, &scratch)
+				}
+			}
+			from = to
+		}
+	})
+}
+
+// What an image holds must not reach another, and ReLU must not hide a NaN that
+// an output's definition has.
+func TestNaNStaysInItsImage(t *testing.T) {
+	for _, s := range []ConvShape{
+		{In: 20, Out: 36, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1},
+		{In: 20, Out: 36, Kernel: 3, Stride: 2, Pad: 2, Dilation: 2, Groups: 4},
+	} {
+		for _, size := range [][2]int{{1, 1}, {7, 7}, {10, 3}, {6, 23}} {
+			p := newProblem(s, 3, size[0], size[1], 1)
+			for _, v := range Variants() {
+				for _, a := range p.algorithms(t, v) {
+					p.isolated(t, v, a)
+				}
+			}
+		}
+	}
+}
+
+func (p *problem) isolated(t *testing.T, v *Variant, a convolution) {
+	t.Helper()
+	var scratch Scratch
+	run := func(values []float64) (dst *Maps, image func(int) []float32) {
+		q := *p
+		q.values = values
+		dst, image = p.outputs(p.n)
+		a.Run(dst, q.input(v, a), p.n, 0, 1, Epilogue{ReLU: true}, &scratch)
+		return dst, image
+	}
+	want, wantImage := run(p.values)
+
+	// The middle image: NaN in one pixel of one channel.
+	bad := append([]float64(nil), p.values...)
+	middle := bad[p.In*p.h*p.w:][:p.In*p.h*p.w]
+	middle[len(middle)/2] = math.NaN()
+	definition, _ := RefConv(p.ConvShape, p.weight64, p.bias64, middle, p.h, p.w)
+	got, gotImage := run(bad)
+	for _, i := range []int{0, 2} {
+		if at := differ(gotImage(i), wantImage(i)); at >= 0 {
+			t.Fatalf("%v, %s, %dx%d: a NaN in image 1 changes image %d", v, a.Algorithm(), p.h, p.w, i)
+		}
+	}
+	result := imageOf(got, 1)
+	for k, w := range definition {
+		c, y, x := k/(p.oh*p.ow), k/p.ow%p.oh, k%p.ow
+		if g := result.Data[result.at(c/Lanes, y, x)+c%Lanes]; w != w && g == g {
+			t.Fatalf("%v, %s, %dx%d: channel %d at %d, %d is %v, want NaN", v, a.Algorithm(), p.h, p.w, c, y, x, g)
+		}
+	}
+	// It is gone with the image: nothing of it stays in the scratch memory.
+	got, _ = run(p.values)
+	if at := differ(got.Data, want.Data); at >= 0 {
+		t.Fatalf("%v, %s, %dx%d: value %d is %v after a NaN, %v before", v, a.Algorithm(), p.h, p.w, at, got.Data[at], want.Data[at])
+	}
+}

@@ -1,0 +1,78 @@
+package kernel
+
+import (
+	"math/rand/v2"
+	"syscall"
+	"testing"
+	"unsafe"
+)
+
+// atPageEnd gives n values that end where an unreadable page begins.
+func atPageEnd(t *testing.T, n int) []float32 {
+	t.Helper()
+	page := syscall.Getpagesize()
+	size := ceilDiv(n*floatBytes, page) * page
+	m, err := syscall.Mmap(-1, 0, size+page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Skipf("mapping memory: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Munmap(m); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := syscall.Mprotect(m[size:], syscall.PROT_NONE); err != nil {
+		t.Fatal(err)
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&m[size-n*floatBytes])), n)
+}
+
+// TestAtPageEnds faults if a kernel touches what lies behind its maps: the
+// borders that it asks for are all that it may read, and dst has none.
+func TestAtPageEnds(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 6))
+	move := func(m *Maps) *Maps {
+		moved := &Maps{m.Layout, atPageEnd(t, len(m.Data))}
+		copy(moved.Data, m.Data)
+		return moved
+	}
+	for _, s := range []ConvShape{
+		{In: 20, Out: 52, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1},
+		{In: 16, Out: 16, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1},
+		{In: 18, Out: 36, Kernel: 3, Stride: 1, Pad: 2, Dilation: 2, Groups: 18},
+		{In: 3, Out: 7, Kernel: 1, Stride: 3, Dilation: 1, Groups: 1},
+	} {
+		for _, size := range [][2]int{{1, 1}, {5, 6}, {14, 8}, {9, 15}, {4, 31}} {
+			p := newProblem(s, 2, size[0], size[1], 1)
+			var scratch Scratch
+			for _, v := range Variants() {
+				run := func(c convolution, src *Maps) {
+					dst, _ := p.outputs(p.n)
+					c.Run(move(dst), move(src), p.n, 0, 1, Epilogue{ReLU: true}, &scratch)
+				}
+				for _, c := range p.algorithms(t, v) {
+					run(c, p.input(v, c))
+				}
+				planar, err := v.NewConv(s, true, p.weight, p.bias)
+				if err != nil {
+					t.Fatal(err)
+				}
+				run(planar, p.source(true, planar.Border))
+			}
+		}
+	}
+	for _, v := range Variants() {
+		for n := 1; n < 20; n++ {
+			values, _ := floats(rng, n*Lanes, 1)
+			at := func(n int) []float32 {
+				x := atPageEnd(t, n*Lanes)
+				copy(x, values)
+				return x
+			}
+			var scratch Scratch
+			v.AddScaled(at(n), at(n), at(1), at(1), true)
+			v.Gate(at(n), at(1))
+			v.GlobalAvgPool(at(1), &Maps{layout(Lanes, 1, n, nil), at(n)}, 0, 0, &scratch)
+		}
+	}
+}
