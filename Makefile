@@ -61,7 +61,7 @@ bench-peers: $(REPVGG)
 		--seconds $(PEERS_SECONDS) --python $(PEERS_PYTHON) --isa "$(PEERS_ISA)" $(if $(PEERS_JSON),--json $(PEERS_JSON))
 
 # Errors of the CPU engine against float64 at 224x224, for docs/numerics.md: of each algorithm and layer, of Winograd's
-# algorithms with other points, and of the logits of all variants (PyTorch; half an hour of one core and 2 GB of disk).
+# algorithms with other points, and of the logits of all variants (PyTorch; five minutes and 2 GB of disk).
 NUMERICS_ARCHS ?=
 numerics: $(REPVGG)
 	REPVGG_LAYER_ERRORS=1 go test -count=1 -run LayerErrors -v ./internal/cpu/kernel

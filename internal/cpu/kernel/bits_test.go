@@ -194,3 +194,66 @@ func (p *problem) isolated(t *testing.T, v *Variant, a convolution) {
 		t.Fatalf("%v, %s, %dx%d: value %d is %v after a NaN, %v before", v, a.Algorithm(), p.h, p.w, at, got.Data[at], want.Data[at])
 	}
 }
+
+// Between two bf16 convolutions maps stay bf16: the results of float32 maps,
+// rounded, by a sum that may differ in its last bit.
+func TestBF16Results(t *testing.T) {
+	v := bf16Variant(t)
+	for i, s := range []ConvShape{
+		{In: 40, Out: 48, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1},
+		{In: 18, Out: 33, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1},
+		{In: 36, Out: 72, Kernel: 3, Stride: 1, Pad: 2, Dilation: 2, Groups: 4},
+		{In: 64, Out: 20, Kernel: 1, Stride: 1, Dilation: 1, Groups: 1},
+	} {
+		for j, size := range [][2]int{{1, 1}, {7, 7}, {3, 20}, {14, 13}, {5, 40}} {
+			p := newProblem(s, 2, size[0], size[1], uint64(i*10+j)).rounded()
+			c, err := v.NewBF16Conv(s, p.weight, p.bias)
+			if err != nil {
+				t.Fatal(err)
+			}
+			src := p.input(v, c)
+			var first []float32
+			for shares := 1; shares <= 3; shares++ {
+				l := layout(p.Out, p.oh, p.ow, oddBorder)
+				l.BF16 = true
+				dst, all := guarded(l, p.n)
+				var scratch Scratch
+				for share := range shares {
+					c.Run(dst, src, p.n, share, shares, Epilogue{ReLU: true}, &scratch)
+				}
+				p.checkBF16(t, dst, all)
+				if first == nil {
+					first = all
+				}
+				if at := differ(all, first); at >= 0 {
+					t.Fatalf("%+v, %v: %d shares change the word at %d", s, size, shares, at)
+				}
+			}
+		}
+	}
+}
+
+// checkBF16 holds bf16 maps against the reference and the guards round them.
+func (p *problem) checkBF16(t *testing.T, dst *Maps, all []float32) {
+	t.Helper()
+	const channels = 2 * Lanes
+	want := p.want(Epilogue{ReLU: true})
+	written := make([]bool, len(all))
+	for k, w := range want {
+		i, c, y, x := k/(p.Out*p.oh*p.ow), k/(p.oh*p.ow)%p.Out, k/p.ow%p.oh, k%p.ow
+		at := i*dst.Len() + dst.at(c/channels, y, x)
+		word := math.Float32bits(dst.Data[at+c%channels/2])
+		got := float64(math.Float32frombits(word >> (16 * (c % 2)) << 16))
+		if math.Abs(got-w) > math.Abs(w)/256+directTolerance*p.magnitude[k] {
+			t.Fatalf("%+v, %dx%d: channel %d of image %d at %d, %d is %v, want %v", p.ConvShape, p.h, p.w, c, i, y, x, got, w)
+		}
+		for j := range Lanes {
+			written[Lanes+at+j] = true
+		}
+	}
+	for i, v := range all {
+		if !written[i] && v != guard {
+			t.Fatalf("%+v, %dx%d: word %d, outside of the output, is %v", p.ConvShape, p.h, p.w, i-Lanes, v)
+		}
+	}
+}

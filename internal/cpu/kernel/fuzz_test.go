@@ -64,7 +64,7 @@ func FuzzWinograd(f *testing.F) {
 					t.Fatal(err)
 				}
 				// Of a single channel's few products, none evens out another's error.
-				p.packed(t, c, form >= 128, shares, 4*bf16WinogradTolerance)
+				p.packed(t, c, form >= 128, shares, 2*bf16WinogradTolerance)
 			}
 		}
 	})

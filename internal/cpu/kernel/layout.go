@@ -16,7 +16,8 @@ const (
 // algorithms reach into. Lanes beyond the last channel are zero.
 //
 // A planar layout has cells of one value: that is how images come. In a bf16
-// layout cells hold 32 channels, two to a word, the even one in its lower half.
+// layout cells hold 32 channels in their order, two to a word: the even one in its
+// lower 16 bits.
 type Layout struct {
 	Channels, H, W           int
 	Top, Left, Bottom, Right int // cells

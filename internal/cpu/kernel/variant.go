@@ -54,8 +54,8 @@ type gateFunc func(dst, scale *float32, n int)
 // sumFunc writes the sum of n cells of src to the cell dst.
 type sumFunc func(dst, src *float32, n int)
 
-// narrowFunc rounds n cells of bf16 values, to nearest or even: the lower halves
-// of those at dst from the cells at low, the upper halves from those at high.
+// narrowFunc rounds to n cells of bf16 values, to nearest or even: the first 32
+// bytes of those at dst come from the cells at low, the others from those at high.
 type narrowFunc func(dst, low, high *float32, n int)
 
 // finishFunc writes n cells at dst, or halves of bf16 cells, from rows of 16 sums

@@ -12,8 +12,8 @@
 //
 // The points decide how rounding errors grow. Those used here were found by
 // trying all sets {0, ±a, ±b} and {±a, ±b, ±c} of short binary fractions on
-// random maps: F(4, 3) has a third of the error of the usual points
-// {0, ±1, ±2}, and F(5, 3) less than those (docs/numerics.md).
+// random maps: F(4, 3) has a quarter of the largest error of the usual points
+// {0, ±1, ±2}, and F(5, 3) no larger one than they have (docs/numerics.md).
 package winograd
 
 import (
