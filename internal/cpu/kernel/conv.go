@@ -232,13 +232,15 @@ func (c *Conv) Run(dst, src *Maps, n, share, shares int, ep Epilogue, scratch *S
 
 // inputChunk is how much of the input is gone through for each group of panels
 // before the next: it stays in the second-level cache with the panels' weights.
+// Weights that stay in no cache are read again for each chunk: it is an eighth of
+// them at least.
 const inputChunk = 512 << 10
 
 // chunks computes a part by rows or images of inputChunk.
 func (c *Conv) chunks(dst, src *Maps, p part, ep Epilogue, scratch *Scratch) {
 	length := c.segments(src, scratch)
 	rowBytes := src.Blocks() * src.pitch() * src.cell() * floatBytes * c.Stride
-	rows, images := max(1, inputChunk/rowBytes), 1
+	rows, images := max(1, max(inputChunk, c.Bytes()/8)/rowBytes), 1
 	if rows > p.row1-p.row0 {
 		rows, images = max(1, p.row1-p.row0), max(1, rows/max(1, p.row1-p.row0))
 	}
