@@ -212,7 +212,7 @@ func TestBenchWeightsAreLively(t *testing.T) {
 		for _, form := range []model.Form{model.Train, model.Deploy} {
 			plan := plan.As(form)
 			const side = 64
-			row := bench.Row{BatchSize: 1, Threads: 1, InputSize: side}
+			row := bench.Row{Precision: "fp32", BatchSize: 1, Threads: 1, InputSize: side}
 			r, err := newCPURunner(plan, &benchWeights{}, &row)
 			if err != nil {
 				t.Fatal(err)

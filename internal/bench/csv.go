@@ -64,6 +64,7 @@ var csvFields = []struct {
 	{"gflops_per_second", func(r *Row) string { return exact(r.GFLOPSPerSecond) }},
 	{"peak_gflops_per_second", func(r *Row) string { return exact(r.PeakGFLOPSPerSecond) }},
 	{"peak_share", func(r *Row) string { return exact(r.PeakShare) }},
+	{"packed_weights_mb", func(r *Row) string { return exact(r.PackedWeightsMB) }},
 	{"peak_memory_mb", func(r *Row) string { return exact(r.PeakMemoryMB) }},
 	{"speedup_over_train", func(r *Row) string { return exact(r.SpeedupOverTrain) }},
 	{"runs", func(r *Row) string { return strconv.Itoa(r.Runs) }},

@@ -48,7 +48,10 @@ func (f *fakeRunner) Run(ctx context.Context, dst, _ []float32, _, _, _ int) err
 
 func (f *fakeRunner) Variant() string { return "fake" }
 func (f *fakeRunner) Bytes() int64    { return 1_000_000 }
-func (f *fakeRunner) Trace(on bool)   { f.traced = on }
+
+func (f *fakeRunner) PackedBytes() int64 { return 250_000 }
+
+func (f *fakeRunner) Trace(on bool) { f.traced = on }
 func (f *fakeRunner) Layers() []LayerTime {
 	return []LayerTime{
 		{Name: "backbone.stem", Algorithm: "direct", Time: 5 * time.Millisecond},

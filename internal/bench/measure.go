@@ -232,6 +232,10 @@ func (l *lane) row(crowd string) Row {
 	r.Kernels = l.runner.Variant()
 	r.WarmupRuns, r.Runs = l.warmup, len(l.runs)
 	r.Layers = l.layers
+	if bytes := l.runner.PackedBytes(); bytes > 0 {
+		mb := float64(bytes) / 1e6
+		r.PackedWeightsMB = &mb
+	}
 	if bytes := l.runner.Bytes(); bytes > 0 {
 		mb := float64(bytes+4*int64(len(l.src)+len(l.dst))) / 1e6
 		r.PeakMemoryMB = &mb

@@ -84,6 +84,9 @@ func TestMeasure(t *testing.T) {
 	if want := 2 * r.MACsGiga * 100; math.Abs(*r.GFLOPSPerSecond-want) > 1e-9 || math.Abs(*r.PeakShare-want/1000) > 1e-12 {
 		t.Errorf("%v GFLOP/s, share %v", *r.GFLOPSPerSecond, *r.PeakShare)
 	}
+	if *r.PackedWeightsMB != 0.25 {
+		t.Errorf("packed weights take %v MB", *r.PackedWeightsMB)
+	}
 	if mb := 1 + 4*2*(3*32*32+1000)/1e6; math.Abs(*r.PeakMemoryMB-mb) > 1e-9 {
 		t.Errorf("memory is %v, want %v", *r.PeakMemoryMB, mb)
 	}

@@ -140,7 +140,11 @@ func (r *Report) about() string {
 	if !slices.ContainsFunc(r.Rows, func(row Row) bool { return row.measured() }) {
 		return counted + " Nothing was measured."
 	}
+	single := ""
+	if slices.ContainsFunc(r.Rows, func(row Row) bool { return row.measured() && row.BatchSize == 1 }) {
+		single = " A batch of 1 takes the algorithms that are fastest for single images, with other rounding."
+	}
 	return "Weights: " + r.weights() + ". A latency is that of a whole batch, the median and the 10th and 90th percentile of single runs. " +
 		counted + " GFLOP/s counts two for each multiply-add of a direct convolution and of the head, " +
-		"so that an algorithm with fewer multiplications can pass 100 % of the peak."
+		"so that an algorithm with fewer multiplications can pass 100 % of the peak." + single
 }

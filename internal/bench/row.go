@@ -43,8 +43,10 @@ type Row struct {
 	GFLOPSPerSecond     *float64 `json:"gflops_per_second"`
 	PeakGFLOPSPerSecond *float64 `json:"peak_gflops_per_second"`
 	PeakShare           *float64 `json:"peak_share"`
-	PeakMemoryMB        *float64 `json:"peak_memory_mb"`
-	SpeedupOverTrain    *float64 `json:"speedup_over_train"`
+	// PackedWeightsMB is a part of PeakMemoryMB.
+	PackedWeightsMB  *float64 `json:"packed_weights_mb"`
+	PeakMemoryMB     *float64 `json:"peak_memory_mb"`
+	SpeedupOverTrain *float64 `json:"speedup_over_train"`
 
 	Runs       int `json:"runs"`
 	WarmupRuns int `json:"warmup_runs"`

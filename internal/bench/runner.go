@@ -16,6 +16,8 @@ type Runner interface {
 	// Bytes is the memory that the runner holds: packed weights, activations
 	// and scratch. 0 means that it is not known.
 	Bytes() int64
+	// PackedBytes is the packed weights' part of Bytes.
+	PackedBytes() int64
 	// Trace turns the times of single layers on or off.
 	Trace(on bool)
 	// Layers are the times since Trace(true), nil if they are not known.
