@@ -24,8 +24,8 @@ type layer struct {
 	// planar is whether the input is: that of the first layer, which has few
 	// channels.
 	planar bool
-	// bf16 is whether conv3x3 takes its input as bfloat16; rounds whether it also
-	// gives the layer's output so, if the next layer wants that.
+	// bf16 is whether conv3x3 takes its input as bfloat16; rounds whether it can
+	// give the layer's output so, if the next layer wants that.
 	bf16, rounds bool
 	// conv3x3 is the deploy form's only convolution, or the train form's 3x3
 	// branch; conv1x1 and identity are nil where the block has no such branch.
@@ -131,6 +131,8 @@ func (p *packer) fused(l *layer, algorithm int, weight, bias string) error {
 // main packs the 3x3 convolution.
 func (p *packer) main(l *layer, algorithm int, weight, bias []float32) error {
 	shape := conv3x3(l.Block)
+	// What else there is in a layer adds to its output.
+	l.rounds = algorithm <= direct && algorithm != winogradBF16 && p.plan.Form == model.Deploy && l.Squeeze == 0
 	switch algorithm {
 	case direct:
 		c, err := p.variant.NewConv(shape, l.planar, weight, bias)
@@ -139,7 +141,6 @@ func (p *packer) main(l *layer, algorithm int, weight, bias []float32) error {
 	case directBF16:
 		c, err := p.variant.NewBF16Conv(shape, weight, bias)
 		l.conv3x3, l.bf16 = c, true
-		l.rounds = p.plan.Form == model.Deploy && l.Squeeze == 0
 		return err
 	}
 	var c *kernel.Winograd

@@ -208,8 +208,8 @@ type part struct {
 
 // Run computes the given share, of shares about as large, of the output for the
 // first n images of src. The borders of src must be those of Border. Shares can
-// be computed at the same time, with scratch of their own. With bf16 input, dst
-// may be bf16 too; ep.Add must be false then, and with AMX.
+// be computed at the same time, with scratch of their own. dst may be bf16 if the
+// variant has BF16; ep.Add must be false then, and with tile registers.
 func (c *Conv) Run(dst, src *Maps, n, share, shares int, ep Epilogue, scratch *Scratch) {
 	from, to := func(n int) int { return n * share / shares }, func(n int) int { return n * (share + 1) / shares }
 	if c.Bytes() > n*src.Len()*floatBytes && c.Panels() >= shares {

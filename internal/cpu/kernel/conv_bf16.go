@@ -5,7 +5,7 @@ func (c *Conv) roundedRows(dst, src *Maps, image int, r run, panel, n, row0, row
 	t := c.variant.tile(dst.W, n)
 	weights := &c.panel(r, panel)[0]
 	panelBytes := r.blocks * c.blockLen() * floatBytes
-	aStride, cStride := c.Stride*cellBytes, n*cellBytes
+	aStride, cStride := c.Stride*src.cell()*floatBytes, n*cellBytes
 	sums := grow(&scratch.rows, dst.W*n*Lanes)
 	for y := row0; y < row1; y++ {
 		gemm := func(rows, x, blocks int) {
