@@ -14,6 +14,8 @@ import (
 type convolution interface {
 	Run(dst, src *kernel.Maps, n, share, shares int, ep kernel.Epilogue, scratch *kernel.Scratch)
 	Border(h, w int) (top, left, bottom, right int)
+	Panels() int
+	Pack(panel int, weight []float32)
 	Bytes() int
 	Algorithm() string
 }
@@ -133,29 +135,31 @@ func (p *packer) main(l *layer, algorithm int, weight, bias []float32) error {
 	shape := conv3x3(l.Block)
 	// What else there is in a layer adds to its output.
 	l.rounds = algorithm <= direct && algorithm != winogradBF16 && p.plan.Form == model.Deploy && l.Squeeze == 0
-	switch algorithm {
-	case direct:
-		c, err := p.variant.NewConv(shape, l.planar, weight, bias)
-		l.conv3x3 = c
-		return err
-	case directBF16:
-		c, err := p.variant.NewBF16Conv(shape, weight, bias)
-		l.conv3x3, l.bf16 = c, true
-		return err
-	}
-	var c *kernel.Winograd
-	var err error
-	if algorithm == winogradBF16 {
-		c, err = p.variant.NewBF16Winograd(shape, bias)
-	} else {
-		c, err = p.variant.NewWinograd(shape, algorithm, bias)
-	}
+	c, err := p.convolution(shape, algorithm, l.planar, bias)
 	if err != nil {
 		return err
 	}
-	p.pool.run(c.Panels(), func(_, panel int) { c.Pack(panel, weight) })
-	l.conv3x3 = c
+	p.setWeights(c, weight)
+	l.conv3x3, l.bf16 = c, algorithm == directBF16
 	return nil
+}
+
+// convolution is one without weights.
+func (p *packer) convolution(s kernel.ConvShape, algorithm int, planar bool, bias []float32) (convolution, error) {
+	switch algorithm {
+	case direct:
+		return p.variant.NewConv(s, planar, bias)
+	case directBF16:
+		return p.variant.NewBF16Conv(s, bias)
+	case winogradBF16:
+		return p.variant.NewBF16Winograd(s, bias)
+	}
+	return p.variant.NewWinograd(s, algorithm, bias)
+}
+
+// setWeights packs the panels on all workers.
+func (p *packer) setWeights(c convolution, weight []float32) {
+	p.pool.run(c.Panels(), func(_, panel int) { c.Pack(panel, weight) })
 }
 
 // branches packs a train-form block. The two convolutions' biases are added up:
@@ -175,8 +179,12 @@ func (p *packer) branches(l *layer, algorithm int) error {
 	if err := p.main(l, algorithm, weight, narrow(shift)); err != nil {
 		return err
 	}
-	if l.conv1x1, err = p.variant.NewConv(conv1x1(l.Block), l.planar, weight1, nil); err != nil || !l.Identity {
+	if l.conv1x1, err = p.variant.NewConv(conv1x1(l.Block), l.planar, nil); err != nil {
 		return err
+	}
+	p.setWeights(l.conv1x1, weight1)
+	if !l.Identity {
+		return nil
 	}
 	scale, shift, err := p.norm(l.Block, l.IdentityNorm())
 	l.identity = &affine{padded(narrow(scale)), padded(narrow(shift))}
@@ -239,7 +247,12 @@ func (p *packer) linear(weight, bias tensor.Spec) (*kernel.Conv, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.variant.NewConv(kernel.ConvShape{In: weight.Shape[1], Out: weight.Shape[0], Kernel: 1, Stride: 1, Dilation: 1, Groups: 1}, false, w, b)
+	c, err := p.variant.NewConv(kernel.ConvShape{In: weight.Shape[1], Out: weight.Shape[0], Kernel: 1, Stride: 1, Dilation: 1, Groups: 1}, false, b)
+	if err != nil {
+		return nil, err
+	}
+	p.setWeights(c, w)
+	return c, nil
 }
 
 // values are those of a tensor; they are not to be changed.

@@ -22,7 +22,7 @@ func benchmarkLayer(b *testing.B, v *Variant, s ConvShape, m, n, h int) {
 	dst.Data = AlignedFloats(n * dst.Len())
 	var src *Maps
 	if m == 0 {
-		c, err := v.NewConv(s, planar, weight, bias)
+		c, err := withWeights(v.NewConv(s, planar, bias))(weight)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -108,7 +108,7 @@ func testBF16Conv(t *testing.T, v *Variant, s ConvShape, h, w int, rounded bool,
 	rng := rand.New(rand.NewPCG(seed, 6))
 	weight, weight64 := floats(rng, s.WeightLen(), 1)
 	bias, bias64 := floats(rng, s.Out, 1)
-	c, err := v.NewBF16Conv(s, weight, bias)
+	c, err := withWeights(v.NewBF16Conv(s, bias))(weight)
 	if err != nil {
 		t.Fatal(err)
 	}

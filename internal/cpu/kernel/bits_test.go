@@ -18,13 +18,13 @@ type convolution interface {
 // algorithms are all ways to compute a problem.
 func (p *problem) algorithms(t *testing.T, v *Variant) []convolution {
 	t.Helper()
-	c, err := v.NewConv(p.ConvShape, false, p.weight, p.bias)
+	c, err := withWeights(v.NewConv(p.ConvShape, false, p.bias))(p.weight)
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := []convolution{c}
 	if v.BF16() {
-		if c, err = v.NewBF16Conv(p.ConvShape, p.weight, p.bias); err != nil {
+		if c, err = withWeights(v.NewBF16Conv(p.ConvShape, p.bias))(p.weight); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, c)
@@ -207,7 +207,7 @@ func TestBF16Results(t *testing.T) {
 	} {
 		for j, size := range [][2]int{{1, 1}, {7, 7}, {3, 20}, {14, 13}, {5, 40}} {
 			p := newProblem(s, 2, size[0], size[1], uint64(i*10+j)).rounded()
-			c, err := v.NewBF16Conv(s, p.weight, p.bias)
+			c, err := withWeights(v.NewBF16Conv(s, p.bias))(p.weight)
 			if err != nil {
 				t.Fatal(err)
 			}

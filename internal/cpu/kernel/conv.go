@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ConvShape describes a 2-D convolution with a square kernel. Padding is with
@@ -43,13 +44,10 @@ func (s ConvShape) OutSize(h, w int) (int, int) {
 // WeightLen is the number of weights: Out, In/Groups, Kernel, Kernel.
 func (s ConvShape) WeightLen() int { return s.Out * s.In / s.Groups * s.Kernel * s.Kernel }
 
-// check holds the lengths of the weights against the shape.
-func (s ConvShape) check(weight, bias []float32) error {
+// check holds the bias against the shape.
+func (s ConvShape) check(bias []float32) error {
 	if err := s.Check(); err != nil {
 		return err
-	}
-	if len(weight) != s.WeightLen() {
-		return fmt.Errorf("convolution %+v: want %d weights, got %d", s, s.WeightLen(), len(weight))
 	}
 	if bias != nil && len(bias) != s.Out {
 		return errors.New("convolution: want a bias for each output channel")
@@ -95,6 +93,11 @@ func (s ConvShape) runs(cell int) []run {
 	return all
 }
 
+// runOf is the run that has a panel.
+func runOf(runs []run, panel int) run {
+	return runs[slices.IndexFunc(runs, func(r run) bool { return panel < r.panel1 })]
+}
+
 // biases pads a bias to whole panels; nil gives zeros.
 func (s ConvShape) biases(bias []float32) []float32 {
 	padded := AlignedFloats(ceilDiv(s.Out, Lanes) * Lanes)
@@ -102,8 +105,8 @@ func (s ConvShape) biases(bias []float32) []float32 {
 	return padded
 }
 
-// Conv is a direct convolution with packed weights. It is read-only after
-// NewConv.
+// Conv is a direct convolution with packed weights. It is read-only once its
+// weights are set.
 type Conv struct {
 	ConvShape
 	variant *Variant
@@ -118,34 +121,29 @@ type Conv struct {
 	bias    []float32
 }
 
-// NewConv packs a convolution whose input is planar or not. weight is Out,
-// In/Groups, Kernel, Kernel; bias is Out, or nil for zeros. Neither is kept.
-func (v *Variant) NewConv(s ConvShape, planar bool, weight, bias []float32) (*Conv, error) {
-	return v.newConv(s, Layout{Planar: planar}, v.gemm, weight, bias)
+// NewConv prepares a convolution whose input is planar or not. Its weights are
+// then set panel by panel, by Pack, at the same time if wanted. bias is Out
+// values, or nil for zeros, and is not kept.
+func (v *Variant) NewConv(s ConvShape, planar bool, bias []float32) (*Conv, error) {
+	return v.newConv(s, Layout{Planar: planar}, v.gemm, bias)
 }
 
-// NewBF16Conv packs a convolution whose input is bf16: see Narrow. Its weights
-// are rounded to bfloat16; sums and output are float32. The variant must have
-// BF16.
-func (v *Variant) NewBF16Conv(s ConvShape, weight, bias []float32) (*Conv, error) {
+// NewBF16Conv is NewConv for bf16 input: see Narrow. Its weights are rounded to
+// bfloat16; sums and output are float32. The variant must have BF16.
+func (v *Variant) NewBF16Conv(s ConvShape, bias []float32) (*Conv, error) {
 	if !v.BF16() {
 		return nil, fmt.Errorf("convolution %+v: no bf16 instructions in %v", s, v)
 	}
-	return v.newConv(s, Layout{BF16: true}, v.gemmBF16, weight, bias)
+	return v.newConv(s, Layout{BF16: true}, v.gemmBF16, bias)
 }
 
-func (v *Variant) newConv(s ConvShape, in Layout, gemm [][]gemmFunc, weight, bias []float32) (*Conv, error) {
-	if err := s.check(weight, bias); err != nil {
+func (v *Variant) newConv(s ConvShape, in Layout, gemm [][]gemmFunc, bias []float32) (*Conv, error) {
+	if err := s.check(bias); err != nil {
 		return nil, err
 	}
 	c := &Conv{ConvShape: s, variant: v, in: in, gemm: gemm, runs: s.runs(in.channels()), bias: s.biases(bias)}
 	last := c.runs[len(c.runs)-1]
 	c.weights = AlignedFloats((last.at + (last.panel1-last.panel0)*last.blocks) * c.blockLen())
-	for _, r := range c.runs {
-		for p := r.panel0; p < r.panel1; p++ {
-			c.pack(c.panel(r, p), p, r, weight)
-		}
-	}
 	return c, nil
 }
 
@@ -157,7 +155,11 @@ func (c *Conv) panel(r run, p int) []float32 {
 	return c.weights[(r.at+(p-r.panel0)*r.blocks)*c.blockLen():][:r.blocks*c.blockLen()]
 }
 
-func (c *Conv) pack(dst []float32, p int, r run, weight []float32) {
+// Pack sets the weights of a panel. weight is those of the whole convolution,
+// Out, In/Groups, Kernel, Kernel, and is not kept.
+func (c *Conv) Pack(panel int, weight []float32) {
+	r := runOf(c.runs, panel)
+	dst, p := c.panel(r, panel), panel
 	taps, channels := c.Kernel*c.Kernel, c.in.channels()
 	for o := p * Lanes; o < min((p+1)*Lanes, c.Out); o++ {
 		for b := range r.blocks {

@@ -121,3 +121,15 @@ func differ(a, b []float32) int {
 	}
 	return -1
 }
+
+// withWeights packs all panels of a convolution.
+func withWeights(c *Conv, err error) func(weight []float32) (*Conv, error) {
+	return func(weight []float32) (*Conv, error) {
+		if err == nil {
+			for p := range c.Panels() {
+				c.Pack(p, weight)
+			}
+		}
+		return c, err
+	}
+}

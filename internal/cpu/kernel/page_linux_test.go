@@ -53,7 +53,7 @@ func TestAtPageEnds(t *testing.T) {
 				for _, c := range p.algorithms(t, v) {
 					run(c, p.input(v, c))
 				}
-				planar, err := v.NewConv(s, true, p.weight, p.bias)
+				planar, err := withWeights(v.NewConv(s, true, p.bias))(p.weight)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -47,7 +47,7 @@ func (v *Variant) NewBF16Winograd(s ConvShape, bias []float32) (*Winograd, error
 }
 
 func (v *Variant) newWinograd(s ConvShape, m int, bias []float32, bf16 bool) (*Winograd, error) {
-	if err := s.Check(); err != nil {
+	if err := s.check(bias); err != nil {
 		return nil, err
 	}
 	t, ok := v.transforms[m]
@@ -74,12 +74,7 @@ func (c *Winograd) Bytes() int { return (len(c.weights) + len(c.bias)) * floatBy
 // float64. weight is as for NewConv and is not kept.
 func (c *Winograd) Pack(panel int, weight []float32) {
 	n := c.f.N
-	var r run
-	for _, r = range c.runs {
-		if panel < r.panel1 {
-			break
-		}
-	}
+	r := runOf(c.runs, panel)
 	at := (r.at + (panel-r.panel0)*r.blocks) * c.words * Lanes
 	var g [winograd.Taps * winograd.Taps][Lanes]float64
 	half := make([][Lanes]float64, n*winograd.Taps)
