@@ -140,7 +140,7 @@ func (l *lane) reserve(allocate bool) int {
 	made := map[key]kernel.Maps{}
 	last := key{}
 	for i, layer := range r.layers {
-		if layer.bf16 && !(i > 0 && l.maps[i-1].BF16) {
+		if layer.bf16 && (i == 0 || !l.maps[i-1].BF16) {
 			layout := layer.input(h, w, false)
 			layout.BF16 = true
 			n := l.group

@@ -14,30 +14,17 @@ func at(p *float32, bytes int) *float32 { return (*float32)(unsafe.Add(unsafe.Po
 // span is n values from a number of bytes after p.
 func span(p *float32, bytes, n int) []float32 { return unsafe.Slice(at(p, bytes), n) }
 
-func gemmGo1(a *float32, aStride, aNext int, offsets *int, segments, length int, b *float32, bPanel int, ahead,
-	c *float32, cStride, cPanel, cNext int, bias *float32, add, relu, blocks int) {
-	gemmGo(1, a, aStride, aNext, offsets, segments, length, b, c, cStride, cNext, bias, add, relu, blocks)
-}
-
-func gemmGo2(a *float32, aStride, aNext int, offsets *int, segments, length int, b *float32, bPanel int, ahead,
-	c *float32, cStride, cPanel, cNext int, bias *float32, add, relu, blocks int) {
-	gemmGo(2, a, aStride, aNext, offsets, segments, length, b, c, cStride, cNext, bias, add, relu, blocks)
-}
-
-func gemmGo3(a *float32, aStride, aNext int, offsets *int, segments, length int, b *float32, bPanel int, ahead,
-	c *float32, cStride, cPanel, cNext int, bias *float32, add, relu, blocks int) {
-	gemmGo(3, a, aStride, aNext, offsets, segments, length, b, c, cStride, cNext, bias, add, relu, blocks)
-}
-
-func gemmGo4(a *float32, aStride, aNext int, offsets *int, segments, length int, b *float32, bPanel int, ahead,
-	c *float32, cStride, cPanel, cNext int, bias *float32, add, relu, blocks int) {
-	gemmGo(4, a, aStride, aNext, offsets, segments, length, b, c, cStride, cNext, bias, add, relu, blocks)
-}
-
 // gemmGo is gemmFunc for one panel. Two rows times four columns are kept in
 // registers: as many running sums as the compiler holds without spilling, and
 // enough to hide the latency of an addition.
-func gemmGo(rows int, a *float32, aStride, aNext int, offsets *int, segments, length int, b *float32,
+func gemmGo(rows int) gemmFunc {
+	return func(a *float32, aStride, aNext int, offsets *int, segments, length int, b *float32, _ int, _,
+		c *float32, cStride, _, cNext int, bias *float32, add, relu, blocks int) {
+		multiplyGo(rows, a, aStride, aNext, unsafe.Slice(offsets, segments), length, b, c, cStride, cNext, bias, add, relu, blocks)
+	}
+}
+
+func multiplyGo(rows int, a *float32, aStride, aNext int, offsets []int, length int, b *float32,
 	c *float32, cStride, cNext int, bias *float32, add, relu, blocks int) {
 	shift := new([Lanes]float32)
 	if bias != nil {
@@ -57,7 +44,7 @@ func gemmGo(rows int, a *float32, aStride, aNext int, offsets *int, segments, le
 					start0, start1 = c0, c1
 				}
 				sum0, sum1 := [4]float32(start0[j:]), [4]float32(start1[j:])
-				for s, offset := range unsafe.Slice(offsets, segments) {
+				for s, offset := range offsets {
 					product(&sum0, &sum1, span(a0, offset, length), span(a1, offset, length), span(b, (s*length*Lanes+j)*floatBytes, length*Lanes-j))
 				}
 				if relu != 0 {
@@ -100,7 +87,7 @@ func plainTransforms() map[int]transforms {
 	for _, m := range winograd.Outputs() {
 		f := winograd.New(m)
 		bt, at := newSparse(f.BT), newSparse(f.AT)
-		all[m] = transforms{input: inputGo(f.N, bt), output: outputGo(f.M, f.N, at)}
+		all[m] = transforms{input: inputGo(f.N, bt), output: outputGo(f.N, at)}
 	}
 	return all
 }
@@ -162,7 +149,7 @@ func inputGo(n int, bt sparse) inputFunc {
 	}
 }
 
-func outputGo(m, n int, matrix sparse) outputFunc {
+func outputGo(n int, matrix sparse) outputFunc {
 	return func(src *float32, srcProduct, srcTile int, dst *float32, dstRow, dstBlock, dstTile int, bias, scratch *float32, blocks, tiles, rows, cols, relu int) {
 		for t := range tiles {
 			for b := range blocks {

@@ -97,7 +97,7 @@ type Variant struct {
 // one is always there.
 var variants = append(vectorVariants(), &Variant{
 	name:       "go",
-	gemm:       [][]gemmFunc{{gemmGo1, gemmGo2, gemmGo3, gemmGo4}},
+	gemm:       [][]gemmFunc{{gemmGo(1), gemmGo(2), gemmGo(3), gemmGo(4)}},
 	transforms: plainTransforms(),
 	addScaled:  addScaledGo, gate: gateGo, sum: sumGo,
 })
