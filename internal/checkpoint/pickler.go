@@ -95,7 +95,7 @@ func (p *pickler) integer(n int) {
 	case n < 1<<16:
 		p.WriteByte('M') // BININT2
 		p.Write(binary.LittleEndian.AppendUint16(nil, uint16(n)))
-	case n < 1<<31:
+	case int64(n) < 1<<31:
 		p.WriteByte('J') // BININT
 		p.Write(binary.LittleEndian.AppendUint32(nil, uint32(n)))
 	default:

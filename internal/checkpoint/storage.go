@@ -89,7 +89,7 @@ func (s *storages) load(id any) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("storage %q: %w", key, err)
 	}
-	if numel < 0 || numel > math.MaxInt64/8 {
+	if numel < 0 || numel > math.MaxInt/8 {
 		return nil, fmt.Errorf("storage %q claims %d elements", key, numel)
 	}
 	if t.Len() > 5 && t.Get(5) != nil {

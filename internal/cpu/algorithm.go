@@ -70,7 +70,7 @@ func cost(s kernel.ConvShape, m, h, w, images int, tileRegisters bool) (cycles f
 func choose(p *model.Plan, opts Options) []int {
 	limit := opts.packedBytes
 	if limit == 0 {
-		limit = machineMemory() / 4
+		limit = MachineMemory() / 4
 	}
 	candidates := append([]int{direct}, winograd.Outputs()...)
 	if opts.Precision == BF16 {

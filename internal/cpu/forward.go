@@ -92,7 +92,8 @@ func (l *lane) run(b *batch, i int, dst, src kernel.Maps, n int) error {
 	return nil
 }
 
-// relu reports whether the branch that is the last but so many applies ReLU.
+// relu reports whether a branch applies ReLU: the last one of a layer that does
+// not scale its channels first.
 func (l *lane) relu(last bool) bool { return last && l.layer.se == nil }
 
 // convolve computes the 3x3 convolution: all of the deploy form, or one of three

@@ -5,15 +5,11 @@ import (
 	"time"
 
 	"repvgg/internal/cpu/kernel"
-	"repvgg/internal/model"
 )
 
 // laneBytes is what a lane's feature maps may take before it computes fewer
 // images at once: about what they take of a large processor's last-level cache.
 const laneBytes = 48 << 20
-
-// maxMap bounds the values of one image's feature map: 16 GiB.
-const maxMap = 1 << 32
 
 // fewPixels is the size of map from which on a group's images are computed
 // together: smaller maps have too few tiles for the weights that they need.
@@ -81,21 +77,27 @@ func (l *lane) shares() int {
 }
 
 // prepare makes room for groups of images of h x w, of which the first layers
-// take single at a time. A lane with less memory for it takes fewer.
-func (l *lane) prepare(h, w, group, single int) {
+// take single at a time, or for fewer if there is no room; limit is what there
+// is at most, in bytes.
+func (l *lane) prepare(h, w, group, single int, limit int64) error {
 	if l.h == h && l.w == w && l.asked >= group && l.single >= min(single, l.group) {
-		return
+		return nil
 	}
 	l.h, l.w, l.asked = h, w, group
 	for {
 		l.group, l.single = group, single
-		if l.reserve(false) <= laneBytes || group == 1 {
+		if int64(l.reserve(false)) <= min(laneBytes, limit) || group == 1 {
 			break
 		}
 		group = ceilDiv(group, 2)
 		single = min(single, group)
 	}
+	if n := int64(l.reserve(false)); n > limit {
+		l.asked = 0 // nothing is prepared
+		return fmt.Errorf("running the network: images of %dx%d need %d MB for their feature maps, of %d MB there may be; use smaller images or fewer threads", h, w, n/1e6, limit/1e6)
+	}
 	l.bytes = l.reserve(true)
+	return nil
 }
 
 // reserve lays out the buffers, and makes them if asked to. It returns their
@@ -178,14 +180,16 @@ func (l *lane) reserve(allocate bool) int {
 	return total
 }
 
-// checkMaps refuses images that would need too large a feature map.
-func checkMaps(p *model.Plan, h, w int) error {
-	for i := range p.Blocks[:p.Depth] {
-		b := &p.Blocks[i]
-		h, w = b.OutSize(h), b.OutSize(w)
-		if b.Out*h*w > maxMap {
-			return fmt.Errorf("running the network: block %q would give a feature map of %dx%dx%d; use smaller images", b.Name, b.Out, h, w)
+// checkSize refuses images whose feature maps would not fit into memory.
+func (r *Runner) checkSize(h, w int) error {
+	for i, l := range r.layers {
+		in := l.input(h, w, l.planar && i == 0)
+		// Cells of up to 32 channels, in float64 because the product may overflow.
+		bytes := float64(ceilDiv(l.In, kernel.Lanes)*kernel.Lanes) * 4 * float64(in.Top+h+in.Bottom) * float64(in.Left+w+in.Right)
+		if bytes > float64(r.limit) {
+			return fmt.Errorf("running the network: block %q would take a feature map of %dx%dx%d, %.0f MB with its border; use smaller images", l.Name, l.In, h, w, bytes/1e6)
 		}
+		h, w = l.OutSize(h), l.OutSize(w)
 	}
 	return nil
 }

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// machineMemory is the bytes of memory that the machine has, or that the control
+// MachineMemory is the bytes of memory that the machine has, or that the control
 // group of this process may use. It is not what is free at the moment, so that
 // the same algorithms are chosen each time.
-func machineMemory() int64 {
+func MachineMemory() int64 {
 	memory := int64(unknownMemory)
 	if f, err := os.Open("/proc/meminfo"); err == nil {
 		defer f.Close()

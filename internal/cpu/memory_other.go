@@ -2,5 +2,5 @@
 
 package cpu
 
-// machineMemory is not asked for on this system.
-func machineMemory() int64 { return unknownMemory }
+// MachineMemory is not asked for on this system.
+func MachineMemory() int64 { return unknownMemory }

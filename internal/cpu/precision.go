@@ -14,8 +14,9 @@ const (
 	// FP32 computes in float32 throughout.
 	FP32 Precision = iota
 	// BF16 allows convolutions to round their inputs and weights to bfloat16,
-	// where that is faster than float32: Winograd's algorithms, which are too
-	// inexact for bfloat16, stay in float32, as do the first layer and the head.
+	// where that is faster than float32. The larger tiles of Winograd's
+	// algorithms, which are too inexact for bfloat16, stay in float32, as do the
+	// first layer and the head.
 	BF16
 )
 
@@ -36,6 +37,16 @@ func ParsePrecision(name string) (Precision, error) {
 
 // String is the name on the command line.
 func (p Precision) String() string { return precisions[p] }
+
+// Supported is an error if this processor cannot compute in p.
+func (p Precision) Supported() error { return p.supportedBy(kernel.Variants()[0]) }
+
+func (p Precision) supportedBy(v *kernel.Variant) error {
+	if p == BF16 && !v.BF16() {
+		return fmt.Errorf("bf16 needs a processor with AVX512-BF16, and this one has %v kernels only; use fp32", v)
+	}
+	return nil
+}
 
 // Peak measures the most GFLOP/s that threads can do in a precision; 0 if the
 // machine has no instructions for it.

@@ -39,10 +39,11 @@ type Options struct {
 	algorithms []int
 }
 
-const (
-	maxThreads  = 1024
-	defaultSize = 224
-)
+// MaxThreads is the most threads that a Runner takes.
+const MaxThreads = 1024
+
+// defaultSize is the height and width of images unless the options say another.
+const defaultSize = 224
 
 // Runner runs a network. Close it to end its workers. Calls may come from
 // several goroutines; they wait for one another.
@@ -61,6 +62,7 @@ type Runner struct {
 	shared *lane
 	batch  batch
 	trace  bool
+	limit  int64 // bytes of feature maps
 	// doGroup is the method as a value: making it at each use would allocate.
 	doGroup func(worker, item int)
 }
@@ -71,22 +73,22 @@ func New(plan *model.Plan, weights Weights, opts Options) (*Runner, error) {
 	if err := checkPlan(plan); err != nil {
 		return nil, err
 	}
-	if opts.Threads < 0 || opts.Threads > maxThreads {
-		return nil, fmt.Errorf("starting the CPU runner: want 1 to %d threads, or 0 for all cores, got %d", maxThreads, opts.Threads)
+	if opts.Threads < 0 || opts.Threads > MaxThreads {
+		return nil, fmt.Errorf("starting the CPU runner: want 1 to %d threads, or 0 for all cores, got %d", MaxThreads, opts.Threads)
 	}
 	if opts.Threads == 0 {
-		opts.Threads = min(runtime.GOMAXPROCS(0), maxThreads)
+		opts.Threads = min(runtime.GOMAXPROCS(0), MaxThreads)
 	}
 	if opts.variant == nil {
 		opts.variant = kernel.Variants()[0]
 	}
-	if opts.Precision == BF16 && !opts.variant.BF16() {
-		return nil, fmt.Errorf("starting the CPU runner: bf16 needs a processor with AVX512-BF16, and this one has %v kernels only; use fp32", opts.variant)
+	if err := opts.Precision.supportedBy(opts.variant); err != nil {
+		return nil, fmt.Errorf("starting the CPU runner: %w", err)
 	}
 	if opts.algorithms == nil {
 		opts.algorithms = choose(plan, opts)
 	}
-	r := &Runner{plan: plan, variant: opts.variant, scratch: make([]kernel.Scratch, opts.Threads), pool: newPool(opts.Threads)}
+	r := &Runner{plan: plan, variant: opts.variant, scratch: make([]kernel.Scratch, opts.Threads), pool: newPool(opts.Threads), limit: MachineMemory() / 2}
 	p := packer{plan: plan, weights: weights, variant: opts.variant, pool: r.pool, algorithms: opts.algorithms}
 	if err := p.pack(r); err != nil {
 		r.pool.close()
@@ -167,13 +169,15 @@ func (r *Runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error
 	if len(dst)%n != 0 || len(dst)/n != out {
 		return fmt.Errorf("running the network: want room for %d x %d results, got %d", n, out, len(dst))
 	}
-	if err := checkMaps(r.plan, h, w); err != nil {
+	if err := r.checkSize(h, w); err != nil {
 		return err
 	}
 	r.batch = batch{ctx: ctx, dst: dst, src: src, n: n, h: h, w: w}
 	defer func() { r.batch = batch{} }() // lets go of the caller's memory
 	if threads := len(r.lanes); threads > 1 && n < 4*threads {
-		r.shared.prepare(h, w, n, n)
+		if err := r.shared.prepare(h, w, n, n, r.limit); err != nil {
+			return err
+		}
 		return r.shared.all(&r.batch, 0, n)
 	}
 	return r.byGroups(&r.batch)
@@ -196,7 +200,9 @@ func (r *Runner) byGroups(b *batch) error {
 	rounds := ceilDiv(b.n, len(r.lanes)*maxGroup)
 	b.group = ceilDiv(b.n, len(r.lanes)*rounds)
 	for _, l := range r.lanes {
-		l.prepare(b.h, b.w, b.group, 1)
+		if err := l.prepare(b.h, b.w, b.group, 1, r.limit/int64(len(r.lanes))); err != nil {
+			return err
+		}
 	}
 	r.pool.run(ceilDiv(b.n, b.group), r.doGroup)
 	return b.ctx.Err()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 	"testing"
@@ -228,8 +229,8 @@ func TestRunRefuses(t *testing.T) {
 		{dst, src, -1, 8, 8, "want images of at least 1x1"},
 		{dst, src, 2, 0, 8, "want images of at least 1x1"},
 		{dst, src, 2, 8, 0, "want images of at least 1x1"},
-		{dst, src, 1 << 32, 1 << 31, 1, "are not"},
-		{dst, src, 2, 1 << 62, 8, "are not"},
+		{dst, src, 1 << (bits.UintSize / 2), 1 << (bits.UintSize/2 - 1), 1, "are not"},
+		{dst, src, 2, 1 << (bits.UintSize - 2), 8, "are not"},
 	} {
 		err := r.Run(context.Background(), c.dst, c.src, c.n, c.h, c.w)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -338,6 +339,22 @@ func TestRunFromSeveralGoroutines(t *testing.T) {
 	for range 4 {
 		if got := <-results; !sameBits(got, want) {
 			t.Errorf("a concurrent run gives %v, want %v", got, want)
+		}
+	}
+}
+
+func TestRunRefusesWhatDoesNotFit(t *testing.T) {
+	p := net(model.Deploy, 3, block(3, 8, 2, 1, 1, 0), block(8, 8, 1, 1, 1, 0))
+	r := newRunner(t, p, randomWeights(p, 1), 2)
+	r.limit = 1 << 20
+	dst := make([]float32, 20*3)
+	for _, n := range []int{1, 20} {
+		err := r.Run(context.Background(), dst[:n*3], randomImages(n*3*640*640, 1), n, 640, 640)
+		if err == nil || !strings.Contains(err.Error(), "use smaller images") {
+			t.Errorf("%d images: error %v", n, err)
+		}
+		if err := r.Run(context.Background(), dst[:n*3], randomImages(n*3*32*32, 1), n, 32, 32); err != nil {
+			t.Errorf("%d small images after that: %v", n, err)
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package cpu
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // LayerTime is what a layer took in all runs since Trace.
 type LayerTime struct {
@@ -16,7 +19,7 @@ func (r *Runner) Trace(on bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.trace = on
-	for _, l := range append(r.lanes, r.shared) {
+	for _, l := range slices.Concat(r.lanes, []*lane{r.shared}) {
 		clear(l.times)
 	}
 }
@@ -61,7 +64,7 @@ func (r *Runner) Bytes() int64 {
 	for i := range r.scratch {
 		total += r.scratch[i].Bytes()
 	}
-	for _, l := range append(r.lanes, r.shared) {
+	for _, l := range slices.Concat(r.lanes, []*lane{r.shared}) {
 		total += l.bytes
 	}
 	return int64(total)

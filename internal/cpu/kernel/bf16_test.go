@@ -212,3 +212,25 @@ func reference(s ConvShape, weight, bias, src []float64, n, h, w int, relu bool)
 	}
 	return out, magnitude
 }
+
+// The peak's operands must be right for each unit: a wrong one reads beyond them.
+func TestPeak(t *testing.T) {
+	for _, v := range Variants() {
+		if p := v.Peak(1, false); !(p > 0) {
+			t.Errorf("%v: %v GFLOP/s", v, p)
+		}
+		if p := v.Peak(1, true); (p > 0) != v.BF16() {
+			t.Errorf("%v: %v GFLOP/s in bf16", v, p)
+		}
+	}
+}
+
+func TestTilesPeakStaysInItsOperands(t *testing.T) {
+	v := *bf16Variant(t)
+	v.amx = tilesForTest(t)
+	j := v.tilesPeak()
+	j.start()()
+	if j.flops != 2*32*32*256 {
+		t.Errorf("%v operations", j.flops)
+	}
+}
