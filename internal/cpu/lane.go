@@ -103,81 +103,108 @@ func (l *lane) prepare(h, w, group, single int, limit int64) error {
 // reserve lays out the buffers, and makes them if asked to. It returns their
 // size in bytes.
 func (l *lane) reserve(allocate bool) int {
-	r := l.r
-	total := 0
-	buffer := func(layout kernel.Layout, n int) kernel.Maps {
-		total += n * layout.Len() * 4
-		m := kernel.Maps{Layout: layout}
-		if allocate {
-			m.Data = kernel.AlignedFloats(n * layout.Len())
-		}
-		return m
-	}
-	l.front = 0
-	for h, w := l.h, l.w; l.front < len(r.layers); l.front++ {
-		h, w = r.layers[l.front].OutSize(h), r.layers[l.front].OutSize(w)
-		if h*w <= fewPixels {
-			break
-		}
-	}
-	images := func(layer int) int {
-		if layer < l.front-1 {
-			return l.single
-		}
-		return l.group
-	}
+	layers := l.r.layers
+	b := &buffers{allocate: allocate, made: map[bufferKey]kernel.Maps{}}
+	l.front = l.r.largeMaps(l.h, l.w)
 	in := l.single
 	if l.front == 0 {
 		in = l.group
 	}
+	l.input = b.get(bufferKey{layers[0].input(l.h, l.w, layers[0].planar), in, odd})
+	l.maps, l.narrow = make([]kernel.Maps, len(layers)), make([]kernel.Maps, len(layers))
 	h, w := l.h, l.w
-	l.input = buffer(r.layers[0].input(h, w, r.layers[0].planar), in)
-	l.maps, l.narrow = make([]kernel.Maps, len(r.layers)), make([]kernel.Maps, len(r.layers))
 	channels, squeeze := 0, 1
-	type key struct {
-		layout         kernel.Layout
-		images         int
-		second, narrow bool
-	}
-	made := map[key]kernel.Maps{}
-	last := key{}
-	for i, layer := range r.layers {
+	var last bufferKey
+	for i, layer := range layers {
 		if layer.bf16 && (i == 0 || !l.maps[i-1].BF16) {
 			layout := layer.input(h, w, false)
 			layout.BF16 = true
-			n := l.group
-			if i < l.front {
-				n = l.single
-			}
-			k := key{layout, n, false, true}
-			if _, ok := made[k]; !ok {
-				made[k] = buffer(layout, n)
-			}
-			l.narrow[i] = made[k]
+			l.narrow[i] = b.get(bufferKey{layout, l.images(i), narrowed})
 		}
 		h, w = layer.OutSize(h), layer.OutSize(w)
-		layout := kernel.Layout{Channels: layer.Out, H: h, W: w}
-		if i+1 < len(r.layers) {
-			layout = r.layers[i+1].input(h, w, false)
-			layout.BF16 = layer.rounds && r.layers[i+1].bf16
+		layout, n := kernel.Layout{Channels: layer.Out, H: h, W: w}, l.group
+		if i+1 < len(layers) {
+			layout, n = layers[i+1].input(h, w, false), l.images(i+1)
+			layout.BF16 = layer.rounds && layers[i+1].bf16
 		}
-		// Two buffers for maps that follow one another; the borders stay zero.
-		k := key{layout, images(i), false, false}
-		k.second = k == last
-		if _, ok := made[k]; !ok {
-			made[k] = buffer(layout, k.images)
+		// Maps that follow one another must not share a buffer.
+		k := bufferKey{layout, n, even}
+		if k == last {
+			k.role = odd
 		}
-		l.maps[i], last = made[k], k
+		l.maps[i], last = b.get(k), k
 		channels, squeeze = max(channels, layer.Out), max(squeeze, layer.Squeeze)
 	}
 	row := func(channels int) kernel.Maps {
-		return buffer(kernel.Layout{Channels: channels, H: 1, W: l.group}, 1)
+		return b.make(kernel.Layout{Channels: channels, H: 1, W: l.group}, 1)
 	}
 	l.pooled, l.squeezed, l.gates = row(channels), row(squeeze), row(channels)
-	if r.head != nil {
-		l.logits = row(r.head.Out)
+	if l.r.head != nil {
+		l.logits = row(l.r.head.Out)
 	}
-	return total
+	return b.bytes
+}
+
+// images is how many a layer is run for at once. The input of the first one that
+// is run for the group gathers what those before it give for single images.
+func (l *lane) images(layer int) int {
+	if layer < l.front {
+		return l.single
+	}
+	return l.group
+}
+
+// largeMaps is the number of layers, from the first on, whose outputs for images
+// of h x w have more than fewPixels.
+func (r *Runner) largeMaps(h, w int) int {
+	for i, l := range r.layers {
+		h, w = l.OutSize(h), l.OutSize(w)
+		if h*w <= fewPixels {
+			return i
+		}
+	}
+	return len(r.layers)
+}
+
+// buffers are feature maps, one for each key.
+type buffers struct {
+	allocate bool
+	made     map[bufferKey]kernel.Maps
+	bytes    int
+}
+
+// bufferKey tells maps apart that may share a buffer from those that may not.
+// Maps of one layout have their borders in the same places: they stay zero.
+type bufferKey struct {
+	layout kernel.Layout
+	images int
+	role   role
+}
+
+// role is what a map is for.
+type role uint8
+
+const (
+	even     role = iota // an output
+	odd                  // the output after an even one
+	narrowed             // a copy in bfloat16
+)
+
+func (b *buffers) get(k bufferKey) kernel.Maps {
+	if _, ok := b.made[k]; !ok {
+		b.made[k] = b.make(k.layout, k.images)
+	}
+	return b.made[k]
+}
+
+// make counts the bytes of maps, and allocates them if asked to.
+func (b *buffers) make(layout kernel.Layout, n int) kernel.Maps {
+	b.bytes += n * layout.Len() * 4
+	m := kernel.Maps{Layout: layout}
+	if b.allocate {
+		m.Data = kernel.AlignedFloats(n * layout.Len())
+	}
+	return m
 }
 
 // checkSize refuses images whose feature maps would not fit into memory.
