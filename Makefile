@@ -1,5 +1,5 @@
 # Everything a developer runs, by name. `make` alone builds.
-.PHONY: build demo test test-golden lint generate bench-convert bench-input bench-peers numerics clean rename
+.PHONY: build demo test test-golden lint generate bench-convert bench-input bench-peers numerics gpu-bin test-gpu clean rename
 
 REPVGG := bin/repvgg
 DIGITS := testdata/digits
@@ -68,6 +68,17 @@ numerics: $(REPVGG)
 	/usr/bin/python3 testdata/numerics.py points
 	go build -o bin/testgen ./internal/testgen && go test -c -o bin/numerics.test ./cmd/repvgg
 	/usr/bin/python3 testdata/numerics.py nets $(REPVGG) bin/testgen bin/numerics.test $(NUMERICS_ARCHS)
+
+# What a GPU machine without Go needs, beside the working tree: the tests of the GPU runner and of the commands, which
+# are the program too, and a maker of weights. See docs/gpu.md.
+gpu-bin:
+	go build -trimpath -ldflags '-s -w' -o bin/testgen ./internal/testgen
+	go test -c -trimpath -ldflags '-s -w' -o bin/gpu.test ./internal/gpu
+	go test -c -trimpath -ldflags '-s -w' -o bin/repvgg.test ./cmd/repvgg
+
+# Results and leaks on this machine's GPU; the other parts (speed, peers, files) are in testdata/gpu/run.sh.
+test-gpu: gpu-bin
+	sh testdata/gpu/run.sh check
 
 # The module path stands in go.mod and in imports. To publish under another: make rename MODULE=host/owner/repvgg
 rename:

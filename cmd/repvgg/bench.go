@@ -13,6 +13,7 @@ import (
 	"repvgg/internal/atomicfile"
 	"repvgg/internal/bench"
 	"repvgg/internal/config"
+	"repvgg/internal/cpu"
 	"repvgg/internal/jpeg"
 	"repvgg/internal/model"
 )
@@ -28,16 +29,19 @@ doubtful: wide spread, drift, other processes.
 CFG is a train or a deploy config; --form says what is run, by default both forms
 of a train config and the deploy form of a deploy config. Both forms are measured
 in turns. A latency is the median over single runs after a warm-up that lasts
-until it is stable. A batch of 1 takes the algorithms that are fastest for single
-images.
+until it is stable. On the CPU a batch of 1 takes the algorithms that are fastest
+for single images; larger batches do not.
 
 Without --checkpoint the weights are seeded random. With a training checkpoint
 the deploy form is fused from it.
 
 GFLOP/s count two operations for each multiply-add of a direct convolution, so
-that an algorithm with fewer multiplications can pass the machine's peak.`,
+that an algorithm with fewer multiplications can pass the machine's peak.
+
+Flags that take several values (--batch-size 1 32) end at the next flag: configs
+come before them.`,
 		Example: `  repvgg bench repvgg-A0
-  repvgg bench repvgg-A0 repvgg-B1g4 --batch-size 1,32 --threads 4 --out report.html
+  repvgg bench repvgg-A0 repvgg-B1g4 --batch-size 1 32 --threads 4 --out report.html
   repvgg bench --zoo --format json --out zoo.json --plot zoo.svg
   repvgg bench --zoo --runs 0
   repvgg bench my_config.py --checkpoint latest.pth --layers --plot layers.png
@@ -66,8 +70,9 @@ func addBenchFlags(cmd *cobra.Command) {
 	f.Bool("zoo", false, "measure the twelve published variants")
 	f.String("checkpoint", "", "file with the weights (default: seeded random weights)")
 	f.StringSlice("form", nil, "what to run: train, deploy")
-	f.String("device", "cpu", "where to run: cpu")
-	f.StringSlice("precision", []string{"fp32"}, "what to compute in: "+strings.Join(cpuPrecisions(), ", "))
+	f.String("device", deviceCPU, "where to run: cpu, or cuda for an NVIDIA GPU")
+	f.Int("gpu-id", 0, "GPU to run on, with --device cuda")
+	f.StringSlice("precision", []string{"fp32"}, precisionHelp())
 	f.IntSlice("batch-size", []int{1}, "images in a batch")
 	f.Int("input-size", 224, "height and width of the images")
 	f.Duration("duration", 3*time.Second, "how long to measure each row")
@@ -78,8 +83,11 @@ func addBenchFlags(cmd *cobra.Command) {
 	f.String("out", "", "file to write too (.txt, .json, .csv, .md, .bench, or .html with pictures)")
 	f.String("plot", "", "file for a picture (.svg, .png): published accuracy against speed, or time per layer with --layers")
 	f.String("baseline", "", "file that an earlier run wrote (.json), to compare with")
+	for _, name := range []string{"form", "precision", "batch-size"} {
+		markList(cmd, name)
+	}
 	for name, values := range map[string][]string{
-		"form": {"train", "deploy"}, "device": {"cpu"}, "precision": cpuPrecisions(), "format": printFormats(),
+		"form": {"train", "deploy"}, "device": {deviceCPU, deviceCUDA}, "precision": allPrecisions(), "format": printFormats(),
 	} {
 		// The only error is a flag that does not exist or has one already.
 		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
@@ -110,65 +118,86 @@ func runBench(cmd *cobra.Command, s *settings, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := checkMachine(s, networks); err != nil {
+		return err
+	}
 	weights, err := openBenchWeights(cmd, s, networks)
 	if err != nil {
 		return err
 	}
 	defer weights.close()
-	subjects, err := benchSubjects(s, networks, weights)
+	subjects, err := benchSubjects(cmd, s, networks, weights)
 	if err != nil {
 		return err
+	}
+	if err := checkBenchFiles(s, subjects); err != nil {
+		return err
+	}
+	peak := cpuPeak
+	if s.Device == deviceCUDA {
+		peak = gpuPeak(cmd, s)
 	}
 	report := &bench.Report{Machine: thisMachine()}
 	bar := newShareProgress(cmd)
 	report.Rows, err = bench.Measure(cmd.Context(), subjects, bench.Options{
-		Runs: s.Runs, Duration: s.Duration, Warmup: s.Warmup, Layers: s.Layers, Peak: cpuPeak, Progress: bar.show,
+		Runs: s.Runs, Duration: s.Duration, Warmup: s.Warmup, Layers: s.Layers, Peak: peak, Progress: bar.show,
 	})
 	bar.end()
-	if before != nil && report.Compare(before) == 0 && err == nil {
-		note(cmd, "no row of baseline %q was measured with the same variant, form and setting", s.Baseline)
-	}
-	if before != nil && before.Machine.CPU != report.Machine.CPU {
-		note(cmd, "baseline %q was measured on another machine: %s", s.Baseline, before.Machine.CPU)
-	}
-	if len(report.Rows) > 0 {
-		if werr := report.Write(cmd.OutOrStdout(), s.Format); err == nil {
-			err = werr
+	if before != nil {
+		for _, text := range report.Compare(before) {
+			note(cmd, "baseline %q: %s", s.Baseline, text)
 		}
 	}
-	if err != nil {
-		return err
-	}
-	return writeBenchFiles(s, report)
+	return writeBench(cmd, s, report, err)
 }
 
-func writeBenchFiles(s *settings, report *bench.Report) error {
+// writeBench writes what was measured wherever it was asked for, also after an
+// error of measuring, and although one of the places fails. It returns the first
+// error and prints the others.
+func writeBench(cmd *cobra.Command, s *settings, report *bench.Report, err error) error {
+	if len(report.Rows) == 0 {
+		return err
+	}
+	failed := func(next error) {
+		switch {
+		case err == nil:
+			err = next
+		case next != nil:
+			note(cmd, "%v", next)
+		}
+	}
+	out := ""
 	if s.Out != "" {
-		if err := report.WriteFile(s.Out); err != nil {
-			return fmt.Errorf("writing report %q: %w", s.Out, err)
+		out, _ = bench.FormatOf(s.Out) // which was checked
+		if werr := report.WriteFile(s.Out); werr != nil {
+			failed(fmt.Errorf("writing report %q: %w", s.Out, werr))
 		}
 	}
 	if s.Plot != "" {
-		return report.WritePlot(s.Plot)
+		failed(report.WritePlot(s.Plot))
 	}
-	return nil
+	if werr := report.Write(cmd.OutOrStdout(), s.Format); werr != nil {
+		failed(fmt.Errorf("writing to stdout: %w", werr))
+	}
+	if (s.Layers || s.Baseline != "") && (s.Format == "csv" || out == "csv") {
+		note(cmd, "CSV has no columns for layers and for the baseline: other formats show them")
+	}
+	return err
 }
 
 // checkBench checks the flags and returns the forms that were asked for.
 func checkBench(s *settings, args []string) ([]model.Form, error) {
 	if len(args) == 0 && !s.Zoo {
-		return nil, errors.New("give a config to measure (repvgg-A0, my_config.py), or --zoo for all published variants")
+		return nil, errors.New("give a config to measure (repvgg-A0, my_config.py), before flags that take several values, or --zoo for all published variants")
 	}
-	if s.Device != "cpu" {
-		return nil, fmt.Errorf("--device %s: this build measures on the cpu only", s.Device)
+	if err := checkDevice(s.Device, []string{deviceCPU, deviceCUDA}, s.Precision); err != nil {
+		return nil, err
+	}
+	if s.GPUID < 0 {
+		return nil, fmt.Errorf("--gpu-id %d: want a GPU from 0", s.GPUID)
 	}
 	if !slices.Contains(printFormats(), s.Format) {
 		return nil, fmt.Errorf("--format %s: want one of %s", s.Format, strings.Join(printFormats(), ", "))
-	}
-	for _, p := range s.Precision {
-		if !slices.Contains(cpuPrecisions(), p) {
-			return nil, fmt.Errorf("--precision %s: want one of %s", p, strings.Join(cpuPrecisions(), ", "))
-		}
 	}
 	for _, n := range s.BatchSize {
 		if n < 1 || n > 4096 {
@@ -197,15 +226,55 @@ func checkBench(s *settings, args []string) ([]model.Form, error) {
 			return nil, errors.New("--plot has nothing to draw without runs")
 		}
 	}
+	return benchForms(s.Form)
+}
+
+// checkMachine reports what this machine can't do, before anything is opened.
+func checkMachine(s *settings, networks []benchNetwork) error {
+	if s.Device == deviceCPU {
+		for _, name := range s.Precision {
+			precision, err := cpu.ParsePrecision(name)
+			if err != nil {
+				return err
+			}
+			if err := precision.Supported(); err != nil {
+				return fmt.Errorf("--precision %s: %w", name, err)
+			}
+		}
+	}
+	if s.Runs == 0 {
+		return nil
+	}
+	// A network of each form has images and results of its own; feature maps come
+	// on top.
+	memory, batch := float64(cpu.MachineMemory()), slices.Max(s.BatchSize)
+	for i := range networks {
+		p := networks[i].plan
+		bytes := 4 * float64(batch) * (float64(p.InChannels)*float64(s.InputSize)*float64(s.InputSize) + float64(p.OutLen(s.InputSize, s.InputSize)))
+		if bytes > memory/4 {
+			return fmt.Errorf("config %q: a batch of %d images of %d x %d and its results take %.0f MB, more than a quarter of this machine's memory (%.0f MB): lower --batch-size or --input-size",
+				networks[i].config, batch, s.InputSize, s.InputSize, bytes/1e6, memory/1e6)
+		}
+	}
+	return nil
+}
+
+// checkBenchFiles reports files that could not be written in the end.
+func checkBenchFiles(s *settings, subjects []bench.Subject) error {
+	if s.Plot != "" && !s.Layers && !slices.ContainsFunc(subjects, func(b bench.Subject) bool { return b.Row.PublishedTop1Percent != nil }) {
+		return fmt.Errorf("--plot %q: no row has a published accuracy; measure a published variant at --input-size 224, or give --layers", s.Plot)
+	}
 	for _, path := range []string{s.Out, s.Plot} {
 		if path == "" {
 			continue
 		}
-		if err := atomicfile.Check(path); err != nil {
-			return nil, err
+		f, err := atomicfile.Create(path)
+		if err != nil {
+			return fmt.Errorf("writing %q: %w", path, err)
 		}
+		f.Abort()
 	}
-	return benchForms(s.Form)
+	return nil
 }
 
 func benchForms(names []string) ([]model.Form, error) {
@@ -225,10 +294,10 @@ func benchForms(names []string) ([]model.Form, error) {
 }
 
 // benchSubjects are all rows, those of one network and setting together.
-func benchSubjects(s *settings, networks []benchNetwork, weights *benchWeights) ([]bench.Subject, error) {
+func benchSubjects(cmd *cobra.Command, s *settings, networks []benchNetwork, weights *benchWeights) ([]bench.Subject, error) {
 	threads := s.Threads
 	if threads == 0 {
-		threads = runtime.GOMAXPROCS(0)
+		threads = min(runtime.GOMAXPROCS(0), cpu.MaxThreads)
 	}
 	var subjects []bench.Subject
 	for i := range networks {
@@ -245,9 +314,15 @@ func benchSubjects(s *settings, networks []benchNetwork, weights *benchWeights) 
 						return nil, fmt.Errorf("config %q: %w", n.config, err)
 					}
 					n.describe(&row, form)
-					subjects = append(subjects, bench.Subject{Row: row, Plan: plan, Open: func() (bench.Runner, error) {
-						return newCPURunner(plan, weights, &row)
-					}})
+					open := func() (bench.Runner, error) { return newCPURunner(plan, weights, &row) }
+					if s.Device == deviceCUDA {
+						// The host has little to do; the library and the GPU are named once
+						// they are open.
+						row.Threads, row.Kernels = 1, "cuDNN"
+						row.Notes = append(row.Notes, residentNote)
+						open = func() (bench.Runner, error) { return newGPURunner(cmd, s, plan, weights, &row) }
+					}
+					subjects = append(subjects, bench.Subject{Row: row, Plan: plan, Open: open})
 				}
 			}
 		}

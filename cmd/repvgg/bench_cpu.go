@@ -10,15 +10,14 @@ import (
 // cpuRunner is a cpu.Runner as bench wants it.
 type cpuRunner struct{ *cpu.Runner }
 
-// newCPURunner makes the runner of a row. Single images take the algorithms that
-// are fastest for them.
+// newCPURunner makes the runner of a row.
 func newCPURunner(plan *model.Plan, w *benchWeights, row *bench.Row) (bench.Runner, error) {
 	precision, err := cpu.ParsePrecision(row.Precision)
 	if err != nil {
 		return nil, err
 	}
 	r, err := cpu.New(plan, w.of(plan), cpu.Options{
-		Threads: row.Threads, Precision: precision, Height: row.InputSize, Width: row.InputSize, LowLatency: row.BatchSize == 1,
+		Threads: row.Threads, Precision: precision, Height: row.InputSize, Width: row.InputSize, LowLatency: row.LowLatency(),
 	})
 	if err != nil {
 		return nil, err
@@ -47,9 +46,6 @@ func (r cpuRunner) Layers() []bench.LayerTime {
 
 // cpuKernels names the variant of the kernels that runners take.
 func cpuKernels() string { return kernel.Variants()[0].String() }
-
-// cpuPrecisions are what a runner can compute in.
-func cpuPrecisions() []string { return cpu.Precisions() }
 
 // cpuPeak measures the most GFLOP/s of the machine's multiply-adds in a
 // precision.

@@ -16,6 +16,7 @@ import (
 // benchNetwork is a network to measure.
 type benchNetwork struct {
 	config  string // as the user named it
+	path    string // absolute
 	variant string
 	plan    *model.Plan
 	forms   []model.Form
@@ -56,7 +57,37 @@ func benchNetworks(cmd *cobra.Command, s *settings, names []string, forms []mode
 		networks[same].forms = slices.Compact(merged)
 		note(cmd, "config %q is the same network as %q: it is measured once", name, networks[same].config)
 	}
+	tellApart(networks)
 	return networks, nil
+}
+
+// tellApart lengthens the names of networks that have the same one, from the
+// ends of their paths. Published names stay.
+func tellApart(networks []benchNetwork) {
+	for parts := 1; ; parts++ {
+		count := make(map[string]int)
+		for i := range networks {
+			count[networks[i].variant]++
+		}
+		changed := false
+		for i := range networks {
+			n := &networks[i]
+			longer := lastOf(n.path, parts)
+			if count[n.variant] > 1 && n.published == nil && longer != n.variant {
+				n.variant, changed = longer, true
+			}
+		}
+		if !changed {
+			return
+		}
+	}
+}
+
+// lastOf is the end of a path: a file with the folders above it, as many parts
+// as are wanted or there are.
+func lastOf(path string, parts int) string {
+	all := strings.Split(filepath.ToSlash(path), "/")
+	return strings.Join(all[max(0, len(all)-parts):], "/")
 }
 
 func samePlan(a, b *model.Plan) bool {
@@ -74,7 +105,11 @@ func readNetwork(cmd *cobra.Command, name string, overrides []string) (*benchNet
 		return nil, err
 	}
 	noteConfig(cmd, cfg)
-	n := &benchNetwork{config: name, plan: plan, variant: baseName(cfg.Path())}
+	path, err := filepath.Abs(cfg.Path())
+	if err != nil {
+		return nil, err
+	}
+	n := &benchNetwork{config: name, path: path, plan: plan, variant: baseName(path)}
 	arch, err := archName(cfg)
 	if err != nil {
 		return nil, err

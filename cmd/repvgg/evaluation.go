@@ -14,7 +14,6 @@ import (
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/config"
 	"repvgg/internal/convert"
-	"repvgg/internal/cpu"
 	"repvgg/internal/dataset"
 	"repvgg/internal/eval"
 	"repvgg/internal/jpeg"
@@ -39,7 +38,6 @@ type evaluation struct {
 	data      *dataset.Dataset
 	pipeline  *preprocess.Pipeline
 	batchSize int
-	precision cpu.Precision
 }
 
 // evaluate is repvgg test. Whatever is wrong with the arguments is found before
@@ -172,10 +170,7 @@ func (e *evaluation) checkFlags() error {
 		return usageError{err}
 	}
 	if len(s.Precision) != 1 {
-		return usageError{errors.New("--precision needs one value: " + strings.Join(cpu.Precisions(), " or "))}
-	}
-	if e.precision, err = cpu.ParsePrecision(s.Precision[0]); err != nil {
-		return usageError{fmt.Errorf("--precision: %w", err)}
+		return usageError{errors.New("--precision needs one value: " + strings.Join(precisionsOf(s.Device), ", "))}
 	}
 	if e.group, err = shard.FromLauncher(s.Launcher, os.Getenv); err != nil {
 		return usageError{err}
@@ -184,7 +179,7 @@ func (e *evaluation) checkFlags() error {
 		return usageError{errors.New("--compare and --skip-bad-images need all images in one process: leave --launcher out")}
 	}
 	if len(s.GPUIDs) > 0 {
-		note(e.cmd, "`--gpu-ids` is deprecated, please use `--gpu-id`; it has no effect on the cpu")
+		note(e.cmd, "`--gpu-ids` is deprecated, please use `--gpu-id`; it has no effect")
 	}
 	if len(s.ShowOptions) > 0 {
 		note(e.cmd, "--show-options has no effect: painting adapts to the image")
@@ -230,8 +225,11 @@ func (s *settings) checkTest() error {
 		len(s.Metrics) == 0 && !s.ProfileInput {
 		return errors.New("please specify at least one of output path and evaluation metrics: --out FILE.json, --metrics accuracy")
 	}
-	if s.Device != "cpu" && s.Device != "auto" {
-		return fmt.Errorf("unavailable device %q: this build runs on the cpu", s.Device)
+	if err := checkDevice(s.Device, []string{deviceAuto, deviceCPU, deviceCUDA}, s.Precision); err != nil {
+		return err
+	}
+	if s.GPUID < 0 {
+		return fmt.Errorf("--gpu-id %d: want a GPU from 0", s.GPUID)
 	}
 	if s.CompareOut != "" && s.Compare == "" {
 		return errors.New("--compare-out needs --compare OTHER_CKPT")

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"repvgg/internal/checkpoint"
-	"repvgg/internal/cpu"
 	"repvgg/internal/dataset"
 	"repvgg/internal/eval"
 	"repvgg/internal/metrics"
@@ -55,13 +54,13 @@ func (e *evaluation) share() ([]float32, error) {
 
 // predict runs a checkpoint on samples.
 func (e *evaluation) predict(plan *model.Plan, ckpt *checkpoint.File, samples []dataset.Sample) (*eval.Prediction, error) {
-	run := cpu.Options{Threads: e.settings.Threads, Precision: e.precision}
-	run.Height, run.Width, _ = e.pipeline.OutputSize()
-	runner, err := cpu.New(plan, func(s tensor.Spec) ([]float32, error) { return ckpt.Float32(s.Name) }, run)
+	weights := func(s tensor.Spec) ([]float32, error) { return ckpt.Float32(s.Name) }
+	height, width, _ := e.pipeline.OutputSize()
+	runner, err := newRunner(e.cmd, e.settings, plan, weights, height, width)
 	if err != nil {
 		return nil, err
 	}
-	defer runner.Close()
+	defer func() { _ = runner.Close() }() // a failure of that changes no result
 	if err := ckpt.Verify(); err != nil {
 		return nil, err
 	}

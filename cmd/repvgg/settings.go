@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+
+	"repvgg/internal/cpu"
 )
 
 // settings are what flags, REPVGG_* variables and repvgg.yaml can set. Each
@@ -78,7 +80,7 @@ func readSettings(cmd *cobra.Command) (*settings, error) {
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		// viper would split a variable at commas, also within brackets.
 		if text := os.Getenv(variable(f.Name)); text != "" && f.Annotations[listFlag] != nil && !f.Changed {
-			v.Set(f.Name, splitWords(text, f.Value.Type() == "stringSlice"))
+			v.Set(f.Name, splitWords(text, strings.HasSuffix(f.Value.Type(), "Slice")))
 		}
 	})
 	var s settings
@@ -87,6 +89,9 @@ func readSettings(cmd *cobra.Command) (*settings, error) {
 	}
 	if s.Threads < 0 {
 		return nil, usageError{errors.New("--threads must not be negative; 0 takes all cores")}
+	}
+	if s.Threads > cpu.MaxThreads {
+		return nil, usageError{fmt.Errorf("--threads %d: want at most %d, or 0 for all cores", s.Threads, cpu.MaxThreads)}
 	}
 	return &s, nil
 }

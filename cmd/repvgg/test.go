@@ -1,12 +1,9 @@
 package main
 
 import (
-	"strings"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"repvgg/internal/cpu"
 	"repvgg/internal/metrics"
 	"repvgg/internal/report"
 	"repvgg/internal/shard"
@@ -55,8 +52,8 @@ func addTestFlags(cmd *cobra.Command) {
 	f.String("show-dir", "", "folder to write the images to, with label, score and truth painted on them")
 	f.Bool("show", false, "as --show-dir show (no window is opened)")
 	f.StringArray("show-options", nil, "options of painting: none has an effect here")
-	f.String("device", "auto", "where to run: auto or cpu")
-	f.StringSlice("precision", []string{"fp32"}, "what to compute in: "+strings.Join(cpu.Precisions(), " or "))
+	f.String("device", deviceAuto, "where to run: cpu, or cuda for an NVIDIA GPU; auto is the cpu")
+	f.StringSlice("precision", []string{"fp32"}, precisionHelp())
 	f.String("launcher", "none", "what started this process among others that share the images: none pytorch slurm mpi")
 	f.String("tmpdir", "", "folder through which the processes of a launcher gather their results")
 	f.Bool("gpu-collect", false, "gather through the GPUs (results are gathered through --tmpdir)")
@@ -82,8 +79,8 @@ func addTestFlags(cmd *cobra.Command) {
 	for name, values := range map[string][]string{
 		"metrics":   {metrics.Accuracy, metrics.Precision, metrics.Recall, metrics.F1Score, metrics.Support},
 		"out-items": {report.ClassScores, report.PredScore, report.PredLabel, report.PredClass, report.Filename, report.GTLabel, "none", "all"},
-		"device":    {"auto", "cpu"},
-		"precision": cpu.Precisions(),
+		"device":    {deviceAuto, deviceCPU, deviceCUDA},
+		"precision": allPrecisions(),
 		"launcher":  shard.Launchers,
 	} {
 		// The only error is a flag that does not exist or has one already.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 )
 
 // Change is how a row differs from the same row of an earlier run.
@@ -39,22 +40,78 @@ func ReadReport(path string) (*Report, error) {
 	return &r, nil
 }
 
-// Compare marks how the rows changed since an earlier run, and returns how many
-// it has in common with this one.
-func (r *Report) Compare(before *Report) int {
-	matched := 0
-	for i := range r.Rows {
-		now := &r.Rows[i]
-		for j := range before.Rows {
-			old := &before.Rows[j]
-			if now.Variant == old.Variant && now.Form == old.Form && now.sameSetting(old) && now.measured() && old.measured() {
-				now.Baseline = change(now, old)
-				matched++
-				break
-			}
+// Compare marks how the rows changed since an earlier run. It returns what a
+// reader of the comparison should know.
+func (r *Report) Compare(before *Report) []string {
+	var notes []string
+	say := func(format string, args ...any) {
+		if n := fmt.Sprintf(format, args...); !slices.Contains(notes, n) {
+			notes = append(notes, n)
 		}
 	}
-	return matched
+	if before.Machine.CPU != r.Machine.CPU {
+		say("it was measured on another machine: %s", before.Machine.CPU)
+	}
+	matched, measured := false, false
+	for i := range r.Rows {
+		now := &r.Rows[i]
+		measured = measured || now.measured()
+		old := r.earlier(before, now)
+		if old == nil {
+			continue
+		}
+		matched = true
+		now.Baseline = change(now, old)
+		if now.Kernels != old.Kernels {
+			say("it was measured with other kernels: %s, now %s", old.Kernels, now.Kernels)
+		}
+		if now.Weights != old.Weights {
+			say("it was measured with other weights: %s, now %s", old.Weights, now.Weights)
+		}
+	}
+	if !matched && measured {
+		say("it has no row of the same network, form and setting")
+	}
+	return notes
+}
+
+// earlier is the row of an earlier run that has the network, form and setting
+// of a row of r, or nil. The network is that of the same config; the name of a
+// variant stands for one where only one config has it.
+func (r *Report) earlier(before *Report, now *Row) *Row {
+	var sameVariant *Row
+	for i := range before.Rows {
+		old := &before.Rows[i]
+		if now.Form != old.Form || !now.sameSetting(old) || now.ParamsMillions != old.ParamsMillions || !now.measured() || !old.measured() {
+			continue
+		}
+		if now.Config == old.Config {
+			return old
+		}
+		if now.Variant == old.Variant {
+			sameVariant = old
+		}
+	}
+	if sameVariant == nil || !r.hasOne(now.Variant) || !before.hasOne(now.Variant) {
+		return nil
+	}
+	return sameVariant
+}
+
+// hasOne tells whether all rows of a variant are of one config.
+func (r *Report) hasOne(variant string) bool {
+	config := ""
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		if row.Variant != variant {
+			continue
+		}
+		if config != "" && row.Config != config {
+			return false
+		}
+		config = row.Config
+	}
+	return true
 }
 
 // change takes half the width of both rows' p10 to p90 intervals as what the

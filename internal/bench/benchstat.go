@@ -16,10 +16,11 @@ func (r *Report) writeBenchstat(out io.Writer) error {
 	w := bufio.NewWriter(out)
 	m := &r.Machine
 	fmt.Fprintf(w, "goos: %s\ngoarch: %s\npkg: repvgg\ncpu: %s\nkernels: %s\njpeg: %s\ngo: %s\nweights: %s\n", m.OS, m.Arch, m.CPU, m.Kernels, m.JPEGDecoder, m.Go, r.weights())
+	names := r.benchNames()
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		name := fmt.Sprintf("Benchmark%s/form=%s/device=%s/precision=%s/batch=%d/size=%d-%d",
-			benchName(row.Variant), row.Form, row.Device, row.Precision, row.BatchSize, row.InputSize, row.Threads)
+			names[row.Variant], row.Form, row.Device, row.Precision, row.BatchSize, row.InputSize, row.Threads)
 		runs := max(1, row.Runs/max(1, len(row.LatencyMSRounds)))
 		for _, ms := range row.LatencyMSRounds {
 			perSecond := float64(row.BatchSize) / ms * 1e3
@@ -30,6 +31,26 @@ func (r *Report) writeBenchstat(out io.Writer) error {
 		fmt.Fprintf(w, "note: %s\n", n)
 	}
 	return w.Flush()
+}
+
+// benchNames are the names of the variants by themselves, different ones for
+// different variants.
+func (r *Report) benchNames() map[string]string {
+	names := make(map[string]string)
+	taken := make(map[string]bool)
+	for i := range r.Rows {
+		variant := r.Rows[i].Variant
+		if names[variant] != "" {
+			continue
+		}
+		first := benchName(variant)
+		name := first
+		for n := 2; taken[name]; n++ {
+			name = fmt.Sprintf("%s_%d", first, n)
+		}
+		names[variant], taken[name] = name, true
+	}
+	return names
 }
 
 // benchName makes a name that Go's benchmark format takes: no spaces, slashes

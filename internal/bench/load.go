@@ -22,10 +22,15 @@ func othersCores(from, to Load, wall time.Duration) float64 {
 	return max(0, ((to.Busy-from.Busy)-(to.Own-from.Own)).Seconds()/wall.Seconds())
 }
 
+// leastWall is how long it takes to tell what others do: the system counts
+// their time in hundredths of a second, and not at once.
+const leastWall = 200 * time.Millisecond
+
 // crowding says so if others and our threads wanted more cores than there are.
-func crowding(others float64, threads, cores int) string {
-	if cores == 0 || others+float64(threads) <= float64(cores)+crowdLimit {
+func crowding(others float64, threads, cores int, wall time.Duration) string {
+	if cores == 0 || wall < leastWall || others+float64(threads) <= float64(cores)+crowdLimit {
 		return ""
 	}
+	others = min(others, float64(cores))
 	return fmt.Sprintf("noisy: other processes kept %.1f of the %d cores busy", others, cores)
 }

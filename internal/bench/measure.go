@@ -36,8 +36,9 @@ type Options struct {
 const rounds = 6
 
 // Measure measures all subjects in their order; neighbours that differ in their
-// form alone take turns. When ctx ends, the rows done so far are returned with
-// its error. Without any Runs the rows are returned as they are.
+// form alone take turns. After an error, or when ctx ends, the rows done so far
+// are returned with the error. Without any Runs the rows are returned as they
+// are.
 func Measure(ctx context.Context, subjects []Subject, opts Options) ([]Row, error) {
 	if opts.now == nil {
 		opts.now = time.Now
@@ -62,10 +63,10 @@ func Measure(ctx context.Context, subjects []Subject, opts Options) ([]Row, erro
 		}
 		m.before, m.share = float64(from)/float64(len(subjects)), float64(to-from)/float64(len(subjects))
 		group, err := m.group(ctx, subjects[from:to])
+		rows = append(rows, group...)
 		if err != nil {
 			return rows, err
 		}
-		rows = append(rows, group...)
 	}
 	return rows, nil
 }
@@ -89,7 +90,8 @@ type lane struct {
 	layers   []Layer
 }
 
-// group measures subjects in turns.
+// group measures subjects in turns. After an error of measuring the layers, the
+// rows are there without them.
 func (m *meter) group(ctx context.Context, subjects []Subject) ([]Row, error) {
 	lanes := make([]*lane, len(subjects))
 	for i := range subjects {
@@ -128,18 +130,20 @@ func (m *meter) group(ctx context.Context, subjects []Subject) ([]Row, error) {
 	peak.add(m.Peak, &subjects[0].Row)
 	rows := make([]Row, len(lanes))
 	for i, l := range lanes {
-		if m.Layers {
-			m.progress("layers of "+l.Row.Label(), 1)
-			if err := m.traceLayers(ctx, l); err != nil {
-				return nil, l.wrap(err)
-			}
-		}
-		rows[i] = l.row(crowding(others, l.Row.Threads, cores))
-	}
-	for range rows {
+		rows[i] = l.row(crowding(others, l.Row.Threads, cores, wall))
 		m.peaks = append(m.peaks, peak)
 	}
 	relateForms(rows)
+	if !m.Layers {
+		return rows, nil
+	}
+	for i, l := range lanes {
+		m.progress("layers of "+l.Row.Label(), 1)
+		if err := m.traceLayers(ctx, l); err != nil {
+			return rows, l.wrap(err)
+		}
+		rows[i].Layers = l.layers
+	}
 	return rows, nil
 }
 
@@ -231,7 +235,6 @@ func (l *lane) row(crowd string) Row {
 	r := l.Row
 	r.Kernels = l.runner.Variant()
 	r.WarmupRuns, r.Runs = l.warmup, len(l.runs)
-	r.Layers = l.layers
 	if bytes := l.runner.PackedBytes(); bytes > 0 {
 		mb := float64(bytes) / 1e6
 		r.PackedWeightsMB = &mb

@@ -142,6 +142,40 @@ func TestInterruptionKeepsRows(t *testing.T) {
 	}
 }
 
+// What other processes used can't be told within a few ticks of the clock that
+// counts it, and is never more than there is.
+func TestCrowding(t *testing.T) {
+	for _, test := range []struct {
+		others float64
+		wall   time.Duration
+		want   string
+	}{
+		{1, time.Second, ""}, // a thread of ours and one of theirs on two cores
+		{1.2, time.Second, "noisy: other processes kept 1.2 of the 2 cores busy"},
+		{6.5, time.Second, "noisy: other processes kept 2.0 of the 2 cores busy"},
+		{6.5, 199 * time.Millisecond, ""},
+	} {
+		if got := crowding(test.others, 1, 2, test.wall); got != test.want {
+			t.Errorf("%v in %v: %q, want %q", test.others, test.wall, got, test.want)
+		}
+	}
+}
+
+// Rows whose layers could not be measured in the end are not lost.
+func TestInterruptedLayersKeepTheRow(t *testing.T) {
+	clock := &fakeClock{}
+	ctx, cancel := context.WithCancel(context.Background())
+	opts := options(clock, 6)
+	opts.Warmup, opts.Layers = 0, true
+	opts.Peak = func(string, int) float64 { return 500 }
+	rows, err := Measure(ctx, []Subject{
+		subject(t, "x", planOf(t, "repvgg-A0"), &fakeRunner{clock: clock, took: ms(10, 10, 10, 10, 10, 10), cancel: cancel}),
+	}, opts)
+	if !errors.Is(err, context.Canceled) || len(rows) != 1 || rows[0].PeakShare == nil || rows[0].Runs != 6 || rows[0].Layers != nil {
+		t.Errorf("%d rows, %v", len(rows), err)
+	}
+}
+
 func TestNothingIsOpenedWithoutRuns(t *testing.T) {
 	s := subject(t, "A0", planOf(t, "repvgg-A0"), nil)
 	s.Open = func() (Runner, error) { return nil, errors.New("opened") }
@@ -158,18 +192,18 @@ func TestSlowMachineIsSaid(t *testing.T) {
 	peak := []float64{1000, 990, 1000, 880}
 	opts.Peak = func(string, int) float64 { p := peak[0]; peak = peak[1:]; return p }
 	busy := time.Duration(0)
-	opts.load = func() (Load, bool) { busy += 60 * time.Millisecond; return Load{Cores: 1, Busy: busy}, true }
+	opts.load = func() (Load, bool) { busy += 300 * time.Millisecond; return Load{Cores: 1, Busy: busy}, true }
 	rows, err := Measure(context.Background(), []Subject{
-		subject(t, "a", plan, &fakeRunner{clock: clock, took: ms(100)}), subject(t, "b", plan, &fakeRunner{clock: clock, took: ms(10)}),
+		subject(t, "a", plan, &fakeRunner{clock: clock, took: ms(1000)}), subject(t, "b", plan, &fakeRunner{clock: clock, took: ms(100)}),
 	}, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// 60 ms of other work in 600 ms are within the limit, in 60 ms they are not.
+	// 300 ms of other work in 6 s are within the limit, in 600 ms they are not.
 	if *rows[0].Noisy || len(rows[0].Notes) > 0 {
 		t.Errorf("the first row has notes %q", rows[0].Notes)
 	}
-	want := []string{"noisy: other processes kept 1.0 of the 1 cores busy", "noisy: while this was measured the machine's peak was 12 % lower than at its best"}
+	want := []string{"noisy: other processes kept 0.5 of the 1 cores busy", "noisy: while this was measured the machine's peak was 12 % lower than at its best"}
 	if !*rows[1].Noisy || !slices.Equal(rows[1].Notes, want) {
 		t.Errorf("the second row has notes %q", rows[1].Notes)
 	}

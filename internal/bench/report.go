@@ -141,8 +141,8 @@ func (r *Report) about() string {
 		return counted + " Nothing was measured."
 	}
 	single := ""
-	if slices.ContainsFunc(r.Rows, func(row Row) bool { return row.measured() && row.BatchSize == 1 }) {
-		single = " A batch of 1 takes the algorithms that are fastest for single images, with other rounding."
+	if slices.ContainsFunc(r.Rows, func(row Row) bool { return row.measured() && row.LowLatency() }) {
+		single = " On the CPU a batch of 1 takes the algorithms that are fastest for single images, with other rounding; larger batches do not."
 	}
 	return "Weights: " + r.weights() + ". A latency is that of a whole batch, the median and the 10th and 90th percentile of single runs. " +
 		counted + " GFLOP/s counts two for each multiply-add of a direct convolution and of the head, " +

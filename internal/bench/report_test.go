@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -44,8 +45,13 @@ func TestFormatsNameTheMachine(t *testing.T) {
 
 func TestTextFitsATerminal(t *testing.T) {
 	r := zooReport(t)
-	if n := r.Compare(zooReport(t)); n != 24 {
-		t.Errorf("%d rows have a baseline, want 24", n)
+	if notes := r.Compare(zooReport(t)); len(notes) > 0 {
+		t.Errorf("notes %q", notes)
+	}
+	for i := range r.Rows {
+		if r.Rows[i].Baseline == nil {
+			t.Errorf("row %d has no baseline", i)
+		}
 	}
 	for line := range strings.Lines(render(t, r, "text")) {
 		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > lineWidth {
@@ -147,6 +153,116 @@ func TestBaseline(t *testing.T) {
 		}
 		if _, err := ReadReport(path); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+// A row is compared with the same network's, by its config, else by its name
+// where only one network has it.
+func TestCompareFindsTheNetwork(t *testing.T) {
+	row := func(config, variant string, latency, params float64) Row {
+		return Row{Config: config, Variant: variant, Form: "deploy", LatencyMSMedian: &latency, ParamsMillions: params, Kernels: "avx2", Weights: "seeded random"}
+	}
+	const none = 0 // no such latency
+	both := []Row{row("c1.py", "c1", 10, 1), row("d/c1.py", "c1", 20, 1)}
+	for _, test := range []struct {
+		name        string
+		now, before []Row
+		want        []float64
+	}{
+		{"two of a name", both, []Row{both[1], both[0]}, []float64{10, 20}},
+		{"one of two before", both, both[:1], []float64{10, none}},
+		{"one of two now", both[1:], both, []float64{20}},
+		{"neither config, two before", []Row{row("e/c1.py", "c1", 1, 1)}, both, []float64{none}},
+		{"another path", []Row{row("./c1.py", "c1", 1, 1)}, both[:1], []float64{10}},
+		{"another path, another network", []Row{row("./c1.py", "c1", 1, 2)}, both[:1], []float64{none}},
+		{"edited since", []Row{row("c1.py", "c1", 1, 2)}, both[:1], []float64{none}},
+	} {
+		now := &Report{Rows: slices.Clone(test.now)}
+		notes := now.Compare(&Report{Rows: test.before})
+		unmatched := true
+		for i, want := range test.want {
+			got := 0.0
+			if b := now.Rows[i].Baseline; b != nil {
+				got, unmatched = b.LatencyMSMedian, false
+			}
+			if got != want {
+				t.Errorf("%s: row %d is compared with %v, want %v", test.name, i, got, want)
+			}
+		}
+		if unmatched != strings.Contains(strings.Join(notes, ""), "no row of the same network") {
+			t.Errorf("%s: notes %q", test.name, notes)
+		}
+	}
+	before := &Report{Machine: Machine{CPU: "old"}, Rows: slices.Clone(both)}
+	for i := range before.Rows {
+		before.Rows[i].Kernels, before.Rows[i].Weights = "avx512", "checkpoint a.pth"
+	}
+	want := []string{
+		"it was measured on another machine: old",
+		"it was measured with other kernels: avx512, now avx2",
+		"it was measured with other weights: checkpoint a.pth, now seeded random",
+	}
+	if got := (&Report{Machine: Machine{CPU: "new"}, Rows: slices.Clone(both)}).Compare(before); !slices.Equal(got, want) {
+		t.Errorf("notes %q", got)
+	}
+}
+
+// Long names are whole in Markdown and HTML; in text they lose their middle,
+// unless that would make two the same.
+func TestLongNames(t *testing.T) {
+	names := []string{"network_of_many_words_wide_v1", "network_of_many_words_deep_v1", "another_network_with_words_v2"}
+	r := &Report{}
+	for _, name := range names {
+		r.Rows = append(r.Rows, Row{Config: name, Variant: name, Form: "train"})
+	}
+	for _, format := range []string{"markdown", "html", "csv", "json"} {
+		text := render(t, r, format)
+		for _, name := range names {
+			if !strings.Contains(text, name) {
+				t.Errorf("%s lacks %q", format, name)
+			}
+		}
+	}
+	text := render(t, r, "text")
+	for _, want := range []string{"wide_v1", "deep_v1", "another…words_v2"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("text lacks %q:\n%s", want, text)
+		}
+	}
+	if got := shortenAll([]string{"network_wide_of_words", "network_deep_of_words"}, 16); got[0] == got[1] {
+		t.Errorf("both are shortened to %q", got[0])
+	}
+	if got := shortenAll([]string{"repvgg-digits_deploy", "repvgg-digits", "repvgg-digits_deploy"}, 16); !slices.Equal(got, []string{"repvgg-…s_deploy", "repvgg-digits", "repvgg-…s_deploy"}) {
+		t.Errorf("shortened: %q", got)
+	}
+}
+
+// The text says which rows take other algorithms.
+func TestLowLatencyIsSaid(t *testing.T) {
+	latency := 1.0
+	for _, test := range []struct {
+		device string
+		batch  int
+		want   bool
+	}{{"cpu", 1, true}, {"cpu", 2, false}, {"cuda", 1, false}} {
+		r := &Report{Rows: []Row{{Device: test.device, BatchSize: test.batch, LatencyMSMedian: &latency}}}
+		if r.Rows[0].LowLatency() != test.want || strings.Contains(r.about(), "a batch of 1 takes") != test.want {
+			t.Errorf("%s, batch %d: %s", test.device, test.batch, r.about())
+		}
+	}
+}
+
+// Different variants have different names for benchstat.
+func TestBenchstatNamesDiffer(t *testing.T) {
+	r := &Report{}
+	for _, name := range []string{"a/c-1.py", "a/c_1.py", "A/c_1.py"} {
+		r.Rows = append(r.Rows, Row{Variant: name, LatencyMSRounds: []float64{1}})
+	}
+	text := render(t, r, "benchstat")
+	for _, want := range []string{"BenchmarkA_c_1.py/", "BenchmarkA_c_1.py_2/", "BenchmarkA_c_1.py_3/"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("benchstat lacks %q:\n%s", want, text)
 		}
 	}
 }

@@ -119,6 +119,12 @@ func (r *Row) Label() string {
 	return fmt.Sprintf("%s %s, %s, batch %d", r.Variant, r.Form, r.Precision, r.BatchSize)
 }
 
+// LowLatency tells whether the row's runner is to take the algorithms that are
+// fastest for single images. From two images on they are not faster than the
+// others, whether the threads share an image's layers or not: they save weights
+// to read, which a batch reads once, and pay with multiplications.
+func (r *Row) LowLatency() bool { return r.Device == "cpu" && r.BatchSize == 1 }
+
 func plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

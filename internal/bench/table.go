@@ -20,6 +20,8 @@ type column struct {
 	Name, Unit string
 	// Words are aligned to the left.
 	Words bool
+	// Long words may be shortened where there is little room.
+	Long bool
 }
 
 // rowTables have a line for each row: one table for each setting, and one
@@ -50,7 +52,7 @@ func (r *Report) tables() []table { return append(r.rowTables(), r.layerTables()
 
 func speedTable(rows []*Row) table {
 	t := table{Title: rows[0].setting(), Head: []column{
-		{Name: "variant", Words: true}, {Name: "form", Words: true}, {Name: "params", Unit: "M"}, {Name: "FLOPs", Unit: "G"},
+		{Name: "variant", Words: true, Long: true}, {Name: "form", Words: true}, {Name: "params", Unit: "M"}, {Name: "FLOPs", Unit: "G"},
 		{Name: "median", Unit: "ms"}, {Name: "p10..p90", Unit: "ms"}, {Name: "images/s"}, {Name: "GFLOP/s"},
 		{Name: "peak", Unit: "%"}, {Name: "memory", Unit: "MB"}, {Name: "speed-up"},
 	}}
@@ -63,7 +65,7 @@ func speedTable(rows []*Row) table {
 			spread = number(*r.LatencyMSP10) + ".." + number(*r.LatencyMSP90)
 		}
 		t.Rows = append(t.Rows, []string{
-			shorten(r.Variant, 16), r.Form, published(r.ParamsMillions), published(r.FLOPsGiga),
+			r.Variant, r.Form, published(r.ParamsMillions), published(r.FLOPsGiga),
 			optional("", 1, r.LatencyMSMedian, ""), spread, optional("", 1, r.ImagesPerSecond, ""), optional("%.0f", 1, r.GFLOPSPerSecond, ""),
 			optional("%.0f", 100, r.PeakShare, ""), optional("%.0f", 1, r.PeakMemoryMB, ""), optional("%.2f", 1, r.SpeedupOverTrain, "x"),
 		})
@@ -74,14 +76,14 @@ func speedTable(rows []*Row) table {
 
 func (r *Report) baselineTable() table {
 	t := table{Title: "against the baseline", Head: []column{
-		{Name: "variant", Words: true}, {Name: "form", Words: true}, {Name: "precision", Words: true}, {Name: "batch"}, {Name: "before", Unit: "ms"}, {Name: "now", Unit: "ms"},
+		{Name: "variant", Words: true, Long: true}, {Name: "form", Words: true}, {Name: "precision", Words: true}, {Name: "batch"}, {Name: "before", Unit: "ms"}, {Name: "now", Unit: "ms"},
 		{Name: "change", Unit: "%"}, {Name: "noise", Unit: "%"}, {Name: "verdict", Words: true},
 	}}
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		if c := row.Baseline; c != nil {
 			t.Rows = append(t.Rows, []string{
-				shorten(row.Variant, 16), row.Form, row.Precision, strconv.Itoa(row.BatchSize), number(c.LatencyMSMedian), number(*row.LatencyMSMedian),
+				row.Variant, row.Form, row.Precision, strconv.Itoa(row.BatchSize), number(c.LatencyMSMedian), number(*row.LatencyMSMedian),
 				fmt.Sprintf("%+.1f", 100*c.ChangeShare), fmt.Sprintf("%.1f", 100*c.NoiseShare), c.Verdict,
 			})
 			t.Marked = append(t.Marked, row.Noisy != nil && *row.Noisy)
@@ -169,4 +171,27 @@ func shorten(name string, most int) string {
 		return name
 	}
 	return string([]rune(name)[:most-1]) + "…"
+}
+
+// shortenAll takes letters from the middle of long names, no more than leaves
+// different names different.
+func shortenAll(names []string, most int) []string {
+	for ; ; most++ {
+		short := make([]string, len(names))
+		full := make(map[string]string)
+		clash := false
+		for i, name := range names {
+			short[i] = name
+			if letters := []rune(name); len(letters) > most {
+				tail := most / 2
+				short[i] = string(letters[:most-1-tail]) + "…" + string(letters[len(letters)-tail:])
+			}
+			other, known := full[short[i]]
+			clash = clash || known && other != name
+			full[short[i]] = name
+		}
+		if !clash {
+			return short
+		}
+	}
 }

@@ -3,6 +3,7 @@ package bench
 import (
 	"bufio"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -28,6 +29,30 @@ func (r *Report) writeText(out io.Writer) error {
 	return w.Flush()
 }
 
+// longName is how many letters of a long name are shown.
+const longName = 16
+
+// shortened has the long words shortened.
+func (t *table) shortened() [][]string {
+	rows := make([][]string, len(t.Rows))
+	for i := range rows {
+		rows[i] = slices.Clone(t.Rows[i])
+	}
+	for j, c := range t.Head {
+		if !c.Long {
+			continue
+		}
+		var names []string
+		for i := range rows {
+			names = append(names, rows[i][j])
+		}
+		for i, name := range shortenAll(names, longName) {
+			rows[i][j] = name
+		}
+	}
+	return rows
+}
+
 // writeText aligns the columns. A noisy row ends in "!".
 func (t *table) writeText(w *bufio.Writer) {
 	var names, units []string
@@ -41,7 +66,7 @@ func (t *table) writeText(w *bufio.Writer) {
 		lines = append(lines, units)
 	}
 	heads := len(lines)
-	lines = append(lines, t.Rows...)
+	lines = append(lines, t.shortened()...)
 	widths := make([]int, len(t.Head))
 	for _, line := range lines {
 		for i, cell := range line {

@@ -17,7 +17,7 @@ var layers = [][]string{
 	{"configs", "internal/tensor", "internal/metrics", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest"},
 	{"internal/config", "internal/cpu/kernel"},
 	{"internal/checkpoint", "internal/model", "internal/preprocess", "internal/dataset"},
-	{"internal/convert", "internal/cpu"},
+	{"internal/convert", "internal/cpu", "internal/gpu"},
 	{"internal/eval", "internal/bench"},
 	{"internal/report"},
 	{"cmd/repvgg", "internal/testgen", "internal/layering"},
@@ -40,8 +40,8 @@ var onlyIn = map[string][]string{
 	"gonum.org/v1/plot/vg/draw":             {"internal/bench"},
 	"gonum.org/v1/plot/vg/vgimg":            {"internal/bench"},
 	"gonum.org/v1/plot/vg/vgsvg":            {"internal/bench"},
-	"unsafe":                                {"internal/checkpoint", "internal/cpu/kernel", "internal/jpeg", "internal/amxtest"},
-	"C":                                     {"internal/jpeg", "internal/amxtest"},
+	"unsafe":                                {"internal/checkpoint", "internal/cpu/kernel", "internal/jpeg", "internal/amxtest", "internal/gpu"},
+	"C":                                     {"internal/jpeg", "internal/amxtest", "internal/gpu"},
 }
 
 type pkg struct {

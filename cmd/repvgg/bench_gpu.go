@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"repvgg/internal/bench"
+	"repvgg/internal/gpu"
+	"repvgg/internal/model"
+)
+
+// gpuRunner is a gpu.Runner as bench wants it.
+type gpuRunner struct{ *gpu.Runner }
+
+// residentNote says what a run on the GPU does not include.
+const residentNote = "the images lie on the GPU before the clock starts, as in benchmarks of PyTorch; the logits come back within the time"
+
+// newGPURunner makes the runner of a row.
+func newGPURunner(cmd *cobra.Command, s *settings, plan *model.Plan, w *benchWeights, row *bench.Row) (bench.Runner, error) {
+	precision, err := gpu.ParsePrecision(row.Precision)
+	if err != nil {
+		return nil, err
+	}
+	r, err := gpu.New(plan, w.of(plan), gpu.Options{
+		GPU: s.GPUID, Precision: precision, Resident: true,
+		Note: func(text string) { note(cmd, "%s", text) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.verify(plan); err != nil {
+		_ = r.Close() // the first error counts
+		return nil, err
+	}
+	return gpuRunner{r}, nil
+}
+
+// Layers implements bench.Runner.
+func (r gpuRunner) Layers() []bench.LayerTime {
+	var layers []bench.LayerTime
+	for _, l := range r.Runner.Layers() {
+		layers = append(layers, bench.LayerTime{Name: l.Name, Algorithm: l.Algorithm, Time: l.Time})
+	}
+	return layers
+}
+
+// gpuPeak measures the most GFLOP/s of a GPU, once for each precision.
+func gpuPeak(cmd *cobra.Command, s *settings) func(precision string, threads int) float64 {
+	known := make(map[string]float64)
+	return func(name string, _ int) float64 {
+		if peak, ok := known[name]; ok {
+			return peak
+		}
+		precision, err := gpu.ParsePrecision(name)
+		if err == nil {
+			known[name], err = gpu.Peak(s.GPUID, precision)
+		}
+		if err != nil {
+			known[name] = 0
+			note(cmd, "%v", fmt.Errorf("the GPU's peak is not known: %w", err))
+		}
+		return known[name]
+	}
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"repvgg/internal/gpu"
+	"repvgg/internal/model"
+	"repvgg/internal/tensor"
+)
+
+// gpuTolerances are how far the logits of the golden networks may lie from the
+// original's, in terms of the largest of them (docs/gpu.md).
+var gpuTolerances = map[gpu.Precision]float64{gpu.FP32: 2e-5, gpu.TF32: 5e-3, gpu.FP16: 5e-3, gpu.BF16: 4e-2}
+
+// gpuAbsolute is what fp32 must keep besides.
+const gpuAbsolute = 1e-4
+
+// newGPU makes a runner, or skips the test where there is no GPU.
+func newGPU(t *testing.T, p *model.Plan, weights gpu.Weights, opts gpu.Options) *gpu.Runner {
+	t.Helper()
+	opts.Note = func(text string) { t.Log(text) }
+	r, err := gpu.New(p, weights, opts)
+	if err != nil && os.Getenv("REPVGG_REQUIRE_GPU") == "" && strings.HasPrefix(err.Error(), "starting the GPU runner") {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+// requireGPU skips a test where there is none, by making a runner.
+func requireGPU(t *testing.T) {
+	t.Helper()
+	zeros := func(s tensor.Spec) ([]float32, error) { return make([]float32, s.Numel()), nil }
+	newGPU(t, loadPlanFor(t, filepath.Join(testdata, "digits", "configs", "repvgg-digits.py")), zeros, gpu.Options{NoCache: true})
+}
+
+// TestGPUGolden runs both forms of the five architectures on the original's
+// input, in each precision.
+func TestGPUGolden(t *testing.T) {
+	requireGPU(t)
+	for _, name := range []string{"plain", "groups", "se", "dilated", "eps"} {
+		for _, form := range []model.Form{model.Train, model.Deploy} {
+			for _, precision := range []gpu.Precision{gpu.FP32, gpu.TF32, gpu.FP16, gpu.BF16} {
+				t.Run(fmt.Sprintf("%s/%v/%v", name, form, precision), func(t *testing.T) { checkGolden(t, name, form, precision) })
+			}
+		}
+	}
+}
+
+func checkGolden(t *testing.T, name string, form model.Form, precision gpu.Precision) {
+	dir := filepath.Join(testdata, "fuse", name)
+	cfg, path := filepath.Join(dir, form.String()+"_cfg.py"), filepath.Join(dir, "train.pth")
+	plan := loadPlanFor(t, cfg)
+	weights := func(p string) gpu.Weights {
+		c := openCheckpoint(t, p)
+		return func(s tensor.Spec) ([]float32, error) { return c.Float32(s.Name) }
+	}
+	if form == model.Deploy {
+		path = fused(t, filepath.Join(dir, "train_cfg.py"), path)
+	}
+	r := newGPU(t, plan, weights(path), gpu.Options{Precision: precision, NoTune: true, NoCache: true, CheckLayers: precision == gpu.FP16})
+	x, shape := readNPY(t, filepath.Join(dir, "input.npy"))
+	want, _ := readNPY(t, filepath.Join(dir, "logits.npy"))
+	got := make([]float32, len(want))
+	if err := r.Run(t.Context(), got, x, shape[0], shape[2], shape[3]); err != nil {
+		t.Fatal(err)
+	}
+	largest, worst := 0.0, 0.0
+	for i := range want {
+		largest = max(largest, math.Abs(float64(want[i])))
+		worst = max(worst, math.Abs(float64(got[i])-float64(want[i])))
+	}
+	t.Logf("largest difference %.2g of %.3g", worst, largest)
+	if !(worst <= gpuTolerances[precision]*largest) || precision == gpu.FP32 && !(worst <= gpuAbsolute) {
+		t.Errorf("logits differ by %g, more than %g of %g", worst, gpuTolerances[precision], largest)
+	}
+}
+
+// TestGPUDigits: the metrics of the digits are printed as the original prints
+// them, in each precision.
+func TestGPUDigits(t *testing.T) {
+	digits, err := filepath.Abs(filepath.Join(testdata, "digits"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	requireGPU(t)
+	t.Chdir(digits)                         // the config's paths are relative
+	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // where the choice of engines goes
+	deploy := fused(t, "configs/repvgg-digits.py", "train.pth")
+	for _, precision := range gpu.Precisions() {
+		for cfg, ckpt := range map[string]string{"configs/repvgg-digits.py": "train.pth", "configs/repvgg-digits_deploy.py": deploy} {
+			stdout, stderr, status := repvgg(t, "test", cfg, ckpt, "--device", "cuda", "--precision", precision,
+				"--metrics", "accuracy", "precision", "recall", "f1_score", "support")
+			if status != 0 || stdout != digitsLines {
+				t.Errorf("%s, %s: exit status %d, stderr %q, stdout %q, want %q", cfg, precision, status, stderr, stdout, digitsLines)
+			}
+		}
+	}
+}

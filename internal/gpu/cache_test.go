@@ -1,0 +1,151 @@
+package gpu
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var someGPU = hardware{GPU: "NVIDIA H100 80GB HBM3", Driver: "580.1", CUDNN: 91900}
+
+func TestTunedIsKept(t *testing.T) {
+	path, err := cachePath(t.TempDir(), someGPU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := openTuned(path, someGPU)
+	if err != nil || len(first.Choices) != 0 {
+		t.Fatalf("%v, %v", first, err)
+	}
+	a := choice{Method: methodGraph, Engine: 38, Knobs: []knob{{1, 2}, {3, -4}}, Microseconds: 12.5}
+	first.set("a", a)
+	// Another process writes meanwhile.
+	second, err := openTuned(path, someGPU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := choice{Method: methodLegacy}
+	second.set("b", b)
+	for _, c := range []*tuned{second, first} {
+		if err := c.save(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, err := openTuned(path, someGPU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]choice{"a": a, "b": b}, again.Choices); diff != "" {
+		t.Error(diff)
+	}
+	other := someGPU
+	other.CUDNN++
+	if c, err := openTuned(path, other); err != nil || len(c.Choices) != 0 {
+		t.Errorf("choices of another cuDNN: %v, %v", c.Choices, err)
+	}
+}
+
+func TestTunedDamaged(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct{ name, text, want string }{
+		{"empty", "", "measured again"},
+		{"cut", `{"format": 1, "hardware": {"gpu": "NVIDIA`, "measured again"},
+		{"binary", "\x00\xff\x80", "measured again"},
+		{"wrong types", `{"format": "one"}`, "measured again"},
+		{"method", header + `"choices": {"x": {"method": "guess"}, "y": {"method": "direct"}}}`, `"x" is damaged`},
+		{"engine", header + `"choices": {"x": {"method": "graph", "engine": -1}}}`, `"x" is damaged`},
+		{"direct with an engine", header + `"choices": {"x": {"method": "direct", "engine": 3}}}`, `"x" is damaged`},
+		{"knobs", header + `"choices": {"x": {"method": "graph", "knobs": [` + strings.Repeat(`{"type": 1, "value": 1},`, 99) + `{"type": 1, "value": 1}]}}}`, `"x" is damaged`},
+		{"none", header + `"choices": null}`, ""},
+		{"old format", strings.Replace(header, `"format": 1`, `"format": 0`, 1) + `"choices": {"x": {"method": "guess"}}}`, ""},
+	} {
+		path := filepath.Join(dir, c.name+".json")
+		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := openTuned(path, someGPU)
+		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path)) {
+			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
+		}
+		if _, ok := got.Choices["x"]; ok || got.Choices == nil {
+			t.Errorf("%s: choices %v", c.name, got.Choices)
+		}
+		// It can be replaced.
+		got.set("z", choice{Method: methodDirect})
+		if err := got.save(); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if again, err := openTuned(path, someGPU); err != nil || again.Choices["z"].Method != methodDirect {
+			t.Errorf("%s, written anew: %v, %v", c.name, again.Choices, err)
+		}
+	}
+	if _, err := openTuned(dir, someGPU); err == nil {
+		t.Error("a folder was read")
+	}
+}
+
+const header = `{"format": 1, "hardware": {"gpu": "NVIDIA H100 80GB HBM3", "driver": "580.1", "cudnn": 91900}, `
+
+func TestTunedWithoutAFile(t *testing.T) {
+	c, err := openTuned("", someGPU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.set("x", choice{Method: methodDirect})
+	if err := c.save(); err != nil {
+		t.Error(err)
+	}
+	blocked := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(blocked, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.path, c.changed = filepath.Join(blocked, "below.json"), true
+	if err := c.save(); err == nil || !strings.Contains(err.Error(), "keeping the choice of engines") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestKeysDiffer: whatever decides which engine is fastest is in the key.
+func TestKeysDiffer(t *testing.T) {
+	s := convShape{N: 1, H: 2, W: 3, C: 4, K: 5, R: 3, Stride: 1, Dilation: 1, Pad: 1, Groups: 1}
+	seen := map[string]bool{shapeKey(s, epilogue{}, FP16): true}
+	add := func(s convShape, e epilogue, p Precision) {
+		key := shapeKey(s, e, p)
+		if seen[key] {
+			t.Errorf("%q is there twice", key)
+		}
+		seen[key] = true
+	}
+	for _, change := range []func(*convShape){
+		func(s *convShape) { s.N++ }, func(s *convShape) { s.H++ }, func(s *convShape) { s.W++ }, func(s *convShape) { s.C++ }, func(s *convShape) { s.K++ },
+		func(s *convShape) { s.R = 1 }, func(s *convShape) { s.Stride++ }, func(s *convShape) { s.Dilation++ }, func(s *convShape) { s.Groups++ },
+	} {
+		c := s
+		change(&c)
+		add(c, epilogue{}, FP16)
+	}
+	add(s, epilogue{Add: true}, FP16)
+	add(s, epilogue{Bias: true}, FP16)
+	add(s, epilogue{ReLU: true}, FP16)
+	add(s, epilogue{}, BF16)
+	a, _ := cachePath("d", someGPU)
+	other := someGPU
+	other.Driver = "581"
+	if b, _ := cachePath("d", other); a == b {
+		t.Errorf("%q for both drivers", a)
+	}
+	if !strings.HasPrefix(filepath.Base(a), "NVIDIA-H100-80GB-HBM3-91900-") {
+		t.Errorf("the file is called %q", a)
+	}
+}
+
+func TestCUDNNVersion(t *testing.T) {
+	for v, want := range map[uint64]string{90100: "9.1.0", 91900: "9.19.0", 90201: "9.2.1", 8906: "8.9.6"} {
+		if got := cudnnVersion(v); got != want {
+			t.Errorf("%d is %s, want %s", v, got, want)
+		}
+	}
+}

@@ -1,0 +1,186 @@
+//go:build cgo && linux
+
+package gpu
+
+import (
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"repvgg/internal/model"
+	"repvgg/internal/tensor"
+)
+
+// emulated is an environment whose driver runs the kernels on the host and whose
+// cuDNN refuses everything (testdata/emulator.cpp): for what the runner does with
+// memory, streams, graphs and errors.
+func emulated(t *testing.T, p Precision) environment {
+	t.Helper()
+	cxx, err := exec.LookPath("g++")
+	if err != nil {
+		t.Skip("no g++ to compile the emulated driver with")
+	}
+	dir := t.TempDir()
+	compile := func(name string, options ...string) string {
+		so := filepath.Join(dir, name)
+		args := append([]string{"-std=c++17", "-O2", "-Wno-unknown-pragmas", "-shared", "-fPIC", "-fno-gnu-unique", "-Wl,-Bsymbolic", "-I.", "-o", so}, options...)
+		if out, err := exec.Command(cxx, append(args, filepath.Join("testdata", "emulator.cpp"))...).CombinedOutput(); err != nil {
+			t.Fatalf("compiling: %v\n%s", err, out)
+		}
+		return so
+	}
+	options := []string{"-DREPVGG_HOST", "-DEMULATE_DRIVER"}
+	for _, o := range compileOptions(p, "90") {
+		if strings.HasPrefix(o, "-D") {
+			options = append(options, o)
+		}
+	}
+	refusing := compile("refusing.so")
+	env := environmentOf(dir, map[string]string{cudnnVariable: refusing, nvrtcVariable: refusing})
+	env.driver = compile("driver.so", options...)
+	return env
+}
+
+func TestEmulatedFP16(t *testing.T) {
+	env := emulated(t, FP16)
+	testMatchesReference(t, env, FP16, [2]int{9, 10}, [2]int{1, 3})
+	for name, test := range map[string]func(*testing.T, environment){
+		"batches": testBatches, "bytes": testBytes, "overflow": testOverflow, "lost": testLost,
+		"failing starts": testFailingStarts, "closed": testCancelledAndClosed, "resident": testResident,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, env) })
+	}
+	t.Run("leaks", func(t *testing.T) { testLeaks(t, env, "feature", 8) })
+	t.Run("short memory", func(t *testing.T) {
+		t.Setenv("EMULATED_MEMORY", "500000")
+		testHalving(t, env)
+	})
+}
+
+func TestEmulatedBF16(t *testing.T) {
+	env := emulated(t, BF16)
+	testMatchesReference(t, env, BF16, [2]int{9, 10}, [2]int{1, 3})
+	t.Run("start", func(t *testing.T) { testStart(t, env) })
+}
+
+func TestEmulatedFP32(t *testing.T) {
+	testMatchesReference(t, emulated(t, FP32), FP32, [2]int{9, 10}, [2]int{1, 3})
+}
+
+// testLost: after the device is lost every call says so, and Close ends.
+func testLost(t *testing.T, env environment) {
+	plan := nets(model.Deploy)["plain"]
+	values := randomWeights(plan, 1)
+	src, dst := randomImages(2*3*8*8, 1), make([]float32, 140)
+	seen := false
+	for _, launches := range []string{"0", "1", "5", "9", "12", "20"} {
+		t.Setenv("EMULATED_LOSS", launches)
+		r, err := newRunner(plan, fromMap(values), Options{Precision: FP16, NoTune: true, NoCache: true, MaxBatch: 1}, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			err := r.Run(t.Context(), dst, src, 2, 8, 8)
+			if err == nil {
+				continue
+			}
+			seen = true
+			if !isLost(err) || !strings.Contains(err.Error(), "the GPU was lost") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s launches: got %v", launches, err)
+			}
+			if again := r.Run(t.Context(), dst, src, 2, 8, 8); !isLost(again) {
+				t.Errorf("%s launches, again: got %v", launches, again)
+			}
+		}
+		r.Close() // must return
+	}
+	if !seen {
+		t.Error("the device was never lost")
+	}
+}
+
+// testFailingStarts: New takes memory step by step; wherever it runs out,
+// everything is given back.
+func testFailingStarts(t *testing.T, env environment) {
+	base, err := openDevice(env, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer base.close()
+	plan := nets(model.Train)["se"]
+	values := randomWeights(plan, 1)
+	failed, started := 0, 0
+	for _, size := range []string{"1000", "16777216", "17825792", "17900000", "17910000", "20000000"} {
+		t.Setenv("EMULATED_MEMORY", "1000000000")
+		before := memory(t, base)
+		t.Setenv("EMULATED_MEMORY", size)
+		r, err := newRunner(plan, fromMap(values), Options{Precision: FP16, NoTune: true, NoCache: true}, env)
+		if err == nil {
+			started++
+			err = r.Close()
+		} else if failed++; !isOutOfMemory(err) {
+			t.Errorf("%s bytes: got %v", size, err)
+		}
+		t.Setenv("EMULATED_MEMORY", "1000000000")
+		if after := memory(t, base); after != before {
+			t.Errorf("%s bytes: %d are held after %v", size, before-after, err)
+		}
+	}
+	broken := errors.New("broken file")
+	before := memory(t, base)
+	if _, err := newRunner(plan, func(s tensor.Spec) ([]float32, error) {
+		if strings.HasSuffix(s.Name, "head.fc.bias") {
+			return nil, broken
+		}
+		return values[s.Name], nil
+	}, Options{Precision: FP16, NoCache: true}, env); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	if after := memory(t, base); after != before {
+		t.Errorf("%d bytes are held after a broken file", before-after)
+	}
+	if failed == 0 {
+		t.Error("no start failed")
+	}
+	t.Logf("%d starts failed, %d did not", failed, started)
+}
+
+// testHalving: a batch that does not fit is computed in parts.
+func testHalving(t *testing.T, env environment) {
+	plan := net(model.Train, 5, block(3, 16, 1, 1, 1, 0), block(16, 16, 1, 1, 1, 0))
+	values := randomWeights(plan, 9)
+	var notes []string
+	r := newTestRunner(t, env, plan, values, Options{Precision: FP16, NoTune: true, Note: func(text string) { notes = append(notes, text) }})
+	checkAgainst(t, r, reference{plan, values}, 21, 16, 16)
+	if len(notes) == 0 || !strings.Contains(notes[0], "the GPU's memory is short") || !strings.Contains(notes[0], "instead of 21") {
+		t.Errorf("notes %q", notes)
+	}
+	t.Log(notes)
+}
+
+// testResident: the same slice is not copied again.
+func testResident(t *testing.T, env environment) {
+	plan := nets(model.Deploy)["plain"]
+	r := newTestRunner(t, env, plan, randomWeights(plan, 1), Options{Precision: FP16, NoTune: true, Resident: true})
+	src, first, again := randomImages(2*3*8*8, 1), make([]float32, 140), make([]float32, 140)
+	if err := r.Run(t.Context(), first, src, 2, 8, 8); err != nil {
+		t.Fatal(err)
+	}
+	clear(src)
+	if err := r.Run(t.Context(), again, src, 2, 8, 8); err != nil {
+		t.Fatal(err)
+	}
+	for i := range first {
+		if first[i] != again[i] {
+			t.Fatal("the images were copied again")
+		}
+	}
+	if err := r.Run(t.Context(), again[:70], src[:3*8*8], 1, 8, 8); err != nil {
+		t.Fatal(err)
+	}
+	if again[0] == first[0] {
+		t.Error("other images were not copied")
+	}
+}

@@ -1,0 +1,109 @@
+//go:build cgo && unix
+
+package gpu
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"repvgg/internal/model"
+)
+
+// memory is the device's free memory.
+func memory(t *testing.T, d *device) (free int64) {
+	t.Helper()
+	leave, err := d.enter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave()
+	if free, _, err = d.memory(); err != nil {
+		t.Fatal(err)
+	}
+	return free
+}
+
+// TestGPULeaks makes and closes runners; the device's free memory must not
+// shrink.
+func TestGPULeaks(t *testing.T) { testLeaks(t, requireGPU(t), "se", 25) }
+
+func testLeaks(t *testing.T, env environment, name string, rounds int) {
+	base, err := openDevice(env, 0) // keeps the context
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer base.close()
+	plan := nets(model.Train)[name]
+	values := randomWeights(plan, 8)
+	free := int64(0)
+	const settled = 4
+	for i := range rounds {
+		r, err := newRunner(plan, fromMap(values), Options{Precision: FP16, NoTune: true, NoCache: true}, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkAgainst(t, r, reference{plan, values}, 2, 8, 9)
+		if err := errors.Join(r.Close(), r.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if len(r.d.held) > 0 {
+			t.Fatalf("%d bytes are held after Close", r.d.bytes())
+		}
+		if i == settled {
+			free = memory(t, base)
+		}
+	}
+	// What else uses the GPU may take some; a runner's workspace alone is more.
+	if now := memory(t, base); now < free-64<<20 {
+		t.Errorf("%d bytes are free after %d rounds, %d after %d", now, rounds, free, settled)
+	}
+}
+
+// TestGPUShortMemory takes nearly all memory and runs a large batch.
+func TestGPUShortMemory(t *testing.T) { testShortMemory(t, requireGPU(t)) }
+
+func testShortMemory(t *testing.T, env environment) {
+	plan := net(model.Deploy, 5, block(3, 64, 1, 1, 1, 0), block(64, 64, 1, 1, 1, 0))
+	values := randomWeights(plan, 9)
+	var notes []string
+	r := newTestRunner(t, env, plan, values, Options{Precision: FP16, NoTune: true, Note: func(text string) { notes = append(notes, text) }})
+	const n, h, w = 64, 128, 128 // maps of 134 MB
+	leave, err := r.d.enter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	free, _, err := r.d.memory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hog, err := r.d.alloc(free - 200<<20)
+	leave()
+	if err != nil {
+		t.Skip(err)
+	}
+	defer func() {
+		if leave, err := r.d.enter(); err == nil {
+			defer leave()
+			r.d.free(&hog)
+		}
+	}()
+	src, dst := randomImages(n*3*h*w, 2), make([]float32, n*5)
+	if err := r.Run(t.Context(), dst, src, n, h, w); err != nil {
+		t.Fatal(err)
+	}
+	if len(notes) == 0 || !strings.Contains(notes[0], "images are computed at once instead of 64") {
+		t.Errorf("notes %q", notes)
+	}
+	in := 3 * h * w
+	last := make([]float32, 5)
+	if err := r.Run(t.Context(), last, src[(n-1)*in:], 1, h, w); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range last {
+		if math.Abs(float64(v-dst[(n-1)*5+i])) > 5e-3*math.Abs(float64(v))+1e-3 {
+			t.Errorf("result %d of the last image is %v in parts, %v alone", i, dst[(n-1)*5+i], v)
+		}
+	}
+}

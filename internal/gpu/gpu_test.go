@@ -1,0 +1,334 @@
+//go:build cgo && unix
+
+package gpu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"repvgg/internal/model"
+)
+
+// The tests of this file run where there is a GPU (make test-gpu), and are
+// skipped elsewhere.
+
+// tolerances are differences from float64, relative to the largest result of an
+// image, through a few layers (docs/gpu.md). They follow from the precisions'
+// roundings; what is seen on a GPU may be less.
+var tolerances = map[Precision]float64{FP32: 1e-5, TF32: 5e-3, FP16: 5e-3, BF16: 4e-2}
+
+// requireGPU is the environment of this machine's GPU; it skips a test where there
+// is none.
+func requireGPU(t *testing.T) environment {
+	t.Helper()
+	d, err := openDevice(hostEnvironment(), 0)
+	if err == nil {
+		_, err = openCUDNN(hostEnvironment())
+		d.close()
+	}
+	if err != nil && os.Getenv("REPVGG_REQUIRE_GPU") != "" {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Skip(err)
+	}
+	return hostEnvironment()
+}
+
+func newTestRunner(t *testing.T, env environment, p *model.Plan, values map[string][]float32, opts Options) *Runner {
+	t.Helper()
+	opts.NoCache = opts.CacheDir == ""
+	if opts.Note == nil {
+		opts.Note = func(text string) { t.Log(text) }
+	}
+	r, err := newRunner(p, fromMap(values), opts, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// checkAgainst runs n images and compares them with the reference.
+func checkAgainst(t *testing.T, r *Runner, ref reference, n, h, w int) []float32 {
+	t.Helper()
+	in, out := ref.plan.InChannels*h*w, ref.plan.OutLen(h, w)
+	src, dst := randomImages(n*in, uint64(100*h+w)), make([]float32, n*out)
+	if err := r.Run(t.Context(), dst, src, n, h, w); err != nil {
+		t.Fatal(err)
+	}
+	worst := 0.0
+	for i := range n {
+		want := ref.image(src[i*in:][:in], h, w)
+		largest := 0.0
+		for _, v := range want {
+			largest = max(largest, math.Abs(v))
+		}
+		for j, v := range want {
+			d := math.Abs(float64(dst[i*out+j])-v) / max(largest, 1e-30)
+			worst = max(worst, d)
+			if !(d <= tolerances[r.Precision()]) {
+				t.Fatalf("%dx%d: result %d of image %d is %v, want %v (largest %v)", h, w, j, i, dst[i*out+j], v, largest)
+			}
+		}
+	}
+	t.Logf("%d images of %dx%d: largest difference %.2g", n, h, w, worst)
+	return dst
+}
+
+func TestGPUMatchesReference(t *testing.T) {
+	env := requireGPU(t)
+	for _, p := range []Precision{FP32, TF32, FP16, BF16} {
+		testMatchesReference(t, env, p, [2]int{33, 40}, [2]int{7, 7}, [2]int{1, 9})
+	}
+}
+
+// testMatchesReference runs images of several heights and widths.
+func testMatchesReference(t *testing.T, env environment, p Precision, sizes ...[2]int) {
+	for _, form := range []model.Form{model.Train, model.Deploy} {
+		for name, plan := range nets(form) {
+			t.Run(fmt.Sprintf("%v/%v/%s", p, form, name), func(t *testing.T) {
+				values := randomWeights(plan, 1)
+				r := newTestRunner(t, env, plan, values, Options{Precision: p, NoTune: true, CheckLayers: p == FP16})
+				for _, size := range sizes {
+					checkAgainst(t, r, reference{plan, values}, 2, size[0], size[1])
+				}
+			})
+		}
+	}
+}
+
+// TestGPUMethods forces each way to compute a convolution.
+func TestGPUMethods(t *testing.T) {
+	env := requireGPU(t)
+	for _, method := range []string{methodGraph, methodGraphNarrow, methodLegacy, methodDirect} {
+		for _, p := range []Precision{FP32, TF32, FP16, BF16} {
+			if method == methodGraphNarrow && p.size() == 4 {
+				continue
+			}
+			for _, form := range []model.Form{model.Train, model.Deploy} {
+				t.Run(fmt.Sprintf("%s/%v/%v", method, p, form), func(t *testing.T) {
+					plan := nets(form)["wide"]
+					values := randomWeights(plan, 2)
+					r := newTestRunner(t, env, plan, values, Options{Precision: p, NoTune: true, method: method})
+					checkAgainst(t, r, reference{plan, values}, 2, 20, 20)
+					for key, c := range r.engine.tuned.Choices {
+						t.Logf("%s: %s", key, c.name())
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestGPUTunes: the choice is kept, and taken the next time.
+func TestGPUTunes(t *testing.T) {
+	env := requireGPU(t)
+	plan := nets(model.Deploy)["wide"]
+	values := randomWeights(plan, 3)
+	opts := Options{Precision: FP16, CacheDir: t.TempDir()}
+	first := newTestRunner(t, env, plan, values, opts)
+	a := checkAgainst(t, first, reference{plan, values}, 4, 32, 32)
+	again := newTestRunner(t, env, plan, values, opts)
+	if len(again.engine.tuned.Choices) != plan.Depth {
+		t.Fatalf("%d choices were kept, want %d", len(again.engine.tuned.Choices), plan.Depth)
+	}
+	b := checkAgainst(t, again, reference{plan, values}, 4, 32, 32)
+	if again.engine.tuned.changed {
+		t.Error("the choice was made again")
+	}
+	for i := range a {
+		if math.Float32bits(a[i]) != math.Float32bits(b[i]) {
+			t.Fatalf("result %d is %v, and %v with the kept choice", i, a[i], b[i])
+		}
+	}
+}
+
+// TestGPUBatches: parts, and small batches in the place of larger ones.
+func TestGPUBatches(t *testing.T) { testBatches(t, requireGPU(t)) }
+
+func testBatches(t *testing.T, env environment) {
+	plan := nets(model.Train)["se"]
+	values := randomWeights(plan, 4)
+	r := newTestRunner(t, env, plan, values, Options{Precision: FP16, NoTune: true, MaxBatch: 4, CheckLayers: true})
+	const h, w = 12, 15
+	all := checkAgainst(t, r, reference{plan, values}, 11, h, w) // 4 + 4 + 3
+	if len(r.programs) != 1 {
+		t.Errorf("%d programs, want one for all parts", len(r.programs))
+	}
+	in, out := plan.InChannels*h*w, plan.OutLen(h, w)
+	src := randomImages(11*in, 100*h+w)
+	for n := 1; n <= 4; n++ {
+		dst := make([]float32, n*out)
+		if err := r.Run(t.Context(), dst, src[:n*in], n, h, w); err != nil {
+			t.Fatal(err)
+		}
+		for i := range dst {
+			if math.Float32bits(dst[i]) != math.Float32bits(all[i]) {
+				t.Fatalf("%d images: result %d is %v, in a larger batch %v", n, i, dst[i], all[i])
+			}
+		}
+	}
+}
+
+// TestGPUStart has two batches on their way.
+func TestGPUStart(t *testing.T) { testStart(t, requireGPU(t)) }
+
+func testStart(t *testing.T, env environment) {
+	plan := nets(model.Deploy)["plain"]
+	values := randomWeights(plan, 5)
+	r := newTestRunner(t, env, plan, values, Options{Precision: BF16, NoTune: true})
+	const n, h, w, batches = 3, 32, 32, 7
+	in, out := n*plan.InChannels*h*w, n*plan.OutLen(h, w)
+	src := randomImages(batches*in, 6)
+	got, want := make([]float32, batches*out), make([]float32, batches*out)
+	var pending []*Pending
+	for i := range batches {
+		buffer := append([]float32(nil), src[i*in:][:in]...)
+		p, err := r.Start(t.Context(), got[i*out:][:out], buffer, n, h, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(buffer) // it has been copied
+		pending = append(pending, p)
+	}
+	for _, p := range pending {
+		if err := p.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range batches {
+		if err := r.Run(t.Context(), want[i*out:][:out], src[i*in:][:in], n, h, w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range want {
+		if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+			t.Fatalf("result %d is %v, want %v", i, got[i], want[i])
+		}
+	}
+}
+
+// TestGPUBytes: a table of values gives the bits that the values give.
+func TestGPUBytes(t *testing.T) { testBytes(t, requireGPU(t)) }
+
+func testBytes(t *testing.T, env environment) {
+	plan := nets(model.Deploy)["plain"]
+	values := randomWeights(plan, 6)
+	table := randomImages(3*256, 8)
+	for _, reverse := range []bool{false, true} {
+		r := newTestRunner(t, env, plan, values, Options{Precision: FP16, NoTune: true, Table: table, Reverse: reverse})
+		const n, h, w = 2, 9, 11
+		bytes, floats := make([]byte, n*h*w*3), make([]float32, n*h*w*3)
+		for i := range bytes {
+			bytes[i] = byte(i * 31)
+			c, at, image := i%3, i/3%(h*w), i/3/(h*w)
+			if reverse {
+				c = 2 - c
+			}
+			floats[(image*3+c)*h*w+at] = table[c*256+int(bytes[i])]
+		}
+		a, b := make([]float32, n*70), make([]float32, n*70)
+		if err := r.RunBytes(t.Context(), a, bytes, n, h, w); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Run(t.Context(), b, floats, n, h, w); err != nil {
+			t.Fatal(err)
+		}
+		for i := range a {
+			if math.Float32bits(a[i]) != math.Float32bits(b[i]) {
+				t.Fatalf("reverse %v: result %d is %v, want %v", reverse, i, a[i], b[i])
+			}
+		}
+	}
+}
+
+// TestGPUOverflow: the error names the layer, whether layers are looked at as
+// they run or only after the results.
+func TestGPUOverflow(t *testing.T) { testOverflow(t, requireGPU(t)) }
+
+func testOverflow(t *testing.T, env environment) {
+	plan := net(model.Deploy, 5, block(3, 16, 2, 1, 1, 0), block(16, 16, 1, 1, 1, 0), block(16, 16, 1, 1, 1, 0), block(16, 16, 1, 1, 1, 0))
+	values := randomWeights(plan, 7)
+	weight, bias := plan.Blocks[2].Fused()
+	for i := range values[weight] {
+		values[weight][i] = 30000
+	}
+	for i := range values[bias] {
+		values[bias][i] = 60000
+	}
+	src, dst := randomImages(2*3*16*16, 1), make([]float32, 10)
+	for _, check := range []bool{true, false} {
+		// A later ReLU may turn what is no number into zeros: without the checks
+		// only what reaches the results is seen.
+		plan := *plan
+		if !check {
+			plan.Depth = 3
+		}
+		r := newTestRunner(t, env, &plan, values, Options{Precision: FP16, NoTune: true, CheckLayers: check})
+		err := r.Run(t.Context(), dst, src, 2, 16, 16)
+		if err == nil || !strings.Contains(err.Error(), `"backbone.stage_1.2" are not finite: fp16 ends at 65504; use --precision bf16`) {
+			t.Errorf("layers checked %v: got %v", check, err)
+		}
+	}
+	r := newTestRunner(t, env, plan, values, Options{Precision: BF16, NoTune: true})
+	if err := r.Run(t.Context(), dst, src, 2, 16, 16); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestGPUCancelledAndClosed(t *testing.T) { testCancelledAndClosed(t, requireGPU(t)) }
+
+func testCancelledAndClosed(t *testing.T, env environment) {
+	plan := nets(model.Deploy)["plain"]
+	r := newTestRunner(t, env, plan, randomWeights(plan, 1), Options{NoTune: true, MaxBatch: 1})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	src, dst := randomImages(2*3*8*8, 1), make([]float32, 140)
+	if err := r.Run(ctx, dst, src, 2, 8, 8); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if err := r.Run(t.Context(), dst, src, 2, 8, 8); err != nil {
+		t.Error(err)
+	}
+	r.Trace(true)
+	if err := r.Run(t.Context(), dst, src, 2, 8, 8); err != nil {
+		t.Error(err)
+	}
+	if layers := r.Layers(); len(layers) != plan.Depth+1 || layers[0].Time <= 0 || layers[0].Algorithm == "" {
+		t.Errorf("layers %v", layers)
+	}
+	r.Close()
+	if err := r.Run(t.Context(), dst, src, 2, 8, 8); err == nil || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestGPUNumber(t *testing.T) {
+	env := requireGPU(t)
+	plan := nets(model.Deploy)["plain"]
+	if _, err := newRunner(plan, fromMap(randomWeights(plan, 1)), Options{GPU: 1000}, env); err == nil || !strings.Contains(err.Error(), "there is no GPU 1000") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestGPUPeak prints the product of matrices that utilisation is measured by.
+func TestGPUPeak(t *testing.T) {
+	requireGPU(t)
+	for _, p := range []Precision{FP16, BF16, TF32, FP32} {
+		gflops, err := Peak(0, p)
+		if err != nil || gflops <= 0 {
+			t.Fatal(gflops, err)
+		}
+		t.Logf("%v: %.0f TFLOP/s", p, gflops/1e3)
+	}
+}

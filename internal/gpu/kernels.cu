@@ -1,0 +1,247 @@
+// What is computed between the convolutions. NVRTC compiles this for the device,
+// with REPVGG_FP16 or REPVGG_BF16 defined for those precisions. Feature maps are
+// N, H, W, C. No header is included: the conversions are written out.
+
+#if defined(REPVGG_FP16)
+typedef unsigned short T;
+enum { VECTOR = 8 };
+#ifndef REPVGG_HOST
+static __device__ inline float widen(T v)
+{
+	float f;
+	asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"(v));
+	return f;
+}
+static __device__ inline T narrow(float f)
+{
+	T v;
+	asm("cvt.rn.f16.f32 %0, %1;" : "=h"(v) : "f"(f));
+	return v;
+}
+#endif
+static __device__ inline bool finite(T v) { return (v & 0x7c00) != 0x7c00; }
+
+#elif defined(REPVGG_BF16)
+typedef unsigned short T;
+enum { VECTOR = 8 };
+static __device__ inline float widen(T v) { return __uint_as_float((unsigned)v << 16); }
+static __device__ inline T narrow(float f) // to the nearest, ties to even
+{
+	unsigned b = __float_as_uint(f);
+	if ((b & 0x7fffffff) > 0x7f800000)
+		return (T)(b >> 16 | 0x40);
+	return (T)((b + 0x7fff + (b >> 16 & 1)) >> 16);
+}
+static __device__ inline bool finite(T v) { return (v & 0x7f80) != 0x7f80; }
+
+#else
+typedef float T;
+enum { VECTOR = 4 };
+static __device__ inline float widen(T v) { return v; }
+static __device__ inline T narrow(float f) { return f; }
+static __device__ inline bool finite(T v) { return (__float_as_uint(v) & 0x7f800000) != 0x7f800000; }
+#endif
+
+// V values that are loaded and stored at once: 16 bytes, or a single one.
+template <int V> struct alignas(V * sizeof(T)) Values {
+	T v[V];
+};
+
+typedef long long index_t;
+
+static __device__ inline index_t first() { return (index_t)blockIdx.x * blockDim.x + threadIdx.x; }
+static __device__ inline index_t step() { return (index_t)gridDim.x * blockDim.x; }
+// Not fmaxf, for which a NaN is less than 0.
+static __device__ inline float relu(float f) { return f < 0 ? 0 : f; }
+
+// images_float takes normalised images, N, C, H, W, to N, H, W, padded.
+extern "C" __global__ void images_float(T *dst, const float *src, index_t pixels, int area, int channels, int padded)
+{
+	for (index_t i = first(); i < pixels; i += step()) {
+		index_t image = i / area, at = i % area;
+		for (int c = 0; c < padded; c++)
+			dst[i * padded + c] = narrow(c < channels ? src[(image * channels + c) * area + at] : 0.0f);
+	}
+}
+
+// images_bytes normalises images N, H, W, C by a table of 256 values for each
+// channel of the result; with reverse the channels of src are in the other order.
+extern "C" __global__ void images_bytes(T *dst, const unsigned char *src, const float *table, index_t pixels, int channels, int padded, int reverse)
+{
+	for (index_t i = first(); i < pixels; i += step())
+		for (int c = 0; c < padded; c++) {
+			float f = 0;
+			if (c < channels)
+				f = table[c * 256 + src[i * channels + (reverse ? channels - 1 - c : c)]];
+			dst[i * padded + c] = narrow(f);
+		}
+}
+
+// maps_float takes maps N, H, W, padded to N, C, H, W of float.
+extern "C" __global__ void maps_float(float *dst, const T *src, index_t values, int area, int channels, int padded)
+{
+	for (index_t i = first(); i < values; i += step()) {
+		index_t at = i % area, c = i / area % channels, image = i / area / channels;
+		dst[i] = widen(src[(image * area + at) * padded + c]);
+	}
+}
+
+enum { POOL_X = 32, POOL_Y = 32 };
+
+// pool averages the area pixels of an image (blockIdx.y) for POOL_X*V channels.
+template <int V> static __device__ void pool(float *dst, const T *src, int area, int channels)
+{
+	__shared__ float sums[POOL_Y][POOL_X * V];
+	int c = (blockIdx.x * POOL_X + threadIdx.x) * V;
+	float sum[V];
+	for (int k = 0; k < V; k++)
+		sum[k] = 0;
+	if (c < channels) {
+		const T *map = src + (index_t)blockIdx.y * area * channels + c;
+#pragma unroll 4
+		for (int at = threadIdx.y; at < area; at += POOL_Y) {
+			Values<V> x = *(const Values<V> *)(map + (index_t)at * channels);
+			for (int k = 0; k < V; k++)
+				sum[k] += widen(x.v[k]);
+		}
+	}
+	for (int k = 0; k < V; k++)
+		sums[threadIdx.y][threadIdx.x * V + k] = sum[k];
+	for (unsigned half = POOL_Y / 2; half > 0; half /= 2) {
+		__syncthreads();
+		if (threadIdx.y < half)
+			for (int k = 0; k < V; k++)
+				sums[threadIdx.y][threadIdx.x * V + k] += sums[threadIdx.y + half][threadIdx.x * V + k];
+	}
+	if (threadIdx.y == 0 && c < channels)
+		for (int k = 0; k < V; k++)
+			dst[(index_t)blockIdx.y * channels + c + k] = sums[0][threadIdx.x * V + k] / area;
+}
+extern "C" __global__ void pool_vector(float *dst, const T *src, int area, int channels) { pool<VECTOR>(dst, src, area, channels); }
+extern "C" __global__ void pool_scalar(float *dst, const T *src, int area, int channels) { pool<1>(dst, src, area, channels); }
+
+enum { LINEAR_WARPS = 8, LINEAR_IMAGES = 8 };
+
+// linear is y = act(w x + b): a warp computes a row of w for LINEAR_IMAGES
+// vectors x. y has rows values for each vector, x has columns.
+extern "C" __global__ void linear(float *y, const float *x, const float *w, const float *b, int n, int rows, int columns, int activation)
+{
+	int row = blockIdx.x * LINEAR_WARPS + threadIdx.y, image = blockIdx.y * LINEAR_IMAGES;
+	int images = n - image < LINEAR_IMAGES ? n - image : LINEAR_IMAGES;
+	float sum[LINEAR_IMAGES];
+	for (int i = 0; i < LINEAR_IMAGES; i++)
+		sum[i] = 0;
+	if (row < rows)
+		for (int c = threadIdx.x; c < columns; c += 32) {
+			float v = w[(index_t)row * columns + c];
+#pragma unroll
+			for (int i = 0; i < LINEAR_IMAGES; i++)
+				if (i < images)
+					sum[i] += v * x[(index_t)(image + i) * columns + c];
+		}
+#pragma unroll
+	for (int i = 0; i < LINEAR_IMAGES; i++)
+		for (int lane = 16; lane > 0; lane /= 2)
+			sum[i] += __shfl_xor_sync(0xffffffffu, sum[i], lane);
+	if (threadIdx.x != 0 || row >= rows)
+		return;
+#pragma unroll
+	for (int i = 0; i < LINEAR_IMAGES; i++)
+		if (i < images) {
+			float f = sum[i] + b[row];
+			if (activation == 1)
+				f = relu(f);
+			else if (activation == 2)
+				f = 1 / (1 + expf(-f));
+			y[(index_t)(image + i) * rows + row] = f;
+		}
+}
+
+// gate is y = relu(y * gates), with a gate for each image and channel.
+template <int V> static __device__ void gate(T *y, const float *gates, index_t values, int perImage, int channels)
+{
+	for (index_t i = first() * V; i < values; i += step() * V) {
+		const float *g = gates + i / perImage * channels + i % channels;
+		Values<V> *at = (Values<V> *)(y + i), x = *at;
+		for (int k = 0; k < V; k++)
+			x.v[k] = narrow(relu(widen(x.v[k]) * g[k]));
+		*at = x;
+	}
+}
+extern "C" __global__ void gate_vector(T *y, const float *gates, index_t values, int perImage, int channels) { gate<VECTOR>(y, gates, values, perImage, channels); }
+extern "C" __global__ void gate_scalar(T *y, const float *gates, index_t values, int perImage, int channels) { gate<1>(y, gates, values, perImage, channels); }
+
+// combine is y += side + scale * x, then ReLU if wanted. side, and x with scale,
+// may be NULL.
+template <int V> static __device__ void combine(T *y, const T *side, const T *x, const float *scale, index_t values, int channels, int rectify)
+{
+	for (index_t i = first() * V; i < values; i += step() * V) {
+		Values<V> *at = (Values<V> *)(y + i), out = *at, a, b;
+		if (side != 0)
+			a = *(const Values<V> *)(side + i);
+		if (x != 0)
+			b = *(const Values<V> *)(x + i);
+		const float *s = scale + i % channels;
+		for (int k = 0; k < V; k++) {
+			float f = widen(out.v[k]);
+			if (side != 0)
+				f += widen(a.v[k]);
+			if (x != 0)
+				f += s[k] * widen(b.v[k]);
+			out.v[k] = narrow(rectify ? relu(f) : f);
+		}
+		*at = out;
+	}
+}
+extern "C" __global__ void combine_vector(T *y, const T *side, const T *x, const float *scale, index_t values, int channels, int rectify)
+{
+	combine<VECTOR>(y, side, x, scale, values, channels, rectify);
+}
+extern "C" __global__ void combine_scalar(T *y, const T *side, const T *x, const float *scale, index_t values, int channels, int rectify)
+{
+	combine<1>(y, side, x, scale, values, channels, rectify);
+}
+
+// check sets *flag if a value is infinite or no number.
+template <int V> static __device__ void check(int *flag, const T *x, index_t values)
+{
+	bool bad = false;
+	for (index_t i = first() * V; i < values; i += step() * V) {
+		Values<V> v = *(const Values<V> *)(x + i);
+		for (int k = 0; k < V; k++)
+			bad = bad || !finite(v.v[k]);
+	}
+	if (bad)
+		*flag = 1;
+}
+extern "C" __global__ void check_vector(int *flag, const T *x, index_t values) { check<VECTOR>(flag, x, values); }
+extern "C" __global__ void check_scalar(int *flag, const T *x, index_t values) { check<1>(flag, x, values); }
+
+// convolve is the convolution for shapes that cuDNN has no engine for:
+// y = act(conv(x, w) + side + bias); w is K, R, R, C/groups. side may be NULL.
+extern "C" __global__ void convolve(T *y, const T *x, const T *w, const float *bias, const T *side, index_t values, int height, int width, int channels,
+                                    int outHeight, int outWidth, int outChannels, int kernel, int stride, int dilation, int pad, int groups, int rectify)
+{
+	int perGroup = channels / groups;
+	for (index_t i = first(); i < values; i += step()) {
+		index_t rest = i / outChannels;
+		int k = i % outChannels, q = rest % outWidth, p = rest / outWidth % outHeight;
+		index_t image = rest / outWidth / outHeight;
+		int group = k / (outChannels / groups);
+		float sum = 0;
+		for (int r = 0; r < kernel; r++)
+			for (int s = 0; s < kernel; s++) {
+				int h = p * stride - pad + r * dilation, v = q * stride - pad + s * dilation;
+				if (h < 0 || h >= height || v < 0 || v >= width)
+					continue;
+				const T *in = x + ((image * height + h) * width + v) * channels + group * perGroup;
+				const T *taps = w + ((index_t)(k * kernel + r) * kernel + s) * perGroup;
+				for (int c = 0; c < perGroup; c++)
+					sum += widen(in[c]) * widen(taps[c]);
+			}
+		if (side != 0)
+			sum += widen(side[i]);
+		sum += bias[k];
+		y[i] = narrow(rectify ? relu(sum) : sum);
+	}
+}

@@ -1,0 +1,78 @@
+package gpu
+
+import _ "embed" // kernels.cu
+
+//go:embed kernels.cu
+var kernelSource string
+
+// kernel is a kernel of kernels.cu.
+type kernel int
+
+const (
+	imagesFloat kernel = iota
+	imagesBytes
+	mapsFloat
+	poolVector
+	poolScalar
+	linear
+	gateVector
+	gateScalar
+	combineVector
+	combineScalar
+	checkVector
+	checkScalar
+	convolve
+	kernels
+)
+
+// kernelNames are those in kernels.cu.
+var kernelNames = [kernels]string{
+	"images_float", "images_bytes", "maps_float", "pool_vector", "pool_scalar", "linear", "gate_vector", "gate_scalar",
+	"combine_vector", "combine_scalar", "check_vector", "check_scalar", "convolve",
+}
+
+// The same constants as in kernels.cu.
+const (
+	poolX, poolY               = 32, 32
+	linearWarps, linearImages  = 8, 8
+	elementThreads             = 256
+	maxElementBlocks           = 1 << 15
+	activateNone, activateReLU = 0, 1
+	activateSigmoid            = 2
+)
+
+// vector is how many values of a precision a thread takes at once, if channels
+// are a multiple of it.
+func (p Precision) vector() int { return rowAlignment / p.size() }
+
+// grid is the extent of a kernel: blocks, and threads of a block.
+type grid struct{ blocks, threads [3]uint32 }
+
+// elements is for kernels that go through n items with a stride.
+func elements(n int64) grid {
+	blocks := min((n+elementThreads-1)/elementThreads, maxElementBlocks)
+	return grid{[3]uint32{uint32(max(blocks, 1)), 1, 1}, [3]uint32{elementThreads, 1, 1}}
+}
+
+// pooling is for pool_vector and pool_scalar.
+func pooling(n, channels, vector int) grid {
+	per := poolX * vector
+	return grid{[3]uint32{uint32((channels + per - 1) / per), uint32(n), 1}, [3]uint32{poolX, poolY, 1}}
+}
+
+// linearGrid is for linear.
+func linearGrid(n, rows int) grid {
+	return grid{[3]uint32{uint32((rows + linearWarps - 1) / linearWarps), uint32((n + linearImages - 1) / linearImages), 1}, [3]uint32{32, linearWarps, 1}}
+}
+
+// compileOptions are NVRTC's for a device of a compute capability.
+func compileOptions(p Precision, capability string) []string {
+	options := []string{"--gpu-architecture=sm_" + capability, "--std=c++17"}
+	switch p {
+	case FP16:
+		options = append(options, "-DREPVGG_FP16")
+	case BF16:
+		options = append(options, "-DREPVGG_BF16")
+	}
+	return options
+}

@@ -1,0 +1,252 @@
+package gpu
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"repvgg/internal/model"
+)
+
+// hostRun computes an image from what the packer made, in the layouts of the
+// device: N, H, W, C with padded channels. It is to show that packing, padding
+// and folding are right; cuDNN and the kernels have their own tests.
+func hostRun(t *testing.T, plan *model.Plan, values map[string][]float32, size int, image []float32, h, w int) []float64 {
+	t.Helper()
+	p := &packer{plan: plan, weights: fromMap(values), widths: channelWidths(plan, size)}
+	x := make([]float64, h*w*p.widths[0])
+	for i, v := range image {
+		c, at := i/(h*w), i%(h*w)
+		x[at*p.widths[0]+c] = float64(v)
+	}
+	for i := range plan.Depth {
+		l, err := p.layer(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		y := hostConvolve(blockShape(l.Block, 3, 1, h, w, l.in, l.out), l.conv3x3, x)
+		if l.conv1x1.weight != nil {
+			side := hostConvolve(blockShape(l.Block, 1, 1, h, w, l.in, l.out), l.conv1x1, x)
+			for k := range y {
+				y[k] += side[k]
+				if l.scale != nil {
+					y[k] += float64(l.scale[k%l.out]) * x[k]
+				}
+			}
+		}
+		if l.reduce.weight != nil {
+			s := hostLinear(l.reduce, hostMeans(y, l.out))
+			for k := range s {
+				s[k] = max(s[k], 0)
+			}
+			gates := hostLinear(l.expand, s)
+			for k := range y {
+				y[k] /= 1 + math.Exp(-gates[k%l.out])
+			}
+		}
+		for k := range y {
+			y[k] = max(y[k], 0)
+			if k%l.out >= l.Out && y[k] != 0 {
+				t.Fatalf("block %d: padded channel %d is %v", i, k%l.out, y[k])
+			}
+		}
+		x, h, w = y, l.OutSize(h), l.OutSize(w)
+	}
+	channels := p.widths[plan.Depth]
+	if plan.Head != nil {
+		head, err := p.head()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return hostLinear(head, hostMeans(x, channels))
+	}
+	own := plan.Blocks[plan.Depth-1].Out
+	out := make([]float64, own*h*w)
+	for i := range out {
+		out[i] = x[i%(h*w)*channels+i/(h*w)]
+	}
+	return out
+}
+
+func hostConvolve(s convShape, c hostConv, x []float64) []float64 {
+	p, q := s.out()
+	per := s.C / s.Groups
+	y := make([]float64, p*q*s.K)
+	for i := range y {
+		k, col, row := i%s.K, i/s.K%q, i/s.K/q
+		y[i] = float64(c.bias[k])
+		for t := range s.R * s.R {
+			r, v := row*s.Stride-s.Pad+t/s.R*s.Dilation, col*s.Stride-s.Pad+t%s.R*s.Dilation
+			if r < 0 || r >= s.H || v < 0 || v >= s.W {
+				continue
+			}
+			for j := range per {
+				y[i] += x[(r*s.W+v)*s.C+k/(s.K/s.Groups)*per+j] * float64(c.weight[(k*s.R*s.R+t)*per+j])
+			}
+		}
+	}
+	return y
+}
+
+func hostLinear(c hostConv, x []float64) []float64 {
+	y := make([]float64, len(c.bias))
+	for i := range y {
+		y[i] = float64(c.bias[i])
+		for j, v := range x {
+			y[i] += float64(c.weight[i*len(x)+j]) * v
+		}
+	}
+	return y
+}
+
+func hostMeans(x []float64, channels int) []float64 {
+	m := make([]float64, channels)
+	for i, v := range x {
+		m[i%channels] += v / float64(len(x)/channels)
+	}
+	return m
+}
+
+func TestPacking(t *testing.T) {
+	const tolerance = 2e-6 // weights are rounded once to float32
+	for _, form := range []model.Form{model.Train, model.Deploy} {
+		for name, plan := range nets(form) {
+			for _, size := range []int{2, 4} {
+				t.Run(fmt.Sprintf("%v/%s/%d", form, name, size), func(t *testing.T) {
+					const h, w = 11, 14
+					values := randomWeights(plan, 1)
+					image := randomImages(plan.InChannels*h*w, 7)
+					want := reference{plan, values}.image(image, h, w)
+					got := hostRun(t, plan, values, size, image, h, w)
+					if len(got) != len(want) {
+						t.Fatalf("%d results, want %d", len(got), len(want))
+					}
+					scale := 0.0
+					for _, v := range want {
+						scale = max(scale, math.Abs(v))
+					}
+					for i, v := range want {
+						if !(math.Abs(got[i]-v) <= tolerance*scale) {
+							t.Fatalf("result %d is %v, want %v (largest %v)", i, got[i], v, scale)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestChannelWidths(t *testing.T) {
+	for name, want := range map[string][]int{
+		"plain":  {8, 8, 8, 16, 40},       // 3 and 10 are padded
+		"groups": {8, 12, 12, 24, 24, 16}, // 12 is beside groups
+	} {
+		if got := channelWidths(nets(model.Deploy)[name], 2); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	if got := channelWidths(nets(model.Deploy)["plain"], 4); !slices.Equal(got, []int{4, 8, 8, 12, 40}) {
+		t.Errorf("of float32: %v", got)
+	}
+}
+
+func TestArenas(t *testing.T) {
+	p := net(model.Train, 5, block(3, 8, 2, 1, 1, 0), block(8, 8, 1, 1, 1, 0), block(8, 64, 2, 1, 1, 0))
+	got, fit, err := arenaSizes(p, channelWidths(p, 2), 10, 7, 9, 2)
+	if err != nil || fit != 10 {
+		t.Fatal(fit, err)
+	}
+	// Images 7x9 of 8 channels; 4x5 of 8, twice; 2x3 of 64.
+	want := arenas{Maps: [2]int64{10 * 7 * 9 * 8 * 2, 10 * 2 * 3 * 64 * 2}, Side: 10 * 2 * 3 * 64 * 2}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if got, _, _ = arenaSizes(p.As(model.Deploy), channelWidths(p, 2), 1, 7, 9, 4); got.Side != 0 {
+		t.Errorf("the deploy form has no branches, but %d bytes for them", got.Side)
+	}
+	// 4096 x 4096 x 8 are 2^27 values: 16 images would be 2^31.
+	if _, fit, err = arenaSizes(p, channelWidths(p, 2), 100, 4096, 4096, 2); err != nil || fit != 15 {
+		t.Errorf("fit %d, %v, want 15", fit, err)
+	}
+	if _, _, err = arenaSizes(p, channelWidths(p, 2), 1, 1<<16, 1<<16, 2); err == nil || !strings.Contains(err.Error(), "use smaller images") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestGrids(t *testing.T) {
+	for _, n := range []int64{1, 255, 256, 257, 1 << 40} {
+		g := elements(n)
+		if g.blocks[0] < 1 || g.blocks[0] > maxElementBlocks || n < 1<<20 && int64(g.blocks[0])*elementThreads < n {
+			t.Errorf("%d items: %v", n, g)
+		}
+	}
+	if g := pooling(5, 257, 8); g.blocks != [3]uint32{2, 5, 1} {
+		t.Errorf("%v", g)
+	}
+	if g := linearGrid(9, 17); g.blocks != [3]uint32{3, 2, 1} {
+		t.Errorf("%v", g)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	plan := nets(model.Deploy)["plain"]
+	broken := func(change func(p *model.Plan)) *model.Plan {
+		p := nets(model.Deploy)["plain"]
+		change(p)
+		return p
+	}
+	for _, c := range []struct {
+		plan *model.Plan
+		opts Options
+		want string
+	}{
+		{plan, Options{}, ""}, {plan, Options{GPU: -1}, "want a GPU from 0"}, {plan, Options{MaxBatch: -1}, "images at once"},
+		{plan, Options{Table: make([]float32, 256)}, "256 values for each of 3 channels"}, {plan, Options{Precision: 77}, "unknown precision 77"},
+		{broken(func(p *model.Plan) { p.Blocks[2].In = 7 }), Options{}, "it takes 7 channels, but there are 8"},
+		{broken(func(p *model.Plan) { p.Blocks[2].Groups = 3 }), Options{}, "3 groups do not divide"},
+		{broken(func(p *model.Plan) { p.Blocks[2].Stride = 0 }), Options{}, "positive"},
+		{broken(func(p *model.Plan) { p.Blocks[0].Identity = true }), Options{}, "identity branch"},
+		{broken(func(p *model.Plan) { p.Depth = 9 }), Options{}, "want 1 to 4 blocks"},
+		{broken(func(p *model.Plan) { p.Head.Features = 2 }), Options{}, "packing the head"},
+	} {
+		err := c.opts.check(c.plan)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %v, want %q", err, c.want)
+		}
+	}
+}
+
+func TestRunArguments(t *testing.T) {
+	p := nets(model.Deploy)["plain"]
+	for _, c := range []struct {
+		results, have, n, h, w int
+		want                   string
+	}{
+		{140, 2 * 3 * 5 * 6, 2, 5, 6, ""}, {0, 0, 0, 5, 6, ""}, {140, 179, 2, 5, 6, "not 2 images"}, {139, 180, 2, 5, 6, "want room for 2 x 70"},
+		{70, 90, -1, 5, 6, "at least 1x1"}, {70, 0, 1, 0, 6, "at least 1x1"}, {70, 0, 1 << 32, 1 << 31, 1 << 31, "not 4294967296 images"},
+	} {
+		err := checkRun(p, c.results, c.have, c.n, c.h, c.w)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: got %v", c, err)
+		}
+	}
+}
+
+func TestPackingRefusesBadStatistics(t *testing.T) {
+	plan := nets(model.Train)["plain"]
+	values := randomWeights(plan, 1)
+	name := plan.Blocks[1].Conv1x1().Var()
+	values[name][3] = -1
+	p := &packer{plan: plan, weights: fromMap(values), widths: channelWidths(plan, 2)}
+	if _, err := p.layer(1); err == nil || !strings.Contains(err.Error(), name+" of channel 3 is -1") || !strings.Contains(err.Error(), `"backbone.stage_1.1"`) {
+		t.Errorf("got %v", err)
+	}
+	values[name] = values[name][:2]
+	if _, err := p.layer(1); err == nil || !strings.Contains(err.Error(), "has 2 values, want 8") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,110 @@
+//go:build cgo && unix
+
+package gpu
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"repvgg/internal/model"
+)
+
+// sharedLibrary compiles a library that has the functions named and no other.
+func sharedLibrary(t *testing.T, name string, functions ...string) string {
+	t.Helper()
+	cc, err := exec.LookPath("cc")
+	if err != nil {
+		t.Skip("no C compiler to make a library with")
+	}
+	dir := t.TempDir()
+	var source strings.Builder
+	for _, f := range functions {
+		source.WriteString("int " + f + "(void) { return 1; }\n")
+	}
+	c, so := filepath.Join(dir, "library.c"), filepath.Join(dir, name)
+	if err := os.WriteFile(c, []byte(source.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(cc, "-shared", "-fPIC", "-o", so, c).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return so
+}
+
+// TestLoadingCUDNN: what is not there, not a library, or not cuDNN 9.
+func TestLoadingCUDNN(t *testing.T) {
+	text := filepath.Join(t.TempDir(), "libcudnn.so.9")
+	if err := os.WriteFile(text, []byte("not a library"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ file, want string }{
+		{filepath.Join(t.TempDir(), "missing.so"), "no such file"},
+		{text, "libcudnn.so.9"},
+		{filepath.Dir(text), "libcudnn.so.9"},
+		{sharedLibrary(t, "empty.so"), "it has no function cudnnGetVersion"},
+		{sharedLibrary(t, "old.so", "cudnnGetVersion", "cudnnGetErrorString"), "it has no function cudnnGetLastErrorString"},
+	} {
+		env := environmentOf(t.TempDir(), map[string]string{cudnnVariable: c.file})
+		_, err := openCUDNN(env)
+		if err == nil {
+			t.Errorf("opened %q", c.file)
+			continue
+		}
+		if text := err.Error(); !strings.Contains(text, "cuDNN 9 was not found") || !strings.Contains(text, c.want) ||
+			!strings.Contains(text, "pip install nvidia-cudnn-cu13") || strings.Contains(text, "\n") {
+			t.Errorf("error %q, want one with %q", text, c.want)
+		}
+	}
+}
+
+func TestLoadingNVRTC(t *testing.T) {
+	env := environmentOf(t.TempDir(), map[string]string{nvrtcVariable: sharedLibrary(t, "empty.so", "nvrtcGetErrorString")})
+	_, err := openCompiler(env)
+	if err == nil || !strings.Contains(err.Error(), "NVRTC was not found") || !strings.Contains(err.Error(), "it has no function nvrtcVersion") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestLoadingDriver opens files in the driver's place.
+func TestLoadingDriver(t *testing.T) {
+	env := environmentOf(t.TempDir(), nil)
+	env.driver = "librepvgg-is-not-there.so.1"
+	if _, err := openDevice(env, 0); err == nil || !strings.Contains(err.Error(), "no NVIDIA driver was found (librepvgg-is-not-there.so.1") ||
+		!strings.Contains(err.Error(), "--device cpu") {
+		t.Errorf("got %v", err)
+	}
+	env.driver = sharedLibrary(t, "libcuda.so.1", "cuInit")
+	if _, err := openDevice(env, 0); err == nil || !strings.Contains(err.Error(), "it has no function cuGetErrorString") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestNewWithoutALibrary: one line, and nothing is left behind.
+func TestNewWithoutALibrary(t *testing.T) {
+	plan := nets(model.Deploy)["plain"]
+	env := environmentOf(t.TempDir(), map[string]string{cudnnVariable: filepath.Join(t.TempDir(), "missing.so")})
+	for range 3 {
+		_, err := newRunner(plan, fromMap(randomWeights(plan, 1)), Options{}, env)
+		if err == nil {
+			t.Fatal("it runs without cuDNN")
+		}
+		if text := err.Error(); !strings.HasPrefix(text, "starting the GPU runner: ") || strings.Contains(text, "\n") {
+			t.Errorf("got %q", text)
+		}
+	}
+}
+
+// TestLaunchArguments: what is no kind of argument is refused before the driver
+// is called.
+func TestLaunchArguments(t *testing.T) {
+	m := &module{d: &device{}}
+	if err := m.launch(linear, elements(1), nil, "text"); err == nil || !strings.Contains(err.Error(), "launching linear: argument 0 is a string") {
+		t.Errorf("got %v", err)
+	}
+	if err := m.launch(linear, elements(1), nil, make([]any, 40)...); err == nil || !strings.Contains(err.Error(), "too many") {
+		t.Errorf("got %v", err)
+	}
+}

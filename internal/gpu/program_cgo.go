@@ -1,0 +1,380 @@
+//go:build cgo && unix
+
+package gpu
+
+/*
+#include "driver.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"slices"
+
+	"repvgg/internal/model"
+)
+
+// program is the network for one size of batch: what is put into the stream
+// after the images lie in the first arena.
+type program struct {
+	programKey
+	r *Runner
+	// layers are those of the plan, then the head (or the copy of the last map).
+	layers []programLayer
+	exec   object // the captured graph; nil if capturing is refused
+
+	// Rows for each image: means of channels, what squeeze-and-excitation makes
+	// of them, results. flags has a word for each layer.
+	pooled, squeezed, gates, results, flags devptr
+	operations                              []operation
+}
+
+// programLayer is what a layer puts into the stream.
+type programLayer struct {
+	name, algorithm string
+	steps           []func() error
+	check           func() error // sets the layer's flag; nil for the head
+}
+
+// newProgram makes the operations of the layers, runs them once, so that all
+// code is loaded, and captures them.
+func newProgram(r *Runner, key programKey) (*program, error) {
+	p := &program{programKey: key, r: r}
+	if err := p.make(); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *program) make() error {
+	r := p.r
+	if err := p.allocate(); err != nil {
+		return err
+	}
+	h, w := p.H, p.W
+	for i, l := range r.weights.layers {
+		if err := p.layer(i, l, h, w); err != nil {
+			return fmt.Errorf("block %q: %w", l.Name, err)
+		}
+		h, w = l.OutSize(h), l.OutSize(w)
+	}
+	p.head(h, w)
+	if err := p.issue(r.opts.CheckLayers); err != nil {
+		return err
+	}
+	if err := r.d.synchronize(r.compute); err != nil {
+		return err
+	}
+	var err error
+	p.exec, err = r.d.capture(r.compute, func() error { return p.issue(r.opts.CheckLayers) })
+	if err != nil && !isLost(err) && !isOutOfMemory(err) {
+		// An engine that can't be captured: its launches cost more, that is all.
+		r.note("the network is run without a CUDA graph: %v", err)
+		err = r.d.synchronize(r.compute)
+	}
+	return err
+}
+
+// allocate makes the rows.
+func (p *program) allocate() error {
+	r := p.r
+	channels, squeeze := slices.Max(r.widths), 1
+	for _, l := range r.weights.layers {
+		squeeze = max(squeeze, l.Squeeze)
+	}
+	for _, b := range []struct {
+		p      *devptr
+		values int64
+	}{
+		{&p.pooled, int64(p.N) * int64(channels)}, {&p.gates, int64(p.N) * int64(channels)},
+		{&p.squeezed, int64(p.N) * int64(squeeze)},
+		{&p.results, int64(p.N) * int64(r.plan.OutLen(p.H, p.W))},
+		{&p.flags, int64(len(r.weights.layers))},
+	} {
+		var err error
+		if *b.p, err = r.d.alloc(4 * b.values); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *program) close() {
+	d := p.r.d
+	d.destroyGraph(&p.exec)
+	for _, op := range p.operations {
+		op.close()
+	}
+	p.operations = nil
+	for _, b := range []*devptr{&p.pooled, &p.squeezed, &p.gates, &p.results, &p.flags} {
+		d.free(b)
+	}
+}
+
+// layer makes a block's steps, for maps of h x w.
+func (p *program) layer(i int, l *layer, h, w int) error {
+	r := p.r
+	src, dst := r.maps[i%2], r.maps[(i+1)%2]
+	out := &programLayer{name: l.Name}
+	height, width := l.OutSize(h), l.OutSize(w)
+	values := int64(p.N) * int64(height) * int64(width) * int64(l.out)
+	rectify := l.Squeeze == 0
+	three := operands{x: src, w: l.conv3x3.weight, bias: l.conv3x3.bias, narrowBias: l.conv3x3.narrowBias, y: dst}
+	ep := epilogue{Bias: true, ReLU: rectify}
+	if l.conv1x1.weight != 0 {
+		one := operands{x: src, w: l.conv1x1.weight, bias: l.conv1x1.bias, narrowBias: l.conv1x1.narrowBias, y: r.side}
+		if _, err := p.convolution(out, blockShape(l.Block, 1, p.N, h, w, l.in, l.out), epilogue{Bias: true}, one); err != nil {
+			return err
+		}
+		if l.scale != 0 {
+			out.steps = append(out.steps, func() error {
+				return r.m.launch(p.pick(combineVector, combineScalar, l.out), p.span(values, l.out), r.compute,
+					r.side, devptr(0), src, l.scale, values, l.out, false)
+			})
+		}
+		three.side, ep.Add = r.side, true
+	}
+	c, err := p.convolution(out, blockShape(l.Block, 3, p.N, h, w, l.in, l.out), ep, three)
+	if err != nil {
+		return err
+	}
+	out.algorithm = c.name()
+	if l.Squeeze > 0 {
+		out.steps = append(out.steps, p.excitation(l, dst, height*width, values)...)
+	}
+	flag := p.flags + devptr(4*i)
+	out.check = func() error {
+		return r.m.launch(p.pick(checkVector, checkScalar, l.out), p.span(values, l.out), r.compute, flag, dst, values)
+	}
+	p.layers = append(p.layers, *out)
+	return nil
+}
+
+// convolution adds a convolution to a layer.
+func (p *program) convolution(l *programLayer, s convShape, ep epilogue, at operands) (choice, error) {
+	op, c, err := p.r.engine.convolution(s, ep, at)
+	if err != nil {
+		return c, err
+	}
+	p.operations = append(p.operations, op)
+	l.steps = append(l.steps, op.run)
+	return c, nil
+}
+
+// excitation is squeeze-and-excitation, with the ReLU after it.
+func (p *program) excitation(l *layer, y devptr, area int, values int64) []func() error {
+	m, stream := p.r.m, p.r.compute
+	return []func() error{
+		p.pool(y, area, l.out),
+		func() error {
+			return m.launch(linear, linearGrid(p.N, l.Squeeze), stream, p.squeezed, p.pooled, l.reduce.weight, l.reduce.bias, p.N, l.Squeeze, l.out, activateReLU)
+		},
+		func() error {
+			return m.launch(linear, linearGrid(p.N, l.out), stream, p.gates, p.squeezed, l.expand.weight, l.expand.bias, p.N, l.out, l.Squeeze, activateSigmoid)
+		},
+		func() error {
+			return m.launch(p.pick(gateVector, gateScalar, l.out), p.span(values, l.out), stream, y, p.gates, values, area*l.out, l.out)
+		},
+	}
+}
+
+// pool averages a map.
+func (p *program) pool(x devptr, area, channels int) func() error {
+	r := p.r
+	vector := 1
+	if channels%r.precision.vector() == 0 {
+		vector = r.precision.vector()
+	}
+	return func() error {
+		return r.m.launch(p.pick(poolVector, poolScalar, channels), pooling(p.N, channels, vector), r.compute, p.pooled, x, area, channels)
+	}
+}
+
+// head makes the last steps, from a map of h x w to the results.
+func (p *program) head(h, w int) {
+	r := p.r
+	depth := r.plan.Depth
+	x, channels := r.maps[depth%2], r.widths[depth]
+	l := programLayer{name: "head", algorithm: "linear"}
+	if head := r.plan.Head; head != nil {
+		l.steps = []func() error{p.pool(x, h*w, channels), func() error {
+			return r.m.launch(linear, linearGrid(p.N, head.Classes), r.compute, p.results, p.pooled, r.weights.head.weight, r.weights.head.bias,
+				p.N, head.Classes, channels, activateNone)
+		}}
+	} else {
+		l.algorithm = "copy"
+		own := r.plan.Blocks[depth-1].Out
+		values := int64(p.N) * int64(h) * int64(w) * int64(own)
+		l.steps = []func() error{func() error {
+			return r.m.launch(mapsFloat, elements(values), r.compute, p.results, x, values, h*w, own, channels)
+		}}
+	}
+	p.layers = append(p.layers, l)
+}
+
+// pick is the kernel that takes several values at once, if the channels allow.
+func (p *program) pick(vector, scalar kernel, channels int) kernel {
+	if channels%p.r.precision.vector() == 0 {
+		return vector
+	}
+	return scalar
+}
+
+// span is the grid of such a kernel.
+func (p *program) span(values int64, channels int) grid {
+	if v := p.r.precision.vector(); channels%v == 0 {
+		values /= int64(v)
+	}
+	return elements(values)
+}
+
+// issue puts all layers into the stream.
+func (p *program) issue(check bool) error {
+	if check {
+		if err := p.clearFlags(); err != nil {
+			return err
+		}
+	}
+	for i := range p.layers {
+		if err := p.layers[i].issue(check); err != nil {
+			return fmt.Errorf("block %q: %w", p.layers[i].name, err)
+		}
+	}
+	return nil
+}
+
+func (l *programLayer) issue(check bool) error {
+	for _, step := range l.steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	if check && l.check != nil {
+		return l.check()
+	}
+	return nil
+}
+
+func (p *program) clearFlags() error {
+	d := p.r.d
+	return d.check("cuMemsetD8Async", C.rg_set_bytes(&d.d, p.flags, 0, C.size_t(4*len(p.r.weights.layers)), p.r.compute))
+}
+
+// run puts the network into the stream: as a graph, or layer by layer with the
+// time of each.
+func (p *program) run() error {
+	d := p.r.d
+	switch {
+	case p.r.trace:
+		return p.traced()
+	case p.exec == nil:
+		return p.issue(p.r.opts.CheckLayers)
+	}
+	return d.check("cuGraphLaunch", C.rg_graph_launch(&d.d, p.exec, p.r.compute))
+}
+
+// traced runs layer by layer and waits for each.
+func (p *program) traced() error {
+	r := p.r
+	if err := p.clearFlags(); err != nil {
+		return err
+	}
+	for i := range p.layers {
+		if err := r.d.record(r.engine.start, r.compute); err != nil {
+			return err
+		}
+		if err := p.layers[i].issue(r.opts.CheckLayers); err != nil {
+			return err
+		}
+		if err := r.d.record(r.engine.stop, r.compute); err != nil {
+			return err
+		}
+		if err := r.d.reached(r.engine.stop); err != nil {
+			return err
+		}
+		ms, err := r.d.milliseconds(r.engine.start, r.engine.stop)
+		if err != nil {
+			return err
+		}
+		r.addTime(i, p.layers[i].name, p.layers[i].algorithm, ms)
+	}
+	return nil
+}
+
+// maxPrograms bounds how many sizes of batch are kept.
+const maxPrograms = 4
+
+// program gives that for n images, made if there is none. A smaller batch runs
+// in a larger one's place: its other images are whatever lay there before.
+func (r *Runner) program(n, h, w int) (*program, error) {
+	var best *program
+	for _, p := range r.programs {
+		if p.H == h && p.W == w && p.N >= n && (best == nil || p.N < best.N) {
+			best = p
+		}
+	}
+	if best != nil {
+		return best, nil
+	}
+	if err := r.drain(); err != nil { // what runs uses the arenas
+		return nil, err
+	}
+	if len(r.programs) >= maxPrograms {
+		r.programs[0].close()
+		r.programs = slices.Delete(r.programs, 0, 1)
+	}
+	if err := r.reserve(n, h, w); err != nil {
+		return nil, err
+	}
+	p, err := newProgram(r, programKey{n, h, w})
+	if err != nil {
+		return nil, fmt.Errorf("preparing batches of %d images of %dx%d: %w", n, h, w, err)
+	}
+	r.programs = append(r.programs, p)
+	if err := r.engine.tuned.save(); err != nil {
+		r.note("%v", err)
+	}
+	return p, nil
+}
+
+// reserve makes the arenas large enough. Programs that know the old ones go.
+func (r *Runner) reserve(n, h, w int) error {
+	need, _, err := arenaSizes(r.plan, r.widths, n, h, w, r.precision.size())
+	if err != nil {
+		return err
+	}
+	if need.Maps[0] <= r.sizes.Maps[0] && need.Maps[1] <= r.sizes.Maps[1] && need.Side <= r.sizes.Side {
+		return nil
+	}
+	r.dropPrograms()
+	r.freeArenas()
+	for i := range r.maps {
+		if r.maps[i], err = r.d.alloc(need.Maps[i]); err != nil {
+			r.freeArenas()
+			return err
+		}
+	}
+	if r.plan.Form == model.Train {
+		if r.side, err = r.d.alloc(need.Side); err != nil {
+			r.freeArenas()
+			return err
+		}
+	}
+	r.sizes = need
+	return nil
+}
+
+func (r *Runner) dropPrograms() {
+	for _, p := range r.programs {
+		p.close()
+	}
+	r.programs = nil
+}
+
+func (r *Runner) freeArenas() {
+	r.d.free(&r.maps[0])
+	r.d.free(&r.maps[1])
+	r.d.free(&r.side)
+	r.sizes = arenas{}
+}

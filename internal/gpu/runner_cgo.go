@@ -1,0 +1,381 @@
+//go:build cgo && unix
+
+package gpu
+
+/*
+#include "driver.h"
+*/
+import "C"
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+
+	"repvgg/internal/model"
+)
+
+// Runner runs a network on a GPU. Close it to give its memory back. Calls may
+// come from several goroutines; they wait for one another.
+type Runner struct {
+	mu     sync.Mutex
+	closed bool
+
+	plan      *model.Plan
+	opts      Options
+	precision Precision // Auto resolved
+	widths    []int
+
+	d               *device
+	c               *cudnn
+	m               *module
+	engine          *engine
+	compute, copies object // streams
+	weights         *weights
+	table           devptr // Options.Table
+	// maps are the two arenas of feature maps, side the sums of the train form's
+	// branches; sizes are theirs.
+	maps  [2]devptr
+	side  devptr
+	sizes arenas
+
+	programs []*program
+	slots    [2]slot
+	next     int // slot
+	limit    int // images at once; 0 means no limit
+	trace    bool
+	times    []LayerTime
+}
+
+// New finds the libraries, uploads the weights of the blocks that the plan's
+// result depends on, and compiles the kernels. The engines for a size of batch
+// are chosen when it is first run, which can take a minute; the choice is kept
+// (Options.CacheDir).
+func New(plan *model.Plan, source Weights, opts Options) (*Runner, error) {
+	if err := opts.check(plan); err != nil {
+		return nil, err
+	}
+	return newRunner(plan, source, opts, hostEnvironment())
+}
+
+func newRunner(plan *model.Plan, source Weights, opts Options, env environment) (*Runner, error) {
+	r := &Runner{plan: plan, opts: opts, limit: opts.MaxBatch}
+	if err := r.start(source, env); err != nil {
+		r.closed = true
+		_ = r.release() // the first error counts
+		return nil, fmt.Errorf("starting the GPU runner: %w", err)
+	}
+	return r, nil
+}
+
+// start fills r in; release undoes what was done before an error.
+func (r *Runner) start(source Weights, env environment) error {
+	var err error
+	if r.d, err = openDevice(env, r.opts.GPU); err != nil {
+		return err
+	}
+	if r.precision, err = r.opts.Precision.resolve(r.d.capability); err != nil {
+		return err
+	}
+	r.widths = channelWidths(r.plan, r.precision.size())
+	// cuDNN asks for NVRTC by name: once it is loaded it is found.
+	compiler, err := openCompiler(env)
+	if err != nil {
+		return err
+	}
+	if r.c, err = openCUDNN(env); err != nil {
+		return err
+	}
+	leave, err := r.d.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if r.compute, err = r.d.stream(); err != nil {
+		return err
+	}
+	if r.copies, err = r.d.stream(); err != nil {
+		return err
+	}
+	if err := r.c.start(r.compute); err != nil {
+		return err
+	}
+	if r.m, err = loadModule(r.d, compiler, r.precision); err != nil {
+		return err
+	}
+	if err := r.startEngine(); err != nil {
+		return err
+	}
+	for i := range r.slots {
+		if err := r.slots[i].create(r); err != nil {
+			return err
+		}
+	}
+	if err := r.uploadTable(); err != nil {
+		return err
+	}
+	r.weights, err = uploadWeights(r, source)
+	return err
+}
+
+// What cuDNN's engines may use as workspace, and the least that is worth trying.
+const (
+	workspaceSize    = 512 << 20
+	leastWorkspace   = 16 << 20
+	workspaceOfTotal = 16 // at most that part of the memory
+)
+
+func (r *Runner) startEngine() error {
+	on := hardware{GPU: r.d.name, Driver: r.d.version, CUDNN: r.c.version}
+	path := ""
+	if !r.opts.NoCache {
+		var err error
+		if path, err = cachePath(r.opts.CacheDir, on); err != nil {
+			r.note("the choice of engines is not kept: %v", err)
+		}
+	}
+	choices, err := openTuned(path, on)
+	if err != nil {
+		r.note("%v", err)
+	}
+	e := &engine{d: r.d, c: r.c, m: r.m, precision: r.precision, stream: r.compute, tuned: choices, noTune: r.opts.NoTune, method: r.opts.method}
+	r.engine = e
+	if e.start, err = r.d.event(C.RG_EVENT_TIMING); err != nil {
+		return err
+	}
+	if e.stop, err = r.d.event(C.RG_EVENT_TIMING); err != nil {
+		return err
+	}
+	_, total, err := r.d.memory()
+	if err != nil {
+		return err
+	}
+	for size := min(int64(workspaceSize), total/workspaceOfTotal); ; size /= 2 {
+		e.workspace, err = r.d.alloc(size)
+		if err == nil {
+			e.workspaceSize = size
+			return nil
+		}
+		if !isOutOfMemory(err) || size/2 < leastWorkspace {
+			return err
+		}
+	}
+}
+
+func (r *Runner) uploadTable() error {
+	if r.opts.Table == nil {
+		return nil
+	}
+	data := make([]byte, 0, 4*len(r.opts.Table))
+	for _, v := range r.opts.Table {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+	}
+	var err error
+	if r.table, err = r.d.alloc(int64(len(data))); err != nil {
+		return err
+	}
+	return r.d.upload(r.table, data, r.compute)
+}
+
+func (r *Runner) note(format string, args ...any) {
+	if r.opts.Note != nil {
+		r.opts.Note(fmt.Sprintf(format, args...))
+	}
+}
+
+// Plan is the network that r runs.
+func (r *Runner) Plan() *model.Plan { return r.plan }
+
+// Precision is the one that r computes in.
+func (r *Runner) Precision() Precision { return r.precision }
+
+// Variant names the GPU and the library.
+func (r *Runner) Variant() string {
+	return fmt.Sprintf("cuDNN %s on %s (driver %s)", cudnnVersion(r.c.version), r.d.name, r.d.version)
+}
+
+// Run computes n images of h x w. src holds them normalised, each InChannels,
+// h, w; dst takes Plan().OutLen(h, w) values for each: logits, or the last
+// feature map of a plan without a head. More images than MaxBatch, or than there
+// is memory for, are computed in parts, the copies of one while the one before
+// is computed. When ctx ends, Run returns its error after the current part, with
+// dst partly written.
+func (r *Runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error {
+	return r.runInput(ctx, dst, input{floats: src}, n, h, w)
+}
+
+// RunBytes is Run for images of bytes, each h, w, InChannels, which are
+// normalised on the device by Options.Table.
+func (r *Runner) RunBytes(ctx context.Context, dst []float32, src []byte, n, h, w int) error {
+	if r.opts.Table == nil {
+		return errors.New("running the network: images of bytes need Options.Table to normalise them")
+	}
+	if src == nil {
+		src = []byte{}
+	}
+	return r.runInput(ctx, dst, input{bytes: src}, n, h, w)
+}
+
+func (r *Runner) runInput(ctx context.Context, dst []float32, in input, n, h, w int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return errors.New("running the network: the runner is closed")
+	}
+	if err := checkRun(r.plan, len(dst), in.len(), n, h, w); err != nil {
+		return err
+	}
+	if n == 0 {
+		return ctx.Err()
+	}
+	leave, err := r.d.enter()
+	if err != nil {
+		return fmt.Errorf("running the network: %w", err)
+	}
+	defer leave()
+	if err := r.inParts(ctx, dst, in, n, h, w); err != nil {
+		_ = r.drain() // the first error counts
+		return err
+	}
+	return nil
+}
+
+// inParts is Run without its checks.
+func (r *Runner) inParts(ctx context.Context, dst []float32, in input, n, h, w int) error {
+	out, perImage := len(dst)/n, in.len()/n
+	for first := 0; first < n; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		k, err := r.begin(dst[first*out:], in, first, n-first, perImage, h, w)
+		if err != nil {
+			return err
+		}
+		first += k
+	}
+	return r.drain()
+}
+
+// begin starts as many of n images, from first on, as can be computed at once,
+// and returns how many that are.
+func (r *Runner) begin(dst []float32, in input, first, n, perImage, h, w int) (int, error) {
+	for {
+		p, k, err := r.fitting(n, h, w)
+		if err != nil {
+			return 0, err
+		}
+		s := &r.slots[r.next]
+		if err := s.end(r); err != nil {
+			return 0, err
+		}
+		err = s.begin(r, p, dst[:k*r.plan.OutLen(h, w)], in.part(first, k, perImage), k)
+		switch {
+		case err == nil && (k < n || first > 0 || !r.opts.Resident):
+			r.next = 1 - r.next
+			return k, nil
+		case err == nil:
+			return k, nil // a resident batch stays in its slot
+		case !isOutOfMemory(err) || k == 1:
+			return 0, fmt.Errorf("running the network: %w", err)
+		}
+		r.halve(k)
+	}
+}
+
+// fitting is a program for up to n images and how many it takes. When memory is
+// short it halves what is computed at once.
+func (r *Runner) fitting(n, h, w int) (*program, int, error) {
+	for {
+		k := n
+		if r.limit > 0 && k > r.limit {
+			k = (n + (n+r.limit-1)/r.limit - 1) / ((n + r.limit - 1) / r.limit) // parts of one size
+		}
+		_, fit, err := arenaSizes(r.plan, r.widths, k, h, w, r.precision.size())
+		if err != nil {
+			return nil, 0, err
+		}
+		if fit < k {
+			r.limit = fit
+			continue
+		}
+		p, err := r.program(k, h, w)
+		if err == nil {
+			return p, k, nil
+		}
+		if !isOutOfMemory(err) || k == 1 {
+			return nil, 0, err
+		}
+		r.halve(k)
+	}
+}
+
+// halve makes room by computing fewer images at once.
+func (r *Runner) halve(k int) {
+	_ = r.drain() // its failure shows in the next call
+	r.limit = (k + 1) / 2
+	r.dropPrograms()
+	r.freeArenas()
+	r.note("the GPU's memory is short: %d images are computed at once instead of %d", r.limit, k)
+}
+
+// drain waits for all that is on its way, the older first.
+func (r *Runner) drain() error {
+	var first error
+	for i := range r.slots {
+		if err := r.slots[(r.next+i)%2].end(r); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// Close gives everything back. A second call does nothing.
+func (r *Runner) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	return r.release()
+}
+
+// release frees what start and runs have made, also of a start that failed. Of
+// a lost device there is nothing to free.
+func (r *Runner) release() error {
+	d := r.d
+	if d == nil || d.context == nil {
+		return nil
+	}
+	leave, err := d.enter()
+	if err == nil {
+		defer leave()
+		_ = r.drain() // a failure here is the device's loss, which Run has told
+	}
+	r.dropPrograms()
+	r.freeArenas()
+	if r.weights != nil {
+		r.weights.free(d)
+	}
+	for i := range r.slots {
+		r.slots[i].close(r)
+	}
+	d.free(&r.table)
+	if e := r.engine; e != nil {
+		d.free(&e.workspace)
+		d.destroyEvent(&e.start)
+		d.destroyEvent(&e.stop)
+	}
+	if r.m != nil {
+		r.m.close()
+	}
+	if r.c != nil {
+		r.c.close(d.lost != nil)
+	}
+	d.destroyStream(&r.compute)
+	d.destroyStream(&r.copies)
+	return d.close()
+}

@@ -1,0 +1,72 @@
+//go:build !cgo || !unix
+
+package gpu
+
+import (
+	"context"
+	"errors"
+
+	"repvgg/internal/model"
+)
+
+// Runner stands for the one that runs on a GPU, which this build has not.
+type Runner struct{ plan *model.Plan }
+
+var errNoCgo = errors.New("starting the GPU runner: this program was built without cgo, which --device cuda needs; build it with CGO_ENABLED=1 and a C compiler, or use --device cpu")
+
+// New says what is missing.
+func New(plan *model.Plan, _ Weights, opts Options) (*Runner, error) {
+	if err := opts.check(plan); err != nil {
+		return nil, err
+	}
+	return nil, errNoCgo
+}
+
+// Plan is the network that r runs.
+func (r *Runner) Plan() *model.Plan { return r.plan }
+
+// Precision is never asked for: there is no Runner.
+func (r *Runner) Precision() Precision { return FP32 }
+
+// Variant is as Precision.
+func (r *Runner) Variant() string { return "" }
+
+// Run fails.
+func (r *Runner) Run(context.Context, []float32, []float32, int, int, int) error { return errNoCgo }
+
+// RunBytes fails.
+func (r *Runner) RunBytes(context.Context, []float32, []byte, int, int, int) error { return errNoCgo }
+
+// Trace does nothing.
+func (r *Runner) Trace(bool) {}
+
+// Layers are none.
+func (r *Runner) Layers() []LayerTime { return nil }
+
+// Bytes are none.
+func (r *Runner) Bytes() int64 { return 0 }
+
+// PackedBytes are none.
+func (r *Runner) PackedBytes() int64 { return 0 }
+
+// Close does nothing.
+func (r *Runner) Close() error { return nil }
+
+// Peak fails.
+func Peak(int, Precision) (float64, error) { return 0, errNoCgo }
+
+// Pending is a batch that Start would have begun.
+type Pending struct{}
+
+// Start fails.
+func (r *Runner) Start(context.Context, []float32, []float32, int, int, int) (*Pending, error) {
+	return nil, errNoCgo
+}
+
+// StartBytes fails.
+func (r *Runner) StartBytes(context.Context, []float32, []byte, int, int, int) (*Pending, error) {
+	return nil, errNoCgo
+}
+
+// Wait fails.
+func (p *Pending) Wait() error { return errNoCgo }

@@ -1,0 +1,194 @@
+package gpu
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// The variables that say where the libraries are: a file, or a folder that has
+// it.
+const (
+	cudnnVariable = "REPVGG_CUDNN_PATH"
+	nvrtcVariable = "REPVGG_NVRTC_PATH"
+)
+
+// library is what is looked for.
+type library struct {
+	// names are for the dynamic linker, the preferred first.
+	names []string
+	// variable says where it is, if set.
+	variable string
+	// wheels are the folders below nvidia/ in which NVIDIA's Python packages put
+	// it.
+	wheels []string
+	// folders are where packages and installers put it.
+	folders []string
+}
+
+var (
+	driverLibrary = library{names: []string{"libcuda.so.1"}, folders: []string{"/usr/local/nvidia/lib64", "/usr/local/nvidia/lib", "/usr/lib/wsl/lib"}}
+	cudnnLibrary  = library{
+		names: []string{"libcudnn.so.9"}, variable: cudnnVariable, wheels: []string{"cudnn"},
+		folders: []string{"/usr/local/cuda/lib64", "/usr/local/cuda/targets/x86_64-linux/lib", "/opt/cuda/lib64"},
+	}
+	nvrtcLibrary = library{
+		names: []string{"libnvrtc.so.13", "libnvrtc.so.12"}, variable: nvrtcVariable, wheels: []string{"cu13", "cu12", "cuda_nvrtc"},
+		folders: []string{"/usr/local/cuda/lib64", "/usr/local/cuda/targets/x86_64-linux/lib", "/opt/cuda/lib64"},
+	}
+	// cuDNN opens these by name when an engine needs them: they are opened from
+	// beside it before.
+	cublasLibrary   = library{names: []string{"libcublas.so.13", "libcublas.so.12"}, wheels: []string{"cu13", "cu12", "cublas"}}
+	cublasLtLibrary = library{names: []string{"libcublasLt.so.13", "libcublasLt.so.12"}, wheels: []string{"cu13", "cu12", "cublas"}}
+)
+
+// environment is what a search depends on.
+type environment struct {
+	getenv func(string) string
+	home   string
+	// root is put before all fixed folders, and driver in the place of CUDA's, for
+	// tests.
+	root, driver string
+}
+
+func hostEnvironment() environment {
+	home, _ := os.UserHomeDir() // without one there is nothing below it to search
+	return environment{getenv: os.Getenv, home: home}
+}
+
+// candidates are the names to try to open, in order. If the variable is set
+// nothing else is tried.
+func (l *library) candidates(env environment) ([]string, error) {
+	if l.variable != "" {
+		if place := env.getenv(l.variable); place != "" {
+			return l.at(place)
+		}
+	}
+	found := slices.Clone(l.names) // from the loader's path
+	for _, site := range env.sitePackages() {
+		for _, wheel := range l.wheels {
+			found = append(found, l.in(filepath.Join(site, "nvidia", wheel, "lib"))...)
+		}
+	}
+	for _, folder := range l.folders {
+		found = append(found, l.in(filepath.Join(env.root, folder))...)
+	}
+	return found, nil
+}
+
+// at are the candidates of a variable's value.
+func (l *library) at(place string) ([]string, error) {
+	info, err := os.Stat(place)
+	if err != nil {
+		return nil, fmt.Errorf("%s=%q: %w", l.variable, place, err)
+	}
+	if !info.IsDir() {
+		return []string{place}, nil
+	}
+	for _, folder := range []string{place, filepath.Join(place, "lib"), filepath.Join(place, "lib64")} {
+		if found := l.in(folder); len(found) > 0 {
+			return found, nil
+		}
+	}
+	return nil, fmt.Errorf("%s=%q: the folder has no %s", l.variable, place, strings.Join(l.names, " or "))
+}
+
+// in are the files of the library in a folder.
+func (l *library) in(folder string) []string {
+	var found []string
+	for _, name := range l.names {
+		file := filepath.Join(folder, name)
+		if info, err := os.Stat(file); err == nil && !info.IsDir() {
+			found = append(found, file)
+		}
+	}
+	return found
+}
+
+// sitePackages are the folders of installed Python packages: of the virtual
+// environment, of each Python that the path has, of the user, of the system.
+// No Python is run.
+func (env environment) sitePackages() []string {
+	var prefixes []string
+	for _, name := range []string{"VIRTUAL_ENV", "CONDA_PREFIX"} {
+		if dir := env.getenv(name); dir != "" {
+			prefixes = append(prefixes, dir)
+		}
+	}
+	for _, dir := range filepath.SplitList(env.getenv("PATH")) {
+		for _, python := range []string{"python3", "python"} {
+			file := filepath.Join(dir, python)
+			if _, err := os.Stat(file); err != nil {
+				continue
+			}
+			// A virtual environment's is a link to the Python that it was made
+			// with, so both places count.
+			prefixes = append(prefixes, filepath.Dir(dir))
+			if target, err := filepath.EvalSymlinks(file); err == nil {
+				prefixes = append(prefixes, filepath.Dir(filepath.Dir(target)))
+			}
+		}
+	}
+	if env.home != "" {
+		prefixes = append(prefixes, filepath.Join(env.home, ".local"))
+	}
+	for _, dir := range []string{"/usr/local", "/usr", "/opt/conda", "/opt/venv"} {
+		prefixes = append(prefixes, filepath.Join(env.root, dir))
+	}
+	folders := filepath.SplitList(env.getenv("PYTHONPATH"))
+	for _, prefix := range prefixes {
+		for _, lib := range []string{"lib", "lib64"} {
+			for _, packages := range []string{"site-packages", "dist-packages"} {
+				// Glob fails only for a bad pattern.
+				versions, _ := filepath.Glob(filepath.Join(escapeGlob(prefix), lib, "python3*", packages))
+				slices.Reverse(versions) // newer ones first, by name
+				folders = append(folders, versions...)
+			}
+		}
+	}
+	return distinct(folders)
+}
+
+// escapeGlob quotes what has a meaning to filepath.Glob.
+func escapeGlob(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
+
+// distinct keeps the first of equal values.
+func distinct(values []string) []string {
+	var kept []string
+	for _, v := range values {
+		if !slices.Contains(kept, v) {
+			kept = append(kept, v)
+		}
+	}
+	return kept
+}
+
+// open tries the candidates in turn. The error is that of the last that is a
+// file, or else of the loader's path.
+func (l *library) open(env environment, open func(name string) error) error {
+	names, err := l.candidates(env)
+	if err != nil {
+		return err
+	}
+	var first, file error
+	for _, name := range names {
+		err := open(name)
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+		if filepath.IsAbs(name) {
+			file = err
+		}
+	}
+	if file != nil {
+		return file
+	}
+	return first
+}
