@@ -120,9 +120,9 @@ func (r *Row) Label() string {
 }
 
 // LowLatency tells whether the row's runner is to take the algorithms that are
-// fastest for single images. From two images on they are not faster than the
-// others, whether the threads share an image's layers or not: they save weights
-// to read, which a batch reads once, and pay with multiplications.
+// fastest for single images: they save weights to read, and pay with
+// multiplications. From four images on they are slower; two and three were too
+// close to tell.
 func (r *Row) LowLatency() bool { return r.Device == "cpu" && r.BatchSize == 1 }
 
 func plural(n int, what string) string {

@@ -7,9 +7,9 @@
 // and one of Winograd's algorithms, by the size that images are said to have
 // (algorithm.go).
 //
-// A large batch is divided into groups of images; each worker takes a group
-// through the whole network, the first layers image by image. Few images are
-// computed by all workers together, layer by layer. Nothing that is computed
+// A batch is divided into groups of images; each worker takes a group through the
+// whole network, the first layers image by image. Images too few to share out
+// evenly are computed by all workers together, layer by layer. Nothing that is computed
 // depends on which: the result for an image is the same bits in whatever batch,
 // at whatever position and with however many threads.
 //

@@ -174,13 +174,22 @@ func (r *Runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error
 	}
 	r.batch = batch{ctx: ctx, dst: dst, src: src, n: n, h: h, w: w}
 	defer func() { r.batch = batch{} }() // lets go of the caller's memory
-	if threads := len(r.lanes); threads > 1 && n < 4*threads {
+	if r.together(n) {
 		if err := r.shared.prepare(h, w, n, n, r.limit); err != nil {
 			return err
 		}
 		return r.shared.all(&r.batch, 0, n)
 	}
 	return r.byGroups(&r.batch)
+}
+
+// together reports whether all workers compute n images layer by layer. Groups of
+// their own are faster unless a sixth of the workers' time, or more, would be
+// spent waiting for the others.
+func (r *Runner) together(n int) bool {
+	threads := len(r.lanes)
+	idle := ceilDiv(n, threads)*threads - n
+	return 6*idle > n
 }
 
 // batch is the arguments of Run.
