@@ -2,8 +2,6 @@ package cpu
 
 import (
 	"fmt"
-	"math"
-	"slices"
 
 	"repvgg/internal/cpu/kernel"
 	"repvgg/internal/model"
@@ -165,11 +163,11 @@ func (p *packer) setWeights(c convolution, weight []float32) {
 // branches packs a train-form block. The two convolutions' biases are added up:
 // the second branch starts from the first one's sums.
 func (p *packer) branches(l *layer, algorithm int) error {
-	weight, shift, err := p.convNorm(l.Block, l.Conv3x3(), conv3x3(l.Block))
+	weight, shift, err := l.ConvNorm(l.Conv3x3(), 3, p.values)
 	if err != nil {
 		return err
 	}
-	weight1, shift1, err := p.convNorm(l.Block, l.Conv1x1(), conv1x1(l.Block))
+	weight1, shift1, err := l.ConvNorm(l.Conv1x1(), 1, p.values)
 	if err != nil {
 		return err
 	}
@@ -186,7 +184,7 @@ func (p *packer) branches(l *layer, algorithm int) error {
 	if !l.Identity {
 		return nil
 	}
-	scale, shift, err := p.norm(l.Block, l.IdentityNorm())
+	scale, shift, err := l.Norm(l.IdentityNorm(), p.values)
 	l.identity = &affine{padded(narrow(scale)), padded(narrow(shift))}
 	return err
 }
@@ -196,45 +194,6 @@ func padded(x []float32) []float32 {
 	y := kernel.AlignedFloats(ceilDiv(len(x), kernel.Lanes) * kernel.Lanes)
 	copy(y, x)
 	return y
-}
-
-// convNorm folds a branch's batch normalization into its convolution, in
-// float64: each weight is rounded once.
-func (p *packer) convNorm(b *model.Block, names model.ConvBN, shape kernel.ConvShape) (weight []float32, shift []float64, err error) {
-	source, err := p.values(weightSpec(names.Weight, shape))
-	if err != nil {
-		return nil, nil, err
-	}
-	scale, shift, err := p.norm(b, names)
-	if err != nil {
-		return nil, nil, err
-	}
-	weight = slices.Clone(source)
-	row := len(weight) / b.Out
-	for i, w := range weight {
-		weight[i] = float32(float64(w) * scale[i/row])
-	}
-	return weight, shift, nil
-}
-
-// norm is a batch normalization as scale and shift of each channel.
-func (p *packer) norm(b *model.Block, names model.ConvBN) (scale, shift []float64, err error) {
-	var v [4][]float32
-	for i, name := range []string{names.Gamma(), names.Beta(), names.Mean(), names.Var()} {
-		if v[i], err = p.values(tensor.Spec{Name: name, Shape: []int{b.Out}}); err != nil {
-			return nil, nil, err
-		}
-	}
-	gamma, beta, mean, variance := v[0], v[1], v[2], v[3]
-	scale, shift = make([]float64, b.Out), make([]float64, b.Out)
-	for c := range scale {
-		if !(variance[c] >= 0) {
-			return nil, nil, fmt.Errorf("%s of channel %d is %v; the training run diverged, or the file is damaged", names.Var(), c, variance[c])
-		}
-		scale[c] = float64(gamma[c]) / math.Sqrt(float64(variance[c])+b.Eps)
-		shift[c] = float64(beta[c]) - float64(mean[c])*scale[c]
-	}
-	return scale, shift, nil
 }
 
 // linear packs a linear layer as a 1x1 convolution.

@@ -83,23 +83,14 @@ func (p *packer) branches(l *hostLayer) error {
 	var weights [2][]float32
 	for i, names := range []model.ConvBN{l.Conv3x3(), l.Conv1x1()} {
 		kernel := 3 - 2*i
-		source, err := p.values(weightSpec(l.Block, names.Weight, kernel))
+		scaled, shift, err := l.ConvNorm(names, kernel, p.values)
 		if err != nil {
 			return err
-		}
-		scale, shift, err := p.norm(l.Block, names)
-		if err != nil {
-			return err
-		}
-		scaled := make([]float32, len(source))
-		row := len(source) / l.Out
-		for j, w := range source {
-			scaled[j] = float32(float64(w) * scale[j/row])
 		}
 		weights[i], shifts[i] = packKRSC(scaled, l.Block, kernel, l.in, l.out), shift
 	}
 	if l.Identity {
-		scale, shift, err := p.norm(l.Block, l.IdentityNorm())
+		scale, shift, err := l.Norm(l.IdentityNorm(), p.values)
 		if err != nil {
 			return err
 		}
@@ -111,26 +102,6 @@ func (p *packer) branches(l *hostLayer) error {
 	l.conv3x3 = hostConv{weights[0], pad(narrow(shifts[0]), l.out)}
 	l.conv1x1 = hostConv{weights[1], pad(narrow(shifts[1]), l.out)}
 	return nil
-}
-
-// norm is a batch normalization as scale and shift of each channel.
-func (p *packer) norm(b *model.Block, names model.ConvBN) (scale, shift []float64, err error) {
-	var v [4][]float32
-	for i, name := range []string{names.Gamma(), names.Beta(), names.Mean(), names.Var()} {
-		if v[i], err = p.values(tensor.Spec{Name: name, Shape: []int{b.Out}}); err != nil {
-			return nil, nil, err
-		}
-	}
-	gamma, beta, mean, variance := v[0], v[1], v[2], v[3]
-	scale, shift = make([]float64, b.Out), make([]float64, b.Out)
-	for c := range scale {
-		if !(variance[c] >= 0) {
-			return nil, nil, fmt.Errorf("%s of channel %d is %v; the training run diverged, or the file is damaged", names.Var(), c, variance[c])
-		}
-		scale[c] = float64(gamma[c]) / math.Sqrt(float64(variance[c])+b.Eps)
-		shift[c] = float64(beta[c]) - float64(mean[c])*scale[c]
-	}
-	return scale, shift, nil
 }
 
 // linear packs a matrix, with rows and columns of zeros added.
