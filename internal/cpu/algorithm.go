@@ -32,8 +32,7 @@ const (
 var transformCycles = map[int]float64{2: 150, 4: 400, 5: 580}
 
 // cost estimates an algorithm for a convolution of an h x w map, if the weights
-// are read once for so many images, and the size of its weights in bytes. tileRegisters
-// is whether there are tile registers.
+// are read once for so many images, and the size of its weights in bytes.
 func cost(s kernel.ConvShape, m, h, w, images int, tileRegisters bool) (cycles float64, bytes int64) {
 	in := float64(ceilDiv(s.In/s.Groups, kernel.Lanes) * kernel.Lanes)
 	out := float64(ceilDiv(s.Out, kernel.Lanes) * kernel.Lanes)
@@ -42,10 +41,10 @@ func cost(s kernel.ConvShape, m, h, w, images int, tileRegisters bool) (cycles f
 	if m < direct {
 		rate, size = 2*productsPerCycle, 2
 	}
-	if m == directBF16 && tileRegisters {
-		rate = tileProductsPerCycle
-	}
 	if m == directBF16 {
+		if tileRegisters {
+			rate = tileProductsPerCycle
+		}
 		cycles = narrowCycles * float64(s.Stride*s.Stride) * tiles * float64(s.In) / kernel.Lanes
 	}
 	if m == winogradBF16 {

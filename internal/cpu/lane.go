@@ -67,8 +67,7 @@ func (l *lane) each(items int, task func(l *lane, worker, item, items int)) {
 	l.r.pool.run(items, l.doShared)
 }
 
-// shares is how many items a layer's work is divided into. More than workers
-// even out their speeds.
+// shares is how many items a layer's work is divided into.
 func (l *lane) shares() int {
 	if l.worker >= 0 {
 		return 1
@@ -84,15 +83,14 @@ func (l *lane) prepare(h, w, group, single int, limit int64) error {
 		return nil
 	}
 	l.h, l.w, l.asked = h, w, group
-	for {
-		l.group, l.single = group, single
-		if int64(l.reserve(false)) <= min(laneBytes, limit) || group == 1 {
-			break
-		}
-		group = ceilDiv(group, 2)
-		single = min(single, group)
+	l.group, l.single = group, single
+	n := int64(l.reserve(false))
+	for n > min(laneBytes, limit) && l.group > 1 {
+		l.group = ceilDiv(l.group, 2)
+		l.single = min(l.single, l.group)
+		n = int64(l.reserve(false))
 	}
-	if n := int64(l.reserve(false)); n > limit {
+	if n > limit {
 		l.asked = 0 // nothing is prepared
 		return fmt.Errorf("running the network: images of %dx%d need %d MB for their feature maps, of %d MB there may be; use smaller images or fewer threads", h, w, n/1e6, limit/1e6)
 	}
@@ -110,21 +108,21 @@ func (l *lane) reserve(allocate bool) int {
 	if l.front == 0 {
 		in = l.group
 	}
-	l.input = b.get(bufferKey{layers[0].input(l.h, l.w, layers[0].planar), in, odd})
+	l.input = b.get(bufferKey{layers[0].input(l.h, l.w), in, odd})
 	l.maps, l.narrow = make([]kernel.Maps, len(layers)), make([]kernel.Maps, len(layers))
 	h, w := l.h, l.w
 	channels, squeeze := 0, 1
 	var last bufferKey
 	for i, layer := range layers {
 		if layer.bf16 && (i == 0 || !l.maps[i-1].BF16) {
-			layout := layer.input(h, w, false)
+			layout := layer.input(h, w)
 			layout.BF16 = true
 			l.narrow[i] = b.get(bufferKey{layout, l.images(i), narrowed})
 		}
 		h, w = layer.OutSize(h), layer.OutSize(w)
 		layout, n := kernel.Layout{Channels: layer.Out, H: h, W: w}, l.group
 		if i+1 < len(layers) {
-			layout, n = layers[i+1].input(h, w, false), l.images(i+1)
+			layout, n = layers[i+1].input(h, w), l.images(i+1)
 			layout.BF16 = layer.rounds && layers[i+1].bf16
 		}
 		// Maps that follow one another must not share a buffer.
@@ -209,9 +207,9 @@ func (b *buffers) make(layout kernel.Layout, n int) kernel.Maps {
 
 // checkSize refuses images whose feature maps would not fit into memory.
 func (r *Runner) checkSize(h, w int) error {
-	for i, l := range r.layers {
-		in := l.input(h, w, l.planar && i == 0)
-		// Cells of up to 32 channels, in float64 because the product may overflow.
+	for _, l := range r.layers {
+		in := l.input(h, w)
+		// In float64 because the product may overflow.
 		bytes := float64(ceilDiv(l.In, kernel.Lanes)*kernel.Lanes) * 4 * float64(in.Top+h+in.Bottom) * float64(in.Left+w+in.Right)
 		if bytes > float64(r.limit) {
 			return fmt.Errorf("running the network: block %q would take a feature map of %dx%dx%d, %.0f MB with its border; use smaller images", l.Name, l.In, h, w, bytes/1e6)

@@ -43,8 +43,8 @@ type affine struct{ scale, shift []float32 }
 type excitation struct{ reduce, expand *kernel.Conv }
 
 // input is the layout of the layer's input.
-func (l *layer) input(h, w int, planar bool) kernel.Layout {
-	in := kernel.Layout{Channels: l.In, H: h, W: w, Planar: planar}
+func (l *layer) input(h, w int) kernel.Layout {
+	in := kernel.Layout{Channels: l.In, H: h, W: w, Planar: l.planar}
 	in.Top, in.Left, in.Bottom, in.Right = l.conv3x3.Border(h, w)
 	return in
 }

@@ -159,9 +159,9 @@ func (c *Conv) panel(r run, p int) []float32 {
 // Out, In/Groups, Kernel, Kernel, and is not kept.
 func (c *Conv) Pack(panel int, weight []float32) {
 	r := runOf(c.runs, panel)
-	dst, p := c.panel(r, panel), panel
+	dst := c.panel(r, panel)
 	taps, channels := c.Kernel*c.Kernel, c.in.channels()
-	for o := p * Lanes; o < min((p+1)*Lanes, c.Out); o++ {
+	for o := panel * Lanes; o < min((panel+1)*Lanes, c.Out); o++ {
 		for b := range r.blocks {
 			for i := range min(channels, c.In-(r.block0+b)*channels) {
 				from := c.weight(o, (r.block0+b)*channels+i)

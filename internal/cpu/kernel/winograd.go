@@ -8,7 +8,7 @@ import (
 
 // Winograd is a 3x3 convolution of stride 1 by F(m, 3) nested with itself: for
 // each of N x N products, the transformed inputs of many tiles are multiplied
-// with a matrix of transformed weights. It is read-only after NewWinograd.
+// with a matrix of transformed weights. It is read-only once its weights are set.
 type Winograd struct {
 	ConvShape
 	variant *Variant
