@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -186,35 +187,53 @@ func TestGPUStart(t *testing.T) { testStart(t, requireGPU(t)) }
 func testStart(t *testing.T, env environment) {
 	plan := nets(model.Deploy)["plain"]
 	values := randomWeights(plan, 5)
-	r := newTestRunner(t, env, plan, values, Options{Precision: BF16, NoTune: true})
+	r := newTestRunner(t, env, plan, values, Options{Precision: BF16, NoTune: true, Table: randomImages(3*256, 8)})
 	const n, h, w, batches = 3, 32, 32, 7
 	in, out := n*plan.InChannels*h*w, n*plan.OutLen(h, w)
-	src := randomImages(batches*in, 6)
+	src := randomBytes(batches * in)
 	got, want := make([]float32, batches*out), make([]float32, batches*out)
-	var pending []*Pending
+	var waits []func() error
 	for i := range batches {
-		buffer := append([]float32(nil), src[i*in:][:in]...)
-		p, err := r.Start(t.Context(), got[i*out:][:out], buffer, n, h, w)
+		buffer := slices.Clone(src[i*in:][:in])
+		wait, err := r.StartBytes(t.Context(), got[i*out:][:out], buffer, n, h, w)
 		if err != nil {
 			t.Fatal(err)
 		}
 		clear(buffer) // it has been copied
-		pending = append(pending, p)
+		waits = append(waits, wait)
 	}
-	for _, p := range pending {
-		if err := p.Wait(); err != nil {
+	for _, wait := range waits {
+		if err := wait(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := range batches {
-		if err := r.Run(t.Context(), want[i*out:][:out], src[i*in:][:in], n, h, w); err != nil {
-			t.Fatal(err)
-		}
+		runBytes(t, r, want[i*out:][:out], src[i*in:][:in], n, h, w)
 	}
 	for i := range want {
 		if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
 			t.Fatalf("result %d is %v, want %v", i, got[i], want[i])
 		}
+	}
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	for i, v := range randomImages(n, 6) {
+		b[i] = byte(int(v * 100))
+	}
+	return b
+}
+
+// runBytes is StartBytes and the wait for its end.
+func runBytes(t *testing.T, r *Runner, dst []float32, src []byte, n, h, w int) {
+	t.Helper()
+	wait, err := r.StartBytes(t.Context(), dst, src, n, h, w)
+	if err == nil {
+		err = wait()
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -238,9 +257,7 @@ func testBytes(t *testing.T, env environment) {
 			floats[(image*3+c)*h*w+at] = table[c*256+int(bytes[i])]
 		}
 		a, b := make([]float32, n*70), make([]float32, n*70)
-		if err := r.RunBytes(t.Context(), a, bytes, n, h, w); err != nil {
-			t.Fatal(err)
-		}
+		runBytes(t, r, a, bytes, n, h, w)
 		if err := r.Run(t.Context(), b, floats, n, h, w); err != nil {
 			t.Fatal(err)
 		}

@@ -97,11 +97,18 @@ func pad(v []float32, n int) []float32 {
 	return append(v[:len(v):len(v)], make([]float32, n-len(v))...)
 }
 
-// arenas are the sizes in bytes of the buffers that the feature maps of n images
-// of h x w need: the maps in turns, and the sum of branches of the train form.
+// arenas are the sizes in bytes of the buffers that n images of h x w need: the
+// images as the first convolution takes them, the feature maps in turns, and the
+// sum of branches of the train form.
 type arenas struct {
-	Maps [2]int64
-	Side int64
+	Images int64
+	Maps   [2]int64
+	Side   int64
+}
+
+// within tells whether arenas of these sizes fit in those of b.
+func (a arenas) within(b arenas) bool {
+	return a.Images <= b.Images && a.Maps[0] <= b.Maps[0] && a.Maps[1] <= b.Maps[1] && a.Side <= b.Side
 }
 
 // mapSize is the number of values of n maps; an error if cuDNN can't count them.
@@ -131,8 +138,12 @@ func arenaSizes(plan *model.Plan, widths []int, n, h, w, size int) (a arenas, fi
 			fit = min(fit, int(maxValues/(values/int64(n))))
 		}
 		bytes := values * int64(size)
+		if i == 0 {
+			a.Images = bytes
+			continue
+		}
 		a.Maps[i%2] = max(a.Maps[i%2], bytes)
-		if i > 0 && plan.Form == model.Train {
+		if plan.Form == model.Train {
 			a.Side = max(a.Side, bytes)
 		}
 	}

@@ -161,7 +161,7 @@ func TestArenas(t *testing.T) {
 		t.Fatal(fit, err)
 	}
 	// Images 7x9 of 8 channels; 4x5 of 8, twice; 2x3 of 64.
-	want := arenas{Maps: [2]int64{10 * 7 * 9 * 8 * 2, 10 * 2 * 3 * 64 * 2}, Side: 10 * 2 * 3 * 64 * 2}
+	want := arenas{Images: 10 * 7 * 9 * 8 * 2, Maps: [2]int64{10 * 4 * 5 * 8 * 2, 10 * 2 * 3 * 64 * 2}, Side: 10 * 2 * 3 * 64 * 2}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

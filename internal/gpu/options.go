@@ -34,7 +34,7 @@ type Options struct {
 	// cache folder, NoCache nowhere.
 	CacheDir string
 	NoCache  bool
-	// Table normalises images of bytes for RunBytes: 256 values for each channel
+	// Table normalises images of bytes for StartBytes: 256 values for each channel
 	// of the network's input. Reverse says that the bytes' channels are in the
 	// other order (BGR for RGB).
 	Table   []float32

@@ -8,6 +8,7 @@ package gpu
 import "C"
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 
@@ -60,7 +61,7 @@ func (r *Runner) peak() (float64, error) {
 	}
 	// 8 images of 32x32 are 8192 rows.
 	s := convShape{N: 8, H: 32, W: 32, C: peakSide, K: peakSide, R: 1, Stride: 1, Dilation: 1, Groups: 1}
-	op, _, err := r.engine.convolution(s, epilogue{Bias: true}, at)
+	op, _, err := r.engine.convolution(context.Background(), s, epilogue{Bias: true}, at)
 	if err != nil {
 		return 0, err
 	}

@@ -8,14 +8,13 @@ package gpu
 import "C"
 
 import (
+	"context"
 	"fmt"
 	"slices"
-
-	"repvgg/internal/model"
 )
 
 // program is the network for one size of batch: what is put into the stream
-// after the images lie in the first arena.
+// after the images lie in Runner.images.
 type program struct {
 	programKey
 	r *Runner
@@ -38,23 +37,23 @@ type programLayer struct {
 
 // newProgram makes the operations of the layers, runs them once, so that all
 // code is loaded, and captures them.
-func newProgram(r *Runner, key programKey) (*program, error) {
+func newProgram(ctx context.Context, r *Runner, key programKey) (*program, error) {
 	p := &program{programKey: key, r: r}
-	if err := p.make(); err != nil {
+	if err := p.make(ctx); err != nil {
 		p.close()
 		return nil, err
 	}
 	return p, nil
 }
 
-func (p *program) make() error {
+func (p *program) make(ctx context.Context) error {
 	r := p.r
 	if err := p.allocate(); err != nil {
 		return err
 	}
 	h, w := p.H, p.W
 	for i, l := range r.weights.layers {
-		if err := p.layer(i, l, h, w); err != nil {
+		if err := p.layer(ctx, i, l, h, w); err != nil {
 			return fmt.Errorf("block %q: %w", l.Name, err)
 		}
 		h, w = l.OutSize(h), l.OutSize(w)
@@ -113,9 +112,12 @@ func (p *program) close() {
 }
 
 // layer makes a block's steps, for maps of h x w.
-func (p *program) layer(i int, l *layer, h, w int) error {
+func (p *program) layer(ctx context.Context, i int, l *layer, h, w int) error {
 	r := p.r
 	src, dst := r.maps[i%2], r.maps[(i+1)%2]
+	if i == 0 {
+		src = r.images
+	}
 	out := &programLayer{name: l.Name}
 	height, width := l.OutSize(h), l.OutSize(w)
 	values := int64(p.N) * int64(height) * int64(width) * int64(l.out)
@@ -124,7 +126,7 @@ func (p *program) layer(i int, l *layer, h, w int) error {
 	ep := epilogue{Bias: true, ReLU: rectify}
 	if l.conv1x1.weight != 0 {
 		one := operands{x: src, w: l.conv1x1.weight, bias: l.conv1x1.bias, narrowBias: l.conv1x1.narrowBias, y: r.side}
-		if _, err := p.convolution(out, blockShape(l.Block, 1, p.N, h, w, l.in, l.out), epilogue{Bias: true}, one); err != nil {
+		if _, err := p.convolution(ctx, out, blockShape(l.Block, 1, p.N, h, w, l.in, l.out), epilogue{Bias: true}, one); err != nil {
 			return err
 		}
 		if l.scale != 0 {
@@ -135,7 +137,7 @@ func (p *program) layer(i int, l *layer, h, w int) error {
 		}
 		three.side, ep.Add = r.side, true
 	}
-	c, err := p.convolution(out, blockShape(l.Block, 3, p.N, h, w, l.in, l.out), ep, three)
+	c, err := p.convolution(ctx, out, blockShape(l.Block, 3, p.N, h, w, l.in, l.out), ep, three)
 	if err != nil {
 		return err
 	}
@@ -152,8 +154,8 @@ func (p *program) layer(i int, l *layer, h, w int) error {
 }
 
 // convolution adds a convolution to a layer.
-func (p *program) convolution(l *programLayer, s convShape, ep epilogue, at operands) (choice, error) {
-	op, c, err := p.r.engine.convolution(s, ep, at)
+func (p *program) convolution(ctx context.Context, l *programLayer, s convShape, ep epilogue, at operands) (choice, error) {
+	op, c, err := p.r.engine.convolution(ctx, s, ep, at)
 	if err != nil {
 		return c, err
 	}
@@ -307,7 +309,7 @@ const maxPrograms = 4
 
 // program gives that for n images, made if there is none. A smaller batch runs
 // in a larger one's place: its other images are whatever lay there before.
-func (r *Runner) program(n, h, w int) (*program, error) {
+func (r *Runner) program(ctx context.Context, n, h, w int) (*program, error) {
 	var best *program
 	for _, p := range r.programs {
 		if p.H == h && p.W == w && p.N >= n && (best == nil || p.N < best.N) {
@@ -327,7 +329,7 @@ func (r *Runner) program(n, h, w int) (*program, error) {
 	if err := r.reserve(n, h, w); err != nil {
 		return nil, err
 	}
-	p, err := newProgram(r, programKey{n, h, w})
+	p, err := newProgram(ctx, r, programKey{n, h, w})
 	if err != nil {
 		return nil, fmt.Errorf("preparing batches of %d images of %dx%d: %w", n, h, w, err)
 	}
@@ -344,19 +346,19 @@ func (r *Runner) reserve(n, h, w int) error {
 	if err != nil {
 		return err
 	}
-	if need.Maps[0] <= r.sizes.Maps[0] && need.Maps[1] <= r.sizes.Maps[1] && need.Side <= r.sizes.Side {
+	if need.within(r.sizes) {
 		return nil
 	}
 	r.dropPrograms()
 	r.freeArenas()
-	for i := range r.maps {
-		if r.maps[i], err = r.d.alloc(need.Maps[i]); err != nil {
-			r.freeArenas()
-			return err
+	for _, b := range []struct {
+		p    *devptr
+		size int64
+	}{{&r.images, need.Images}, {&r.maps[0], need.Maps[0]}, {&r.maps[1], need.Maps[1]}, {&r.side, need.Side}} {
+		if b.size == 0 { // side, in the deploy form; a map that no block has
+			continue
 		}
-	}
-	if r.plan.Form == model.Train {
-		if r.side, err = r.d.alloc(need.Side); err != nil {
+		if *b.p, err = r.d.alloc(b.size); err != nil {
 			r.freeArenas()
 			return err
 		}
@@ -373,8 +375,9 @@ func (r *Runner) dropPrograms() {
 }
 
 func (r *Runner) freeArenas() {
+	r.d.free(&r.images)
 	r.d.free(&r.maps[0])
 	r.d.free(&r.maps[1])
 	r.d.free(&r.side)
-	r.sizes = arenas{}
+	r.sizes, r.laid = arenas{}, laid{}
 }

@@ -36,11 +36,13 @@ type Runner struct {
 	compute, copies object // streams
 	weights         *weights
 	table           devptr // Options.Table
-	// maps are the two arenas of feature maps, side the sums of the train form's
-	// branches; sizes are theirs.
-	maps  [2]devptr
-	side  devptr
-	sizes arenas
+	// images are a batch as the first convolution takes it, maps the two arenas of
+	// feature maps, side the sums of the train form's branches; sizes are theirs.
+	images devptr
+	maps   [2]devptr
+	side   devptr
+	sizes  arenas
+	laid   laid // what lies in images
 
 	programs []*program
 	slots    [2]slot
@@ -201,25 +203,11 @@ func (r *Runner) Variant() string {
 // h, w; dst takes Plan().OutLen(h, w) values for each: logits, or the last
 // feature map of a plan without a head. More images than MaxBatch, or than there
 // is memory for, are computed in parts, the copies of one while the one before
-// is computed. When ctx ends, Run returns its error after the current part, with
-// dst partly written.
+// is computed. When ctx ends, Run returns its error after the current part, or
+// while it chooses engines, with dst partly written.
 func (r *Runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error {
-	return r.runInput(ctx, dst, input{floats: src}, n, h, w)
-}
+	in := input{floats: src}
 
-// RunBytes is Run for images of bytes, each h, w, InChannels, which are
-// normalised on the device by Options.Table.
-func (r *Runner) RunBytes(ctx context.Context, dst []float32, src []byte, n, h, w int) error {
-	if r.opts.Table == nil {
-		return errors.New("running the network: images of bytes need Options.Table to normalise them")
-	}
-	if src == nil {
-		src = []byte{}
-	}
-	return r.runInput(ctx, dst, input{bytes: src}, n, h, w)
-}
-
-func (r *Runner) runInput(ctx context.Context, dst []float32, in input, n, h, w int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -250,7 +238,7 @@ func (r *Runner) inParts(ctx context.Context, dst []float32, in input, n, h, w i
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		k, err := r.begin(dst[first*out:], in, first, n-first, perImage, h, w)
+		k, err := r.begin(ctx, dst[first*out:], in, first, n-first, perImage, h, w)
 		if err != nil {
 			return err
 		}
@@ -261,9 +249,9 @@ func (r *Runner) inParts(ctx context.Context, dst []float32, in input, n, h, w i
 
 // begin starts as many of n images, from first on, as can be computed at once,
 // and returns how many that are.
-func (r *Runner) begin(dst []float32, in input, first, n, perImage, h, w int) (int, error) {
+func (r *Runner) begin(ctx context.Context, dst []float32, in input, first, n, perImage, h, w int) (int, error) {
 	for {
-		p, k, err := r.fitting(n, h, w)
+		p, k, err := r.fitting(ctx, n, h, w)
 		if err != nil {
 			return 0, err
 		}
@@ -273,11 +261,11 @@ func (r *Runner) begin(dst []float32, in input, first, n, perImage, h, w int) (i
 		}
 		err = s.begin(r, p, dst[:k*r.plan.OutLen(h, w)], in.part(first, k, perImage), k)
 		switch {
-		case err == nil && (k < n || first > 0 || !r.opts.Resident):
+		case err == nil && r.opts.Resident:
+			return k, nil // the images stay in their slot
+		case err == nil:
 			r.next = 1 - r.next
 			return k, nil
-		case err == nil:
-			return k, nil // a resident batch stays in its slot
 		case !isOutOfMemory(err) || k == 1:
 			return 0, fmt.Errorf("running the network: %w", err)
 		}
@@ -287,7 +275,7 @@ func (r *Runner) begin(dst []float32, in input, first, n, perImage, h, w int) (i
 
 // fitting is a program for up to n images and how many it takes. When memory is
 // short it halves what is computed at once.
-func (r *Runner) fitting(n, h, w int) (*program, int, error) {
+func (r *Runner) fitting(ctx context.Context, n, h, w int) (*program, int, error) {
 	for {
 		k := n
 		if r.limit > 0 && k > r.limit {
@@ -301,7 +289,7 @@ func (r *Runner) fitting(n, h, w int) (*program, int, error) {
 			r.limit = fit
 			continue
 		}
-		p, err := r.program(k, h, w)
+		p, err := r.program(ctx, k, h, w)
 		if err == nil {
 			return p, k, nil
 		}

@@ -34,9 +34,6 @@ func (r *Runner) Variant() string { return "" }
 // Run fails.
 func (r *Runner) Run(context.Context, []float32, []float32, int, int, int) error { return errNoCgo }
 
-// RunBytes fails.
-func (r *Runner) RunBytes(context.Context, []float32, []byte, int, int, int) error { return errNoCgo }
-
 // Trace does nothing.
 func (r *Runner) Trace(bool) {}
 
@@ -55,18 +52,7 @@ func (r *Runner) Close() error { return nil }
 // Peak fails.
 func Peak(int, Precision) (float64, error) { return 0, errNoCgo }
 
-// Pending is a batch that Start would have begun.
-type Pending struct{}
-
-// Start fails.
-func (r *Runner) Start(context.Context, []float32, []float32, int, int, int) (*Pending, error) {
-	return nil, errNoCgo
-}
-
 // StartBytes fails.
-func (r *Runner) StartBytes(context.Context, []float32, []byte, int, int, int) (*Pending, error) {
+func (r *Runner) StartBytes(context.Context, []float32, []byte, int, int, int) (wait func() error, err error) {
 	return nil, errNoCgo
 }
-
-// Wait fails.
-func (p *Pending) Wait() error { return errNoCgo }

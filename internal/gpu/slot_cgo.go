@@ -33,12 +33,19 @@ func (in input) part(first, n, perImage int) input {
 // size is the bytes to copy.
 func (in input) size() int { return 4*len(in.floats) + len(in.bytes) }
 
-// start is the address, by which Resident knows a slice again.
-func (in input) start() unsafe.Pointer {
+// laid tells what lies in Runner.images: it is what Options.Resident knows a
+// batch again by.
+type laid struct {
+	start unsafe.Pointer // of the caller's slice
+	n     int
+	key   programKey
+}
+
+func (in input) laid(n int, key programKey) laid {
 	if in.bytes != nil {
-		return unsafe.Pointer(unsafe.SliceData(in.bytes))
+		return laid{unsafe.Pointer(unsafe.SliceData(in.bytes)), n, key}
 	}
-	return unsafe.Pointer(unsafe.SliceData(in.floats))
+	return laid{unsafe.Pointer(unsafe.SliceData(in.floats)), n, key}
 }
 
 // slot is a batch on its way: two of them let the copies of one overlap with
@@ -54,13 +61,9 @@ type slot struct {
 	busy    bool
 	n       int
 	dst     []float32 // where the caller wants the results
-	pending *Pending  // of Start, or nil
+	pending *pending  // of StartBytes, or nil
 	raw     bool      // the images are bytes
 	program *program
-
-	// What lies in images, for Options.Resident.
-	last unsafe.Pointer
-	have int
 }
 
 func (s *slot) create(r *Runner) (err error) {
@@ -88,7 +91,7 @@ func (s *slot) reserve(r *Runner, images, results int64) (err error) {
 	if images > s.size {
 		r.d.unpin(&s.in)
 		r.d.free(&s.images)
-		s.size, s.last = 0, nil
+		s.size = 0
 		if s.in, err = r.d.pin(images); err != nil {
 			return err
 		}
@@ -112,14 +115,16 @@ func (s *slot) begin(r *Runner, p *program, dst []float32, in input, n int) erro
 	if err := s.reserve(r, int64(p.N)*int64(in.size()/n), int64(4*p.N*perImage)); err != nil {
 		return err
 	}
-	if !r.opts.Resident || s.last != in.start() || s.have != in.size() {
+	s.n, s.program, s.raw = n, p, in.bytes != nil
+	if now := in.laid(n, p.programKey); !r.opts.Resident || r.laid != now {
+		r.laid = laid{} // until they lie there
 		if err := s.send(r, in); err != nil {
 			return err
 		}
-	}
-	s.n, s.program, s.raw = n, p, in.bytes != nil
-	if err := s.prepare(r); err != nil {
-		return err
+		if err := s.prepare(r); err != nil {
+			return err
+		}
+		r.laid = now
 	}
 	if err := p.run(); err != nil {
 		return err
@@ -148,7 +153,6 @@ func (s *slot) send(r *Runner, in input) error {
 	} else {
 		copy(s.in.floats(len(in.floats)), in.floats)
 	}
-	s.last, s.have = in.start(), in.size()
 	if err := d.check("cuMemcpyHtoDAsync", C.rg_to_device(&d.d, s.images, s.in.p, C.size_t(in.size()), r.copies)); err != nil {
 		return err
 	}
@@ -158,8 +162,8 @@ func (s *slot) send(r *Runner, in input) error {
 	return d.await(r.compute, s.copied)
 }
 
-// prepare brings the images into the layout of the first map, and clears what a
-// smaller batch leaves of it.
+// prepare brings the images into the layout of the first convolution, and clears
+// what a smaller batch leaves of it.
 func (s *slot) prepare(r *Runner) error {
 	p, channels, padded := s.program, r.plan.InChannels, r.widths[0]
 	area := p.H * p.W
@@ -167,14 +171,14 @@ func (s *slot) prepare(r *Runner) error {
 	row := int64(padded * r.precision.size())
 	if rest := (int64(p.N)*int64(area) - pixels) * row; rest > 0 {
 		d := r.d
-		if err := d.check("cuMemsetD8Async", C.rg_set_bytes(&d.d, r.maps[0]+devptr(pixels*row), 0, C.size_t(rest), r.compute)); err != nil {
+		if err := d.check("cuMemsetD8Async", C.rg_set_bytes(&d.d, r.images+devptr(pixels*row), 0, C.size_t(rest), r.compute)); err != nil {
 			return err
 		}
 	}
 	if s.raw {
-		return r.m.launch(imagesBytes, elements(pixels), r.compute, r.maps[0], s.images, r.table, pixels, channels, padded, r.opts.Reverse)
+		return r.m.launch(imagesBytes, elements(pixels), r.compute, r.images, s.images, r.table, pixels, channels, padded, r.opts.Reverse)
 	}
-	return r.m.launch(imagesFloat, elements(pixels), r.compute, r.maps[0], s.images, pixels, area, channels, padded)
+	return r.m.launch(imagesFloat, elements(pixels), r.compute, r.images, s.images, pixels, area, channels, padded)
 }
 
 // end waits for the results of a batch and looks for overflow.

@@ -8,6 +8,7 @@ package gpu
 import "C"
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
@@ -36,7 +37,7 @@ type engine struct {
 
 // convolution makes the operation for a shape: the one that was found fastest
 // before, else the fastest of the candidates.
-func (e *engine) convolution(s convShape, ep epilogue, at operands) (operation, choice, error) {
+func (e *engine) convolution(ctx context.Context, s convShape, ep epilogue, at operands) (operation, choice, error) {
 	at.workspace = e.workspace
 	key := shapeKey(s, ep, e.precision)
 	if c, ok := e.tuned.Choices[key]; ok {
@@ -57,7 +58,7 @@ func (e *engine) convolution(s convShape, ep epilogue, at operands) (operation, 
 		}
 		delete(e.tuned.Choices, key)
 	}
-	c, err := e.search(s, ep, at)
+	c, err := e.search(ctx, s, ep, at)
 	if err != nil {
 		return nil, choice{}, fmt.Errorf("choosing an engine for a convolution %s: %w", key, err)
 	}
@@ -84,7 +85,7 @@ func (e *engine) make(s convShape, ep epilogue, c choice, at operands) (operatio
 // search times what there is: the engines of the graph interface, with a bias of
 // float32 or, where there is none for that, of the maps' type; else the older
 // interface, else our own kernel.
-func (e *engine) search(s convShape, ep epilogue, at operands) (choice, error) {
+func (e *engine) search(ctx context.Context, s convShape, ep epilogue, at operands) (choice, error) {
 	methods := []string{methodGraph}
 	if ep.Bias && e.precision.size() < 4 {
 		methods = append(methods, methodGraphNarrow)
@@ -98,7 +99,7 @@ func (e *engine) search(s convShape, ep epilogue, at operands) (choice, error) {
 			if isLost(err) {
 				return choice{}, err
 			}
-			if best, err := e.fastest(s, ep, found, at); best.Method != "" || err != nil {
+			if best, err := e.fastest(ctx, s, ep, found, at); best.Method != "" || err != nil {
 				return best, err
 			}
 		}
@@ -107,7 +108,7 @@ func (e *engine) search(s convShape, ep epilogue, at operands) (choice, error) {
 		if e.method != "" && e.method != method {
 			continue
 		}
-		if best, err := e.fastest(s, ep, []choice{{Method: method}}, at); best.Method != "" || err != nil {
+		if best, err := e.fastest(ctx, s, ep, []choice{{Method: method}}, at); best.Method != "" || err != nil {
 			return best, err
 		}
 	}
@@ -131,8 +132,11 @@ func (e *engine) propose(s convShape, ep epilogue, method string, mode C.int) ([
 
 // fastest is the best of the candidates, without a Method if none works. The
 // error is one after which it is no use to go on.
-func (e *engine) fastest(s convShape, ep epilogue, candidates []choice, at operands) (best choice, err error) {
+func (e *engine) fastest(ctx context.Context, s convShape, ep epilogue, candidates []choice, at operands) (best choice, err error) {
 	for _, c := range candidates {
+		if err := ctx.Err(); err != nil {
+			return choice{}, err
+		}
 		op, err := e.make(s, ep, c, at)
 		if err == nil {
 			c.Microseconds, err = e.time(op, best.Microseconds)
