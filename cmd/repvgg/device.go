@@ -11,6 +11,7 @@ import (
 	"repvgg/internal/eval"
 	"repvgg/internal/gpu"
 	"repvgg/internal/model"
+	"repvgg/internal/preprocess"
 	"repvgg/internal/tensor"
 )
 
@@ -63,16 +64,17 @@ type deviceRunner interface {
 	Close() error
 }
 
-// newRunner puts the network on the device that the settings name. size is that
-// of the images, if it is known.
-func newRunner(cmd *cobra.Command, s *settings, plan *model.Plan, weights func(tensor.Spec) ([]float32, error), height, width int) (deviceRunner, error) {
+// newRunner puts the network on the device that the settings name, for the images
+// of a pipeline.
+func newRunner(cmd *cobra.Command, s *settings, plan *model.Plan, weights func(tensor.Spec) ([]float32, error), images *preprocess.Pipeline) (deviceRunner, error) {
 	if s.Device == deviceCUDA {
 		precision, err := gpu.ParsePrecision(s.Precision[0])
 		if err != nil {
 			return nil, err
 		}
+		table, reverse := images.Table(plan.InChannels)
 		return gpu.New(plan, weights, gpu.Options{
-			GPU: s.GPUID, Precision: precision, CheckLayers: precision == gpu.FP16,
+			GPU: s.GPUID, Precision: precision, CheckLayers: precision == gpu.FP16, Table: table, Reverse: reverse,
 			Note: func(text string) { note(cmd, "%s", text) },
 		})
 	}
@@ -80,5 +82,6 @@ func newRunner(cmd *cobra.Command, s *settings, plan *model.Plan, weights func(t
 	if err != nil {
 		return nil, err
 	}
+	height, width, _ := images.OutputSize() // 0 if it is not known yet
 	return cpu.New(plan, weights, cpu.Options{Threads: s.Threads, Precision: precision, Height: height, Width: width})
 }

@@ -21,6 +21,16 @@ type Runner interface {
 	Run(ctx context.Context, dst, src []float32, n, h, w int) error
 }
 
+// BytesRunner is a Runner that normalises images on its own, by the pipeline's
+// Table, and computes a batch while the next is made; see gpu.Runner. Predict
+// gives it no normalised images.
+type BytesRunner interface {
+	Runner
+	// StartBytes begins what Run does with images of bytes, each laid out H, W, C.
+	// src is free when it returns; dst is there when wait returns.
+	StartBytes(ctx context.Context, dst []float32, src []byte, n, h, w int) (wait func() error, err error)
+}
+
 // Options of Predict.
 type Options struct {
 	// BatchSize is how many images the network runs at a time, at least 1.
@@ -98,9 +108,11 @@ func Predict(ctx context.Context, r Runner, p *preprocess.Pipeline, samples []da
 		opts.Workers = runtime.GOMAXPROCS(0)
 	}
 	s := &stream{pipeline: p, samples: samples, opts: opts, channels: channels(samples[0])}
+	_, s.raw = r.(BytesRunner)
 	if err := s.findSize(ctx); err != nil {
 		return nil, err
 	}
+	started := s.now()
 	out := &Prediction{
 		Scores:  make([]float32, len(samples)*opts.Classes),
 		Samples: make([]int, 0, len(samples)),
@@ -115,41 +127,85 @@ func Predict(ctx context.Context, r Runner, p *preprocess.Pipeline, samples []da
 		return nil, fmt.Errorf("none of the %d images can be used; the first: %w", len(samples), out.Bad[0].Err)
 	}
 	out.Scores = out.Scores[:len(out.Samples)*opts.Classes]
-	s.profile(opts.Profile)
+	s.profile(opts.Profile, s.since(started))
 	return out, nil
 }
 
-// run takes the batches in turn through the network.
+// flight is a batch that the network computes.
+type flight struct {
+	rows    []float32 // its logits, when wait has returned
+	samples int
+	wait    func() error
+}
+
+// run takes the batches in turn through the network. Of a BytesRunner's batches
+// two are on their way at a time.
 func (out *Prediction) run(ctx context.Context, r Runner, s *stream) error {
-	classes := s.opts.Classes
+	var flying []flight
 	for {
 		asked := s.now()
 		b, err := s.next(ctx)
-		if b == nil || err != nil {
+		if err != nil {
 			return err
 		}
 		s.waited += s.since(asked)
-		first := len(out.Samples)
-		if err := s.collect(b, out); err != nil {
-			return err
-		}
-		n := len(out.Samples) - first
-		if n > 0 {
-			rows := out.Scores[first*classes : (first+n)*classes]
-			started := s.now()
-			if err := r.Run(ctx, rows, b.images[:n*s.imageLen()], n, s.height, s.width); err != nil {
+		if b != nil {
+			f, err := out.begin(ctx, r, s, b)
+			if err != nil {
 				return err
 			}
-			s.ran += s.since(started)
-			for ; len(rows) > 0; rows = rows[classes:] {
-				metrics.Softmax(rows[:classes], rows[:classes])
+			flying = append(flying, f)
+			s.free <- b
+		}
+		for len(flying) > 0 && (b == nil || len(flying) > 1 || !s.raw) {
+			if err := s.end(flying[0]); err != nil {
+				return err
 			}
+			flying = flying[1:]
 		}
-		if s.opts.Progress != nil {
-			s.opts.Progress(b.n)
+		if b == nil {
+			return nil
 		}
-		s.free <- b
 	}
+}
+
+// begin gives the good images of a batch to the network.
+func (out *Prediction) begin(ctx context.Context, r Runner, s *stream, b *batch) (flight, error) {
+	first, classes := len(out.Samples), s.opts.Classes
+	f := flight{samples: b.n, wait: func() error { return nil }}
+	if err := s.collect(b, out); err != nil {
+		return f, err
+	}
+	n := len(out.Samples) - first
+	if n == 0 {
+		return f, nil
+	}
+	f.rows = out.Scores[first*classes : (first+n)*classes]
+	started := s.now()
+	var err error
+	if s.raw {
+		f.wait, err = r.(BytesRunner).StartBytes(ctx, f.rows, b.pixels[:n*s.imageLen()], n, s.height, s.width)
+	} else {
+		err = r.Run(ctx, f.rows, b.images[:n*s.imageLen()], n, s.height, s.width)
+	}
+	s.ran += s.since(started)
+	return f, err
+}
+
+// end waits for a batch and makes scores of its logits.
+func (s *stream) end(f flight) error {
+	started := s.now()
+	if err := f.wait(); err != nil {
+		return err
+	}
+	s.ran += s.since(started)
+	for rows, classes := f.rows, s.opts.Classes; len(rows) > 0; rows = rows[classes:] {
+		metrics.Softmax(rows[:classes], rows[:classes])
+	}
+	if s.opts.Progress != nil {
+		s.opts.Progress(f.samples)
+	}
+	return nil
 }
 
 // now is the time if it is measured.

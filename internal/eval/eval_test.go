@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -91,6 +92,93 @@ func (r *runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error
 		dst[2*i], dst[2*i+1] = src[i*len(src)/n], 0
 	}
 	return nil
+}
+
+// bytesRunner is the same network for images of bytes, with the pipeline's table.
+// It computes a batch when it is waited for.
+type bytesRunner struct {
+	runner
+	table     []float32
+	reversed  bool
+	channels  int
+	on        int   // its way
+	mostOn    int   // at a time
+	waitError error // instead of results
+}
+
+func (r *bytesRunner) StartBytes(ctx context.Context, dst []float32, src []byte, n, h, w int) (func() error, error) {
+	if len(src) != n*h*w*r.channels {
+		return nil, fmt.Errorf("%d bytes for %d images of %d x %d", len(src), n, h, w)
+	}
+	r.on++
+	r.mostOn = max(r.mostOn, r.on)
+	src = bytes.Clone(src)
+	return func() error {
+		r.on--
+		if r.waitError != nil {
+			return r.waitError
+		}
+		values, area := make([]float32, len(src)), h*w
+		for i, v := range src {
+			c := i % r.channels
+			if r.reversed {
+				c = r.channels - 1 - c
+			}
+			values[(i/r.channels/area*r.channels+c)*area+i/r.channels%area] = r.table[256*c+int(v)]
+		}
+		return r.Run(ctx, dst, values, n, h, w)
+	}, nil
+}
+
+// TestBytes: a BytesRunner comes to what a Runner does.
+func TestBytes(t *testing.T) {
+	samples := files(t)
+	const resize = "dict(type='Resize', size=(7, 5)), "
+	const norm = "dict(type='Normalize', mean=[1, 20, 30], std=[2, 3, 4]"
+	for _, steps := range []string{load + resize, load + resize + norm + "), ", load + resize + norm + ", to_rgb=False), "} {
+		p := pipeline(t, steps+collect)
+		for _, size := range []int{1, 3, 32} {
+			var floats runner
+			raw := bytesRunner{channels: 3}
+			raw.table, raw.reversed = p.Table(3)
+			opts := Options{BatchSize: size, Classes: 2, SkipBad: true}
+			want, err := Predict(t.Context(), &floats, p, samples, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			progress := 0
+			opts.Progress = func(n int) { progress += n }
+			got, err := Predict(t.Context(), &raw, p, samples, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want.Scores, got.Scores); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(floats.images, raw.images); diff != "" {
+				t.Errorf("%s, batches of %d: %s", steps, size, diff)
+			}
+			if !slices.Equal(got.Samples, want.Samples) || len(got.Bad) != len(want.Bad) || progress != len(samples) {
+				t.Errorf("samples %v, %d bad, progress %d", got.Samples, len(got.Bad), progress)
+			}
+			// A batch without any good image is none.
+			if most := min(2, (len(samples)+size-1)/size); raw.mostOn != most || raw.on != 0 {
+				t.Errorf("batches of %d: up to %d were on their way, want %d; %d are left", size, raw.mostOn, most, raw.on)
+			}
+		}
+	}
+	p := pipeline(t, collect)
+	lost := bytesRunner{channels: 1, waitError: errors.New("lost")}
+	if _, err := Predict(t.Context(), &lost, p, numbered(9), Options{BatchSize: 2, Classes: 2}); !errors.Is(err, lost.waitError) {
+		t.Errorf("got %v", err)
+	}
+	grey := bytesRunner{channels: 1}
+	if grey.table, grey.reversed = p.Table(1); grey.reversed || len(grey.table) != 256 {
+		t.Errorf("%d values, reversed %v", len(grey.table), grey.reversed)
+	}
+	if _, err := Predict(t.Context(), &grey, p, numbered(9), Options{BatchSize: 2, Classes: 2}); err != nil || grey.images[8] != 8 {
+		t.Error(err, grey.images)
+	}
 }
 
 // numbered makes n samples of one grey pixel, whose value is its number modulo 256.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Profile tells where the time of Predict went. The first four times are sums
+// Profile tells where the time of Predict went. The times of the input are sums
 // over all images, on several workers at once.
 type Profile struct {
 	Images  int // that were begun
@@ -15,10 +15,11 @@ type Profile struct {
 	Read      time.Duration // files
 	Decode    time.Duration // to 8-bit pixels
 	Transform time.Duration // resizes and crops
-	Normalize time.Duration // to a tensor
+	Normalize time.Duration // to a tensor, or for a BytesRunner into a batch
 
-	// Wait is how long the network waited for images, and Run how long it ran.
-	Wait, Run time.Duration
+	// Wait is how long the network waited for images, Run how long it was waited
+	// for, and Total what there was from the first image to the last score.
+	Wait, Run, Total time.Duration
 }
 
 // Add adds the counts and times of p.
@@ -31,31 +32,45 @@ func (t *Profile) Add(p Profile) {
 	t.Normalize += p.Normalize
 	t.Wait += p.Wait
 	t.Run += p.Run
+	t.Total += p.Total
 }
 
-// String is a table: milliseconds for each image, one line for each stage, and
-// what the network did.
+// String is a table: milliseconds for each image, one line for each stage, what
+// the network did, and which of the two the other waited for.
 func (t *Profile) String() string {
 	var b strings.Builder
 	each := func(d time.Duration) float64 { return d.Seconds() * 1e3 / float64(max(t.Images, 1)) }
 	fmt.Fprintf(&b, "input, ms/image (%d images, %d workers)\n", t.Images, t.Workers)
-	for _, s := range []struct {
-		name string
-		time time.Duration
-	}{{"read", t.Read}, {"decode", t.Decode}, {"resize, crop", t.Transform}, {"normalize", t.Normalize},
-		{"total", t.Read + t.Decode + t.Transform + t.Normalize}} {
+	stages := []stage{{"read", t.Read}, {"decode", t.Decode}, {"resize, crop", t.Transform}, {"normalize", t.Normalize}}
+	longest, sum := stages[0], time.Duration(0)
+	for _, s := range stages {
 		fmt.Fprintf(&b, "  %-13s %8.3f\n", s.name, each(s.time))
+		if sum += s.time; s.time > longest.time {
+			longest = s
+		}
 	}
-	fmt.Fprintf(&b, "network: ran %.2f s, waited %.2f s for images", t.Run.Seconds(), t.Wait.Seconds())
+	fmt.Fprintf(&b, "  %-13s %8.3f\n", "total", each(sum))
+	fmt.Fprintf(&b, "network: ran %.2f s, waited %.2f s for images\n", t.Run.Seconds(), t.Wait.Seconds())
+	bound := "the network"
+	if t.Wait > t.Run {
+		bound = "the input, most of it " + longest.name
+	}
+	fmt.Fprintf(&b, "%.1f images/s, bound by %s", float64(t.Images)/max(t.Total.Seconds(), 1e-9), bound)
 	return b.String()
 }
 
+// stage is a part of the input.
+type stage struct {
+	name string
+	time time.Duration
+}
+
 // profile sums the workers' times up.
-func (s *stream) profile(to *Profile) {
+func (s *stream) profile(to *Profile, total time.Duration) {
 	if to == nil {
 		return
 	}
-	*to = Profile{Wait: s.waited, Run: s.ran, Workers: len(s.workers)}
+	*to = Profile{Wait: s.waited, Run: s.ran, Total: total, Workers: len(s.workers)}
 	for _, w := range s.workers {
 		to.Add(w.profile)
 	}

@@ -19,6 +19,7 @@ type stream struct {
 	samples                 []dataset.Sample
 	opts                    Options
 	channels, height, width int
+	raw                     bool // the network is given bytes
 
 	free    chan *batch // those that may be filled anew
 	order   chan *batch // those handed out to workers, in the order of samples
@@ -30,8 +31,9 @@ type stream struct {
 // batch is the images of n samples from first on.
 type batch struct {
 	first, n int
-	images   []float32
-	errs     []error // of each sample; nil if all is well
+	images   []float32 // C, H, W each, normalised; or
+	pixels   []byte    // H, W, C each, as they are
+	errs     []error   // of each sample; nil if all is well
 	pending  atomic.Int32
 	done     chan struct{} // gets a value when none is pending any more
 }
@@ -79,11 +81,13 @@ func (s *stream) start(ctx context.Context, g *errgroup.Group) {
 	count = min(count, (len(s.samples)+size-1)/size)
 	s.free, s.order = make(chan *batch, count), make(chan *batch, count)
 	for range count {
-		s.free <- &batch{
-			images: make([]float32, size*s.imageLen()),
-			errs:   make([]error, size),
-			done:   make(chan struct{}, 1),
+		b := &batch{errs: make([]error, size), done: make(chan struct{}, 1)}
+		if s.raw {
+			b.pixels = make([]byte, size*s.imageLen())
+		} else {
+			b.images = make([]float32, size*s.imageLen())
 		}
+		s.free <- b
 	}
 	jobs := make(chan job, s.opts.Workers)
 	g.Go(func() error {
@@ -150,7 +154,11 @@ func (s *stream) collect(b *batch, out *Prediction) error {
 		var bad badImage
 		switch {
 		case err == nil:
-			if good != slot {
+			switch {
+			case good == slot:
+			case s.raw:
+				copy(b.pixels[good*n:(good+1)*n], b.pixels[slot*n:])
+			default:
 				copy(b.images[good*n:(good+1)*n], b.images[slot*n:])
 			}
 			good++

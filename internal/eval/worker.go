@@ -48,17 +48,16 @@ func (w *worker) run(ctx context.Context, jobs <-chan job) error {
 		if !ok {
 			return nil
 		}
-		n := w.stream.imageLen()
-		j.batch.errs[j.slot] = w.fill(j.batch.first+j.slot, j.batch.images[j.slot*n:(j.slot+1)*n])
+		j.batch.errs[j.slot] = w.fill(j)
 		if j.batch.pending.Add(-1) == 0 {
 			j.batch.done <- struct{}{}
 		}
 	}
 }
 
-// fill writes the normalised image of sample i to dst.
-func (w *worker) fill(i int, dst []float32) error {
-	s := w.stream
+// fill writes a sample's image to its place.
+func (w *worker) fill(j job) error {
+	s, i := w.stream, j.batch.first+j.slot
 	m, err := w.image(i)
 	if err != nil {
 		return err
@@ -68,7 +67,13 @@ func (w *worker) fill(i int, dst []float32) error {
 			s.samples[i].Path, m.Height, m.Width, s.height, s.width)
 	}
 	defer w.lap(&w.profile.Normalize)()
-	if err := s.pipeline.Tensor(m, dst); err != nil {
+	from, to := j.slot*s.imageLen(), (j.slot+1)*s.imageLen()
+	if s.raw {
+		err = s.pipeline.Pixels(m, j.batch.pixels[from:to])
+	} else {
+		err = s.pipeline.Tensor(m, j.batch.images[from:to])
+	}
+	if err != nil {
 		return fmt.Errorf("transforming image %q: %w", s.samples[i].Path, err)
 	}
 	return nil

@@ -25,16 +25,21 @@ func TestProfile(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	p = Profile{Images: 4, Workers: 2, Read: 2 * time.Millisecond, Decode: 8 * time.Millisecond, Transform: 4 * time.Millisecond,
-		Normalize: time.Millisecond, Wait: 500 * time.Millisecond, Run: 2 * time.Second}
+		Normalize: time.Millisecond, Wait: 500 * time.Millisecond, Run: 2 * time.Second, Total: 2500 * time.Millisecond}
 	want := `input, ms/image (4 images, 2 workers)
   read             0.500
   decode           2.000
   resize, crop     1.000
   normalize        0.250
   total            3.750
-network: ran 2.00 s, waited 0.50 s for images`
+network: ran 2.00 s, waited 0.50 s for images
+1.6 images/s, bound by the network`
 	if diff := cmp.Diff(want, p.String()); diff != "" {
 		t.Error(diff)
+	}
+	p.Wait, p.Run = p.Run, p.Wait
+	if got, want := p.String(), "\n1.6 images/s, bound by the input, most of it decode"; !strings.HasSuffix(got, want) {
+		t.Errorf("%q does not end in %q", got, want)
 	}
 }
 

@@ -184,15 +184,43 @@ var ErrSize = errors.New("the image does not fit its place in the batch")
 // Files give blue first if the pipeline has no Normalize step or one with
 // to_rgb=False; arrays (red, green, blue) if it has one with to_rgb=True.
 func (p *Pipeline) Tensor(m *Image, dst []float32) error {
-	if err := p.CheckChannels(m.Channels()); err != nil {
+	if err := p.checkPlace(m, len(dst)); err != nil {
 		return err
-	}
-	if len(dst) != m.Channels()*m.Width*m.Height {
-		return fmt.Errorf("%w: the pipeline gave %dx%dx%d values (channels x height x width), the batch wants %d: end the transforms with a fixed size",
-			ErrSize, m.Channels(), m.Height, m.Width, len(dst))
 	}
 	p.normalizer.tensor(m, dst)
 	return nil
+}
+
+// Pixels copies an image into dst as it is before it is normalised, H, W, C: for
+// a network that normalises by Table on its own.
+func (p *Pipeline) Pixels(m *Image, dst []byte) error {
+	if err := p.checkPlace(m, len(dst)); err != nil {
+		return err
+	}
+	copy(dst, m.Pix)
+	return nil
+}
+
+// checkPlace reports an image that is not what its place of n values is for.
+func (p *Pipeline) checkPlace(m *Image, n int) error {
+	if err := p.CheckChannels(m.Channels()); err != nil {
+		return err
+	}
+	if n != m.Channels()*m.Width*m.Height {
+		return fmt.Errorf("%w: the pipeline gave %dx%dx%d values (channels x height x width), the batch wants %d: end the transforms with a fixed size",
+			ErrSize, m.Channels(), m.Height, m.Width, n)
+	}
+	return nil
+}
+
+// Table is how Tensor normalises images of so many channels, 1 or 3: 256 values
+// for each plane of the result. reversed says that the first plane is made of
+// the last channel.
+func (p *Pipeline) Table(channels int) (values []float32, reversed bool) {
+	for _, t := range p.normalizer.tables[:channels] {
+		values = append(values, t[:]...)
+	}
+	return values, p.normalizer.reversed && channels > 1
 }
 
 // Run decodes an image file, runs the pipeline on it and writes the result to

@@ -305,3 +305,42 @@ func TestOutputSize(t *testing.T) {
 		}
 	}
 }
+
+// TestTable: looking the pixels up gives what Tensor gives.
+func TestTable(t *testing.T) {
+	colour := &Image{Width: 3, Height: 2, Pix: make([]byte, 18)}
+	for i := range colour.Pix {
+		colour.Pix[i] = byte(i * 13)
+	}
+	const area = 6
+	for _, steps := range []string{
+		"", load,
+		"dict(type='Normalize', mean=[1, 20, 30], std=[2, 3, 4]), ",
+		load + "dict(type='Normalize', mean=[1, 20, 30], std=[2, 3, 4]), ",
+		load + "dict(type='Normalize', mean=[1, 20, 30], std=[2, 3, 4], to_rgb=False), ",
+	} {
+		p := mustBuild(t, steps+collect)
+		want, pixels := make([]float32, 3*area), make([]byte, 3*area)
+		if err := p.Tensor(colour, want); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Pixels(colour, pixels); err != nil {
+			t.Fatal(err)
+		}
+		table, reversed := p.Table(3)
+		for plane := range 3 {
+			from := plane
+			if reversed {
+				from = 2 - plane
+			}
+			for i := range area {
+				if got := table[256*plane+int(pixels[3*i+from])]; got != want[plane*area+i] {
+					t.Fatalf("%s: pixel %d of plane %d is %v, want %v", steps, i, plane, got, want[plane*area+i])
+				}
+			}
+		}
+		if err := p.Pixels(colour, pixels[1:]); !errors.Is(err, ErrSize) {
+			t.Errorf("a place that is too small: %v", err)
+		}
+	}
+}
