@@ -5,13 +5,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"repvgg/internal/cpu"
 	"repvgg/internal/eval"
 	"repvgg/internal/gpu"
 	"repvgg/internal/model"
-	"repvgg/internal/preprocess"
+	"repvgg/internal/shard"
 	"repvgg/internal/tensor"
 )
 
@@ -64,24 +62,41 @@ type deviceRunner interface {
 	Close() error
 }
 
-// newRunner puts the network on the device that the settings name, for the images
-// of a pipeline.
-func newRunner(cmd *cobra.Command, s *settings, plan *model.Plan, weights func(tensor.Spec) ([]float32, error), images *preprocess.Pipeline) (deviceRunner, error) {
+// newRunner puts a network on the device that the settings name.
+func (e *evaluation) newRunner(plan *model.Plan, weights func(tensor.Spec) ([]float32, error)) (deviceRunner, error) {
+	s := e.settings
 	if s.Device == deviceCUDA {
 		precision, err := gpu.ParsePrecision(s.Precision[0])
 		if err != nil {
 			return nil, err
 		}
-		table, reverse := images.Table(plan.InChannels)
+		id, err := gpuOf(s, e.group, gpu.Count)
+		if err != nil {
+			return nil, err
+		}
+		table, reverse := e.pipeline.Table(plan.InChannels)
 		return gpu.New(plan, weights, gpu.Options{
-			GPU: s.GPUID, Precision: precision, CheckLayers: precision == gpu.FP16, Table: table, Reverse: reverse,
-			Note: func(text string) { note(cmd, "%s", text) },
+			GPU: id, Precision: precision, CheckLayers: precision == gpu.FP16, Table: table, Reverse: reverse,
+			Note: func(text string) { note(e.cmd, "%s", text) },
 		})
 	}
 	precision, err := cpu.ParsePrecision(s.Precision[0])
 	if err != nil {
 		return nil, err
 	}
-	height, width, _ := images.OutputSize() // 0 if it is not known yet
+	height, width, _ := e.pipeline.OutputSize() // 0 if it is not known yet
 	return cpu.New(plan, weights, cpu.Options{Threads: s.Threads, Precision: precision, Height: height, Width: width})
+}
+
+// gpuOf is the GPU of this process: --gpu-id, or among the processes of a
+// launcher each takes the next of its machine, as in the original.
+func gpuOf(s *settings, g shard.Group, count func() (int, error)) (int, error) {
+	if g.World == 1 {
+		return s.GPUID, nil
+	}
+	n, err := count()
+	if err != nil || n == 0 {
+		return 0, err // without a GPU, opening the first says so
+	}
+	return g.Local % n, nil
 }

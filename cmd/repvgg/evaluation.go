@@ -159,6 +159,10 @@ func (e *evaluation) checkFlags() error {
 	if s.Show && s.ShowDir == "" {
 		s.ShowDir = "show"
 	}
+	if len(s.GPUIDs) > 0 {
+		s.GPUID = s.GPUIDs[0]
+		note(e.cmd, "`--gpu-ids` is deprecated, please use `--gpu-id`. Because we only support single GPU mode in non-distributed testing. Use the first GPU in `gpu_ids` now.")
+	}
 	if err := s.checkTest(); err != nil {
 		return usageError{err}
 	}
@@ -177,9 +181,6 @@ func (e *evaluation) checkFlags() error {
 	}
 	if e.group.World > 1 && (s.Compare != "" || s.SkipBadImages) {
 		return usageError{errors.New("--compare and --skip-bad-images need all images in one process: leave --launcher out")}
-	}
-	if len(s.GPUIDs) > 0 {
-		note(e.cmd, "`--gpu-ids` is deprecated, please use `--gpu-id`; it has no effect")
 	}
 	if len(s.ShowOptions) > 0 {
 		note(e.cmd, "--show-options has no effect: painting adapts to the image")

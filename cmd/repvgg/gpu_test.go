@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"repvgg/internal/gpu"
 	"repvgg/internal/model"
+	"repvgg/internal/shard"
 	"repvgg/internal/tensor"
 )
 
@@ -102,6 +105,63 @@ func TestGPUDigits(t *testing.T) {
 			if status != 0 || stdout != digitsLines {
 				t.Errorf("%s, %s: exit status %d, stderr %q, stdout %q, want %q", cfg, precision, status, stderr, stdout, digitsLines)
 			}
+		}
+	}
+}
+
+// TestEmulatedDigits takes the digits through the command on the emulated driver
+// of internal/gpu: bytes, batches on their way, both forms. It says nothing of
+// cuDNN, nor of a GPU.
+func TestEmulatedDigits(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the emulated driver is for Linux")
+	}
+	cxx, err := exec.LookPath("g++")
+	if err != nil {
+		t.Skip("no g++ to compile the emulated driver with")
+	}
+	libraries, source := t.TempDir(), filepath.Join("..", "..", "internal", "gpu")
+	for name, options := range map[string][]string{"libcuda.so.1": {"-DREPVGG_HOST", "-DEMULATE_DRIVER"}, "refusing.so": nil} {
+		args := append([]string{"-std=c++17", "-O2", "-Wno-unknown-pragmas", "-shared", "-fPIC", "-fno-gnu-unique", "-Wl,-Bsymbolic", "-I" + source,
+			"-o", filepath.Join(libraries, name), filepath.Join(source, "testdata", "emulator.cpp")}, options...)
+		if out, err := exec.Command(cxx, args...).CombinedOutput(); err != nil {
+			t.Fatalf("compiling: %v\n%s", err, out)
+		}
+	}
+	deploy := fused(t, filepath.Join(testdata, "digits", "configs", "repvgg-digits.py"), filepath.Join(testdata, "digits", "train.pth"))
+	for cfg, ckpt := range map[string]string{"configs/repvgg-digits.py": "train.pth", "configs/repvgg-digits_deploy.py": deploy} {
+		cmd := exec.CommandContext(t.Context(), "repvgg", "test", cfg, ckpt, "--device", "cuda", "--precision", "fp32",
+			"--metrics", "accuracy", "precision", "recall", "f1_score", "support")
+		cmd.Dir = filepath.Join(testdata, "digits")
+		refusing := filepath.Join(libraries, "refusing.so")
+		cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraries, "REPVGG_CUDNN_PATH="+refusing, "REPVGG_NVRTC_PATH="+refusing, "XDG_CACHE_HOME="+t.TempDir())
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		stdout, err := cmd.Output()
+		if err != nil && strings.Contains(stderr.String(), "built without cgo") {
+			t.Skip(stderr.String())
+		}
+		if err != nil || string(stdout) != digitsLines {
+			t.Errorf("%s: %v, stderr %q, stdout %q, want %q", cfg, err, stderr.String(), stdout, digitsLines)
+		}
+	}
+}
+
+// TestGPUOfLaunchers: each process of a launcher takes a GPU of its machine.
+func TestGPUOfLaunchers(t *testing.T) {
+	three := func() (int, error) { return 3, nil }
+	for _, c := range []struct {
+		group shard.Group
+		count func() (int, error)
+		want  int
+	}{
+		{shard.Group{World: 1}, nil, 7}, // --gpu-id
+		{shard.Group{World: 8, Rank: 6, Local: 2}, three, 2},
+		{shard.Group{World: 8, Rank: 4, Local: 4}, three, 1},
+		{shard.Group{World: 2, Rank: 1, Local: 1}, func() (int, error) { return 0, nil }, 0},
+	} {
+		if got, err := gpuOf(&settings{GPUID: 7}, c.group, c.count); err != nil || got != c.want {
+			t.Errorf("%+v: GPU %d, %v, want %d", c.group, got, err, c.want)
 		}
 	}
 }

@@ -66,25 +66,41 @@ type device struct {
 	lost error
 }
 
-// openDevice opens the driver and a GPU.
-func openDevice(env environment, ordinal int) (*device, error) {
-	d := &device{held: make(map[devptr]int64)}
+// Count is how many GPUs there are.
+func Count() (int, error) {
+	_, count, err := openDriver(hostEnvironment())
+	if err != nil {
+		return 0, fmt.Errorf("counting the GPUs: %w", err)
+	}
+	return count, nil
+}
+
+// openDriver opens the driver and counts its GPUs, of which it opens none.
+func openDriver(env environment) (d *device, count int, err error) {
+	d = &device{held: make(map[devptr]int64)}
 	wanted := driverLibrary
 	if env.driver != "" {
 		wanted = library{names: []string{env.driver}}
 	}
-	_, err := load(&wanted, env, func(name, msg *C.char) C.int { return C.rg_driver_open(name, &d.d, msg) })
+	_, err = load(&wanted, env, func(name, msg *C.char) C.int { return C.rg_driver_open(name, &d.d, msg) })
 	if err != nil {
-		return nil, fmt.Errorf("no NVIDIA driver was found (%w); install it, or use --device cpu", err)
+		return nil, 0, fmt.Errorf("no NVIDIA driver was found (%w); install it, or use --device cpu", err)
 	}
 	if err := d.check("cuInit", C.rg_init(&d.d)); err != nil {
-		return nil, fmt.Errorf("no GPU can be used (%w); see nvidia-smi, or use --device cpu", err)
+		return nil, 0, fmt.Errorf("no GPU can be used (%w); see nvidia-smi, or use --device cpu", err)
 	}
-	var count, version C.int
-	if err := d.check("cuDeviceGetCount", C.rg_device_count(&d.d, &count)); err != nil {
+	var n C.int
+	err = d.check("cuDeviceGetCount", C.rg_device_count(&d.d, &n))
+	return d, int(n), err
+}
+
+// openDevice opens the driver and a GPU.
+func openDevice(env environment, ordinal int) (*device, error) {
+	d, count, err := openDriver(env)
+	if err != nil {
 		return nil, err
 	}
-	if ordinal >= int(count) {
+	if ordinal >= count {
 		return nil, fmt.Errorf("there is no GPU %d: %d were found; see nvidia-smi, --gpu-id and CUDA_VISIBLE_DEVICES", ordinal, count)
 	}
 	if err := d.check("cuDeviceGet", C.rg_device_get(&d.d, &d.ordinal, C.int(ordinal))); err != nil {
@@ -95,7 +111,7 @@ func openDevice(env environment, ordinal int) (*device, error) {
 		return nil, err
 	}
 	d.name = name.String()
-	var major, minor C.int
+	var major, minor, version C.int
 	for attribute, value := range map[C.int]*C.int{C.RG_CAPABILITY_MAJOR: &major, C.RG_CAPABILITY_MINOR: &minor} {
 		if err := d.check("cuDeviceGetAttribute", C.rg_device_attribute(&d.d, value, attribute, d.ordinal)); err != nil {
 			return nil, err

@@ -49,6 +49,9 @@ func (r *Runner) PackedBytes() int64 { return 0 }
 // Close does nothing.
 func (r *Runner) Close() error { return nil }
 
+// Count fails.
+func Count() (int, error) { return 0, errNoCgo }
+
 // Peak fails.
 func Peak(int, Precision) (float64, error) { return 0, errNoCgo }
 

@@ -18,6 +18,9 @@ var Launchers = []string{"none", "pytorch", "slurm", "mpi"}
 type Group struct {
 	// Rank of World processes, from 0. Rank 0 gathers and prints.
 	Rank, World int
+	// Local is the place among the processes on this machine, from 0; where the
+	// launcher does not tell, Rank.
+	Local int
 	// job tells concurrent runs apart; empty if the launcher says nothing.
 	job string
 }
@@ -26,13 +29,14 @@ type Group struct {
 // first pair that is there counts.
 var variables = map[string]struct {
 	rankAndSize [][2]string
+	local       []string
 	job         []string
 }{
 	// torch.distributed.launch and torchrun.
-	"pytorch": {[][2]string{{"RANK", "WORLD_SIZE"}}, []string{"TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT"}},
-	"slurm":   {[][2]string{{"SLURM_PROCID", "SLURM_NTASKS"}}, []string{"SLURM_JOB_ID", "SLURM_STEP_ID"}},
+	"pytorch": {[][2]string{{"RANK", "WORLD_SIZE"}}, []string{"LOCAL_RANK"}, []string{"TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT"}},
+	"slurm":   {[][2]string{{"SLURM_PROCID", "SLURM_NTASKS"}}, []string{"SLURM_LOCALID"}, []string{"SLURM_JOB_ID", "SLURM_STEP_ID"}},
 	// Open MPI; MPICH, Intel MPI.
-	"mpi": {[][2]string{{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"}, {"PMI_RANK", "PMI_SIZE"}}, []string{"OMPI_MCA_ess_base_jobid", "PMI_JOBID"}},
+	"mpi": {[][2]string{{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"}, {"PMI_RANK", "PMI_SIZE"}}, []string{"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID"}, []string{"OMPI_MCA_ess_base_jobid", "PMI_JOBID"}},
 }
 
 // FromLauncher finds this process's place from the environment.
@@ -60,7 +64,13 @@ func FromLauncher(launcher string, getenv func(string) string) (Group, error) {
 		if errRank != nil || errSize != nil || w < 1 || r < 0 || r >= w {
 			return Group{}, fmt.Errorf("launcher %q: %s=%q and %s=%q are no rank among processes", launcher, names[0], rank, names[1], size)
 		}
-		return Group{Rank: r, World: w, job: strings.Join(job, "_")}, nil
+		g := Group{Rank: r, World: w, Local: r, job: strings.Join(job, "_")}
+		for _, name := range v.local {
+			if local, err := strconv.Atoi(getenv(name)); err == nil && local >= 0 {
+				g.Local = local
+			}
+		}
+		return g, nil
 	}
 	return Group{}, fmt.Errorf("launcher %q sets %s and %s, but they are not set; start repvgg through it", launcher, v.rankAndSize[0][0], v.rankAndSize[0][1])
 }

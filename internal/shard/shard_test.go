@@ -28,17 +28,18 @@ func TestFromLauncher(t *testing.T) {
 		launcher    string
 		env         func(string) string
 		rank, world int
+		local       int
 		dir, err    string
 	}{
-		{"none", env("RANK", "3"), 0, 1, "", ""},
-		{"pytorch", env("RANK", "3", "WORLD_SIZE", "4", "MASTER_ADDR", "127.0.0.1", "MASTER_PORT", "29500"), 3, 4, ".dist_test/job_127.0.0.1_29500", ""},
-		{"slurm", env("SLURM_PROCID", "0", "SLURM_NTASKS", "2", "SLURM_JOB_ID", "17", "SLURM_STEP_ID", "0"), 0, 2, ".dist_test/job_17_0", ""},
-		{"mpi", env("PMI_RANK", "1", "PMI_SIZE", "2"), 1, 2, "", ""},
-		{"mpi", env("OMPI_COMM_WORLD_RANK", "1", "OMPI_COMM_WORLD_SIZE", "2", "OMPI_MCA_ess_base_jobid", "../x"), 1, 2, ".dist_test/job_..-x", ""},
-		{"pytorch", env(), 0, 0, "", "RANK and WORLD_SIZE, but they are not set"},
-		{"pytorch", env("RANK", "4", "WORLD_SIZE", "4"), 0, 0, "", "no rank among processes"},
-		{"pytorch", env("RANK", "x", "WORLD_SIZE", "4"), 0, 0, "", "no rank among processes"},
-		{"ssh", env(), 0, 0, "", "choose from none pytorch slurm mpi"},
+		{"none", env("RANK", "3"), 0, 1, 0, "", ""},
+		{"pytorch", env("RANK", "3", "LOCAL_RANK", "1", "WORLD_SIZE", "4", "MASTER_ADDR", "127.0.0.1", "MASTER_PORT", "29500"), 3, 4, 1, ".dist_test/job_127.0.0.1_29500", ""},
+		{"slurm", env("SLURM_PROCID", "0", "SLURM_NTASKS", "2", "SLURM_JOB_ID", "17", "SLURM_STEP_ID", "0", "SLURM_LOCALID", "5"), 0, 2, 5, ".dist_test/job_17_0", ""},
+		{"mpi", env("PMI_RANK", "1", "PMI_SIZE", "2"), 1, 2, 1, "", ""},
+		{"mpi", env("OMPI_COMM_WORLD_RANK", "1", "OMPI_COMM_WORLD_SIZE", "2", "OMPI_MCA_ess_base_jobid", "../x", "OMPI_COMM_WORLD_LOCAL_RANK", "0"), 1, 2, 0, ".dist_test/job_..-x", ""},
+		{"pytorch", env(), 0, 0, 0, "", "RANK and WORLD_SIZE, but they are not set"},
+		{"pytorch", env("RANK", "4", "WORLD_SIZE", "4"), 0, 0, 0, "", "no rank among processes"},
+		{"pytorch", env("RANK", "x", "WORLD_SIZE", "4"), 0, 0, 0, "", "no rank among processes"},
+		{"ssh", env(), 0, 0, 0, "", "choose from none pytorch slurm mpi"},
 	} {
 		g, err := FromLauncher(c.launcher, c.env)
 		if c.err != "" {
@@ -47,7 +48,7 @@ func TestFromLauncher(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || g.Rank != c.rank || g.World != c.world {
+		if err != nil || g.Rank != c.rank || g.World != c.world || g.Local != c.local {
 			t.Errorf("%s: %+v, %v", c.launcher, g, err)
 		}
 		dir, err := g.Dir("")
