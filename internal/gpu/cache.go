@@ -10,13 +10,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"repvgg/internal/atomicfile"
 )
 
 // cacheFormat is raised when what a choice means changes.
-const cacheFormat = 1
+const cacheFormat = 2
 
 // maxCacheFile bounds the file: some thousands of shapes.
 const maxCacheFile = 16 << 20
@@ -37,8 +38,6 @@ type knob struct {
 
 // choice is what was found fastest for a convolution.
 type choice struct {
-	// Method is graph, graph with bias in the precision of the maps, legacy or
-	// direct.
 	Method string `json:"method"`
 	// Engine and Knobs say which engine of cuDNN a graph is run by.
 	Engine int64  `json:"engine,omitempty"`
@@ -47,12 +46,31 @@ type choice struct {
 	Microseconds float64 `json:"microseconds,omitempty"`
 }
 
+// The ways to compute a convolution with its epilogue.
 const (
+	// One graph of cuDNN's: with the bias in float32; in the precision of the maps;
+	// so and with the result, times 0, as the tensor to add, which is the pattern
+	// that cuDNN's own kernels were compiled for.
 	methodGraph       = "graph"
 	methodGraphNarrow = "graph-narrow-bias"
-	methodLegacy      = "legacy"
-	methodDirect      = "direct"
+	methodGraphZero   = "graph-zero"
+	// A graph of the convolution alone, and a kernel of ours.
+	methodGraphPlain = "graph-plain"
+	// cudnnConvolutionBiasActivationForward.
+	methodLegacy = "legacy"
+	// A kernel of ours alone.
+	methodDirect = "direct"
 )
+
+// graph tells whether the choice is an engine of the graph interface.
+func (c choice) graph() bool {
+	return slices.Contains([]string{methodGraph, methodGraphNarrow, methodGraphZero, methodGraphPlain}, c.Method)
+}
+
+// same tells whether two choices are one engine with one setting.
+func (c choice) same(d choice) bool {
+	return c.Method == d.Method && c.Engine == d.Engine && slices.Equal(c.Knobs, d.Knobs)
+}
 
 // name is the choice in words.
 func (c choice) name() string {
@@ -61,19 +79,18 @@ func (c choice) name() string {
 		return "cuDNN fused"
 	case methodDirect:
 		return "direct"
+	case methodGraphPlain:
+		return fmt.Sprintf("cuDNN engine %d, then a kernel", c.Engine)
 	}
 	return fmt.Sprintf("cuDNN engine %d", c.Engine)
 }
 
 // valid tells whether a choice read from a file can be one.
 func (c choice) valid() bool {
-	switch c.Method {
-	case methodLegacy, methodDirect:
+	if c.Method == methodLegacy {
 		return c.Engine == 0 && len(c.Knobs) == 0
-	case methodGraph, methodGraphNarrow:
-		return c.Engine >= 0 && len(c.Knobs) <= maxKnobs
 	}
-	return false
+	return c.graph() && c.Engine >= 0 && len(c.Knobs) <= maxKnobs
 }
 
 // maxKnobs is above the number of types of knobs that cuDNN 9 has.
@@ -87,6 +104,7 @@ type tuned struct {
 	On      hardware          `json:"hardware"`
 	Choices map[string]choice `json:"choices"`
 	changed bool
+	passing map[string]choice // for this process only
 }
 
 // shapeKey names a convolution in the file.
@@ -127,7 +145,7 @@ func cachePath(dir string, on hardware) (string, error) {
 // openTuned reads the choices for a piece of hardware. The error says why a file
 // that exists can't be used; what is returned then is empty and replaces it.
 func openTuned(path string, on hardware) (*tuned, error) {
-	empty := &tuned{path: path, Format: cacheFormat, On: on, Choices: make(map[string]choice)}
+	empty := &tuned{path: path, Format: cacheFormat, On: on, Choices: make(map[string]choice), passing: make(map[string]choice)}
 	if path == "" {
 		return empty, nil
 	}
@@ -140,7 +158,7 @@ func openTuned(path string, on hardware) (*tuned, error) {
 	case t.Format != cacheFormat || t.On != on:
 		return empty, nil // of another version: nothing is wrong with that
 	}
-	t.path = path
+	t.path, t.passing = path, empty.passing
 	for key, c := range t.Choices {
 		if !c.valid() {
 			delete(t.Choices, key)
@@ -172,10 +190,29 @@ func readTuned(path string) (*tuned, error) {
 	return t, nil
 }
 
-// set keeps a choice for save.
-func (t *tuned) set(key string, c choice) {
+// get is the choice for a convolution, if there is one.
+func (t *tuned) get(key string) (choice, bool) {
+	c, ok := t.passing[key]
+	if !ok {
+		c, ok = t.Choices[key]
+	}
+	return c, ok
+}
+
+// set remembers a choice; keep says that it is for the file too.
+func (t *tuned) set(key string, c choice, keep bool) {
+	if !keep {
+		t.passing[key] = c
+		return
+	}
 	t.Choices[key] = c
 	t.changed = true
+}
+
+// drop forgets a choice.
+func (t *tuned) drop(key string) {
+	delete(t.passing, key)
+	delete(t.Choices, key)
 }
 
 // save writes the choices if there are new ones. Those that another process

@@ -21,14 +21,18 @@ func TestTunedIsKept(t *testing.T) {
 		t.Fatalf("%v, %v", first, err)
 	}
 	a := choice{Method: methodGraph, Engine: 38, Knobs: []knob{{1, 2}, {3, -4}}, Microseconds: 12.5}
-	first.set("a", a)
+	first.set("a", a, true)
+	first.set("c", choice{Method: methodDirect}, false)
+	if c, ok := first.get("c"); !ok || c.Method != methodDirect {
+		t.Errorf("the choice of this process is %v", c)
+	}
 	// Another process writes meanwhile.
 	second, err := openTuned(path, someGPU)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := choice{Method: methodLegacy}
-	second.set("b", b)
+	second.set("b", b, true)
 	for _, c := range []*tuned{second, first} {
 		if err := c.save(); err != nil {
 			t.Fatal(err)
@@ -52,15 +56,16 @@ func TestTunedDamaged(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct{ name, text, want string }{
 		{"empty", "", "measured again"},
-		{"cut", `{"format": 1, "hardware": {"gpu": "NVIDIA`, "measured again"},
+		{"cut", `{"format": 2, "hardware": {"gpu": "NVIDIA`, "measured again"},
 		{"binary", "\x00\xff\x80", "measured again"},
 		{"wrong types", `{"format": "one"}`, "measured again"},
-		{"method", header + `"choices": {"x": {"method": "guess"}, "y": {"method": "direct"}}}`, `"x" is damaged`},
+		{"method", header + `"choices": {"x": {"method": "guess"}, "y": {"method": "legacy"}}}`, `"x" is damaged`},
 		{"engine", header + `"choices": {"x": {"method": "graph", "engine": -1}}}`, `"x" is damaged`},
-		{"direct with an engine", header + `"choices": {"x": {"method": "direct", "engine": 3}}}`, `"x" is damaged`},
+		{"legacy with an engine", header + `"choices": {"x": {"method": "legacy", "engine": 3}}}`, `"x" is damaged`},
+		{"direct", header + `"choices": {"x": {"method": "direct"}}}`, `"x" is damaged`},
 		{"knobs", header + `"choices": {"x": {"method": "graph", "knobs": [` + strings.Repeat(`{"type": 1, "value": 1},`, 99) + `{"type": 1, "value": 1}]}}}`, `"x" is damaged`},
 		{"none", header + `"choices": null}`, ""},
-		{"old format", strings.Replace(header, `"format": 1`, `"format": 0`, 1) + `"choices": {"x": {"method": "guess"}}}`, ""},
+		{"old format", strings.Replace(header, `"format": 2`, `"format": 1`, 1) + `"choices": {"x": {"method": "guess"}}}`, ""},
 	} {
 		path := filepath.Join(dir, c.name+".json")
 		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
@@ -74,11 +79,11 @@ func TestTunedDamaged(t *testing.T) {
 			t.Errorf("%s: choices %v", c.name, got.Choices)
 		}
 		// It can be replaced.
-		got.set("z", choice{Method: methodDirect})
+		got.set("z", choice{Method: methodLegacy}, true)
 		if err := got.save(); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		if again, err := openTuned(path, someGPU); err != nil || again.Choices["z"].Method != methodDirect {
+		if again, err := openTuned(path, someGPU); err != nil || again.Choices["z"].Method != methodLegacy {
 			t.Errorf("%s, written anew: %v, %v", c.name, again.Choices, err)
 		}
 	}
@@ -87,14 +92,14 @@ func TestTunedDamaged(t *testing.T) {
 	}
 }
 
-const header = `{"format": 1, "hardware": {"gpu": "NVIDIA H100 80GB HBM3", "driver": "580.1", "cudnn": 91900}, `
+const header = `{"format": 2, "hardware": {"gpu": "NVIDIA H100 80GB HBM3", "driver": "580.1", "cudnn": 91900}, `
 
 func TestTunedWithoutAFile(t *testing.T) {
 	c, err := openTuned("", someGPU)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.set("x", choice{Method: methodDirect})
+	c.set("x", choice{Method: methodLegacy}, true)
 	if err := c.save(); err != nil {
 		t.Error(err)
 	}

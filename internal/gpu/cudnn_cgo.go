@@ -22,13 +22,8 @@ type cudnn struct {
 	handle  unsafe.Pointer
 }
 
-// openCUDNN finds cuDNN. The libraries that its engines need are loaded from
-// where NVIDIA's packages have them, since cuDNN asks for them by name only;
-// without them some engines are missing.
+// openCUDNN finds cuDNN. What its engines need should be there already (preload).
 func openCUDNN(env environment) (*cudnn, error) {
-	for _, l := range []*library{&cublasLtLibrary, &cublasLibrary} {
-		_, _ = load(l, env, func(name, msg *C.char) C.int { return C.rg_open(name, nil, 0, nil, msg) })
-	}
 	c := new(cudnn)
 	var err error
 	c.path, err = load(&cudnnLibrary, env, func(name, msg *C.char) C.int { return C.rg_cudnn_open(name, &c.c, msg) })
@@ -144,6 +139,18 @@ func (b *descriptors) get(d unsafe.Pointer, name, kind C.int, room int, values u
 		b.err = fmt.Errorf("attribute %d: %w", name, err)
 	}
 	return min(int(n), room)
+}
+
+// count is how many values an attribute has.
+func (b *descriptors) count(d unsafe.Pointer, name, kind C.int) int {
+	if b.err != nil {
+		return 0
+	}
+	var n C.int64_t
+	if err := b.c.check("cudnnBackendGetAttribute", C.rg_backend_get(&b.c.c, d, name, kind, 0, &n, nil)); err != nil {
+		b.err = fmt.Errorf("attribute %d: %w", name, err)
+	}
+	return int(n)
 }
 
 // tensor is one of N, H, W, C, as cuDNN numbers its dimensions: N, C, H, W with

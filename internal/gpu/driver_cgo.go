@@ -247,6 +247,22 @@ func (d *device) upload(dst devptr, data []byte, stream object) error {
 	return d.synchronize(stream)
 }
 
+// download copies data from the device and waits for it.
+func (d *device) download(dst []byte, src devptr, stream object) error {
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	pin.Pin(&dst[0])
+	if err := d.check("cuMemcpyDtoHAsync", C.rg_to_host(&d.d, unsafe.Pointer(&dst[0]), src, C.size_t(len(dst)), stream)); err != nil {
+		return err
+	}
+	return d.synchronize(stream)
+}
+
+// fill sets size bytes.
+func (d *device) fill(dst devptr, value byte, size int64, stream object) error {
+	return d.check("cuMemsetD8Async", C.rg_set_bytes(&d.d, dst, C.uchar(value), C.size_t(size), stream))
+}
+
 func (d *device) synchronize(stream object) error {
 	return d.check("cuStreamSynchronize", C.rg_stream_synchronize(&d.d, stream))
 }

@@ -3,6 +3,7 @@
 package gpu
 
 import (
+	"context"
 	"errors"
 	"os/exec"
 	"path/filepath"
@@ -52,6 +53,7 @@ func TestEmulatedFP16(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { test(t, env) })
 	}
+	t.Run("choosing", func(t *testing.T) { testChoosing(t, env) })
 	t.Run("leaks", func(t *testing.T) { testLeaks(t, env, "feature", 8) })
 	t.Run("short memory", func(t *testing.T) {
 		t.Setenv("EMULATED_MEMORY", "500000")
@@ -67,6 +69,40 @@ func TestEmulatedBF16(t *testing.T) {
 
 func TestEmulatedFP32(t *testing.T) {
 	testMatchesReference(t, emulated(t, FP32), FP32, [2]int{9, 10}, [2]int{1, 3})
+}
+
+// testChoosing: where cuDNN has no engine our own kernel is timed and taken, the
+// user hears of it once for each shape, and nothing is kept in the file.
+func testChoosing(t *testing.T, env environment) {
+	plan := nets(model.Deploy)["plain"]
+	values := randomWeights(plan, 1)
+	var notes []string
+	opts := Options{Precision: FP16, CacheDir: t.TempDir(), Note: func(text string) { notes = append(notes, text) }}
+	r := newTestRunner(t, env, plan, values, opts)
+	checkAgainst(t, r, reference{plan, values}, 2, 8, 8)
+	checkAgainst(t, r, reference{plan, values}, 1, 8, 8)
+	if len(notes) < 2 || !strings.Contains(notes[0], "choosing cuDNN's engines for batches of 2 images of 8x8") {
+		t.Fatalf("notes %q", notes)
+	}
+	for _, n := range notes[1:] {
+		if !strings.Contains(n, "there is no better engine than direct: graph: cudnnBackend") || !strings.Contains(n, "legacy: cudnnCreateTensorDescriptor") {
+			t.Errorf("note %q", n)
+		}
+	}
+	for key, c := range r.engine.tuned.passing {
+		if c.Method != methodDirect || c.Microseconds <= 0 {
+			t.Errorf("%s: %v", key, c)
+		}
+	}
+	if len(r.engine.tuned.passing) != len(notes)-1 || len(r.engine.tuned.Choices) != 0 {
+		t.Errorf("%d notes, choices %v", len(notes), r.engine.tuned.Choices)
+	}
+	again := newTestRunner(t, env, plan, values, opts)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := again.Run(ctx, make([]float32, 140), randomImages(2*3*8*8, 1), 2, 8, 8); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
 }
 
 // testLost: after the device is lost every call says so, and Close ends.

@@ -9,19 +9,19 @@ const (
 	noteReducedReduction = 2 // sums are narrower than float32
 	noteNondeterministic = 4
 	noteWinograd         = 5
+	noteWinograd6        = 7 // tiles of 6x6
 	noteWinograd13       = 8 // tiles of 13x13
 )
 
 // allowed tells whether an engine with these notes computes what a precision
 // promises: sums in float32, the same bits each time, and for fp32 no tensor
-// cores, which would round to TF32.
+// cores, which would round to TF32, nor the larger of Winograd's tiles.
 func (p Precision) allowed(notes []int32) bool {
-	forbidden := []int32{noteReducedReduction, noteNondeterministic, noteWinograd13}
+	forbidden := []int32{noteReducedReduction, noteNondeterministic, noteDownConverts, noteWinograd13}
 	switch p {
 	case FP32:
-		forbidden = append(forbidden, noteTensorCore, noteDownConverts)
+		forbidden = append(forbidden, noteTensorCore, noteWinograd6)
 	case TF32:
-		forbidden = append(forbidden, noteDownConverts)
 	default:
 		// Winograd's transforms would be rounded to 16 bits.
 		forbidden = append(forbidden, noteWinograd)

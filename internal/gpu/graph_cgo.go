@@ -9,6 +9,7 @@ import "C"
 
 import (
 	"errors"
+	"fmt"
 	"unsafe"
 )
 
@@ -27,17 +28,22 @@ const (
 type convGraph struct {
 	*descriptors
 	graph    unsafe.Pointer
-	epilogue epilogue
+	method   string
+	epilogue epilogue // what the graph has of it
 }
 
-// newConvGraph describes a convolution. With narrowBias the bias has the type of
-// the maps, else it is of float32.
-func newConvGraph(c *cudnn, s convShape, e epilogue, p Precision, narrowBias bool) (*convGraph, error) {
-	g := &convGraph{descriptors: &descriptors{c: c}, epilogue: e}
+// newConvGraph describes a convolution for one of the methods that are graphs.
+func newConvGraph(c *cudnn, s convShape, e epilogue, p Precision, method string) (*convGraph, error) {
 	kind, bias := dataType(p), C.int(C.RG_FLOAT)
-	if narrowBias {
+	switch method {
+	case methodGraphNarrow:
 		bias = kind
+	case methodGraphZero:
+		bias, e.Add = kind, true
+	case methodGraphPlain:
+		e = epilogue{}
 	}
+	g := &convGraph{descriptors: &descriptors{c: c}, method: method, epilogue: e}
 	height, width := s.out()
 	x := g.tensor(uidX, kind, s.N, s.C, s.H, s.W, false)
 	w := g.tensor(uidW, kind, s.K, s.C/s.Groups, s.R, s.R, false)
@@ -61,19 +67,23 @@ func newConvGraph(c *cudnn, s convShape, e epilogue, p Precision, narrowBias boo
 	}
 	at := result()
 	operations := []unsafe.Pointer{g.convolution(s, x, w, at)}
-	point := func(mode C.int, b unsafe.Pointer) {
+	point := func(mode C.int, b unsafe.Pointer, weight C.float) {
 		from := at
 		at = result()
-		operations = append(operations, g.pointwise(mode, from, b, at))
+		operations = append(operations, g.pointwise(mode, from, b, at, weight))
 	}
 	if e.Add {
-		point(C.RG_POINTWISE_ADD, g.tensor(uidSide, kind, s.N, s.K, height, width, false))
+		weight := C.float(1)
+		if method == methodGraphZero {
+			weight = 0
+		}
+		point(C.RG_POINTWISE_ADD, g.tensor(uidSide, kind, s.N, s.K, height, width, false), weight)
 	}
 	if e.Bias {
-		point(C.RG_POINTWISE_ADD, g.tensor(uidBias, bias, 1, s.K, 1, 1, false))
+		point(C.RG_POINTWISE_ADD, g.tensor(uidBias, bias, 1, s.K, 1, 1, false), 1)
 	}
 	if e.ReLU {
-		point(C.RG_POINTWISE_RELU, nil)
+		point(C.RG_POINTWISE_RELU, nil, 1)
 	}
 	g.graph = g.create(C.RG_OPERATION_GRAPH)
 	g.descriptors.descriptors(g.graph, C.RG_OPERATIONGRAPH_OPS, operations...)
@@ -109,8 +119,8 @@ func (g *convGraph) convolution(s convShape, x, w, y unsafe.Pointer) unsafe.Poin
 	return o
 }
 
-// pointwise is y = mode(x, b); b is nil where the mode takes one operand.
-func (g *convGraph) pointwise(mode C.int, x, b, y unsafe.Pointer) unsafe.Pointer {
+// pointwise is y = mode(x, weight*b); b is nil where the mode takes one operand.
+func (g *convGraph) pointwise(mode C.int, x, b, y unsafe.Pointer, weight C.float) unsafe.Pointer {
 	d := g.create(C.RG_POINTWISE)
 	g.enum(d, C.RG_POINTWISE_MODE, C.RG_TYPE_POINTWISE_MODE, mode)
 	g.enum(d, C.RG_POINTWISE_MATH_PREC, C.RG_TYPE_DATA_TYPE, C.RG_FLOAT)
@@ -121,17 +131,21 @@ func (g *convGraph) pointwise(mode C.int, x, b, y unsafe.Pointer) unsafe.Pointer
 	if b != nil {
 		g.descriptors.descriptors(o, C.RG_OPERATION_POINTWISE_B, b)
 	}
+	if weight != 1 { // what both are otherwise
+		g.float(o, C.RG_OPERATION_POINTWISE_ALPHA1, 1)
+		g.float(o, C.RG_OPERATION_POINTWISE_ALPHA2, weight)
+	}
 	g.descriptors.descriptors(o, C.RG_OPERATION_POINTWISE_Y, y)
 	g.finalize(o)
 	return o
 }
 
-// maxCandidates is how many engines of one heuristic are considered. They come
-// in the order in which cuDNN expects them to be fast; each costs a compilation.
-const maxCandidates = 12
+// maxProposals bounds how many engines of a heuristic are looked at.
+const maxProposals = 1000
 
 // candidates are the engines that a heuristic of cuDNN proposes and that compute
-// what the precision promises.
+// what the precision promises, those that it expects to be fast first; an error
+// if there are none.
 func (g *convGraph) candidates(mode C.int, p Precision) ([]choice, error) {
 	b := &descriptors{c: g.c}
 	defer b.destroy()
@@ -139,7 +153,13 @@ func (g *convGraph) candidates(mode C.int, p Precision) ([]choice, error) {
 	b.descriptors(h, C.RG_ENGINEHEUR_OPERATION_GRAPH, g.graph)
 	b.enum(h, C.RG_ENGINEHEUR_MODE, C.RG_TYPE_HEUR_MODE, mode)
 	b.finalize(h)
-	configs := make([]unsafe.Pointer, 2*maxCandidates) // some will not be allowed
+	configs := make([]unsafe.Pointer, min(b.count(h, C.RG_ENGINEHEUR_RESULTS, C.RG_TYPE_DESCRIPTOR), maxProposals))
+	if b.err != nil {
+		return nil, b.err
+	}
+	if len(configs) == 0 {
+		return nil, errNoEngine
+	}
 	for i := range configs {
 		configs[i] = b.create(C.RG_ENGINE_CONFIG)
 	}
@@ -149,10 +169,12 @@ func (g *convGraph) candidates(mode C.int, p Precision) ([]choice, error) {
 	}
 	var found []choice
 	for _, config := range configs[:n] {
-		c, notes, err := b.describe(config)
-		if err == nil && p.allowed(notes) && len(found) < maxCandidates {
+		if c, notes, err := b.describe(config); err == nil && p.allowed(notes) {
 			found = append(found, c)
 		}
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%w; %d were proposed", errNoEngine, n)
 	}
 	return found, nil
 }
@@ -228,7 +250,7 @@ func (g *convGraph) newPlan(c choice, at operands, workspace int64) (*graphPlan,
 	if b.err == nil && need > workspace {
 		b.err = errTooLarge
 	}
-	p.bind(c, at)
+	p.bind(at)
 	if b.err != nil {
 		p.close()
 		return nil, b.err
@@ -237,17 +259,21 @@ func (g *convGraph) newPlan(c choice, at operands, workspace int64) (*graphPlan,
 }
 
 // bind tells where the tensors are.
-func (p *graphPlan) bind(c choice, at operands) {
+func (p *graphPlan) bind(at operands) {
 	ids := []int64{uidX, uidW, uidY}
 	places := []devptr{at.x, at.w, at.y}
 	add := func(id int64, place devptr) { ids, places = append(ids, id), append(places, place) }
-	if p.graph.epilogue.Add {
+	switch {
+	case p.graph.method == methodGraphZero:
+		add(uidSide, at.y)
+	case p.graph.epilogue.Add:
 		add(uidSide, at.side)
 	}
-	if p.graph.epilogue.Bias && c.Method == methodGraphNarrow {
-		add(uidBias, at.narrowBias)
-	} else if p.graph.epilogue.Bias {
+	switch {
+	case p.graph.epilogue.Bias && p.graph.method == methodGraph:
 		add(uidBias, at.bias)
+	case p.graph.epilogue.Bias:
+		add(uidBias, at.narrowBias)
 	}
 	p.pack = p.create(C.RG_VARIANT_PACK)
 	// Device addresses are pointers to C, but none that Go may hold as such.

@@ -171,36 +171,38 @@ template <int V> static __device__ void gate(T *y, const float *gates, index_t v
 extern "C" __global__ void gate_vector(T *y, const float *gates, index_t values, int perImage, int channels) { gate<VECTOR>(y, gates, values, perImage, channels); }
 extern "C" __global__ void gate_scalar(T *y, const float *gates, index_t values, int perImage, int channels) { gate<1>(y, gates, values, perImage, channels); }
 
-// combine is y += side + scale * x, then ReLU if wanted. side, and x with scale,
-// may be NULL.
-template <int V> static __device__ void combine(T *y, const T *side, const T *x, const float *scale, index_t values, int channels, int rectify)
+// scale_add is y += scale * x, with a scale for each channel.
+template <int V> static __device__ void scale_add(T *y, const T *x, const float *scale, index_t values, int channels)
 {
 	for (index_t i = first() * V; i < values; i += step() * V) {
-		Values<V> *at = (Values<V> *)(y + i), out = *at, a, b;
-		if (side != 0)
-			a = *(const Values<V> *)(side + i);
-		if (x != 0)
-			b = *(const Values<V> *)(x + i);
+		Values<V> *at = (Values<V> *)(y + i), out = *at, in = *(const Values<V> *)(x + i);
 		const float *s = scale + i % channels;
+		for (int k = 0; k < V; k++)
+			out.v[k] = narrow(widen(out.v[k]) + s[k] * widen(in.v[k]));
+		*at = out;
+	}
+}
+extern "C" __global__ void scale_add_vector(T *y, const T *x, const float *scale, index_t values, int channels) { scale_add<VECTOR>(y, x, scale, values, channels); }
+extern "C" __global__ void scale_add_scalar(T *y, const T *x, const float *scale, index_t values, int channels) { scale_add<1>(y, x, scale, values, channels); }
+
+// finish is what follows a convolution that an engine does alone: y = act(y +
+// side + bias). side may be NULL.
+template <int V> static __device__ void finish(T *y, const T *side, const float *bias, index_t values, int channels, int rectify)
+{
+	for (index_t i = first() * V; i < values; i += step() * V) {
+		Values<V> *at = (Values<V> *)(y + i), out = *at, add = {};
+		if (side != 0)
+			add = *(const Values<V> *)(side + i);
+		const float *b = bias + i % channels;
 		for (int k = 0; k < V; k++) {
-			float f = widen(out.v[k]);
-			if (side != 0)
-				f += widen(a.v[k]);
-			if (x != 0)
-				f += s[k] * widen(b.v[k]);
+			float f = widen(out.v[k]) + widen(add.v[k]) + b[k];
 			out.v[k] = narrow(rectify ? relu(f) : f);
 		}
 		*at = out;
 	}
 }
-extern "C" __global__ void combine_vector(T *y, const T *side, const T *x, const float *scale, index_t values, int channels, int rectify)
-{
-	combine<VECTOR>(y, side, x, scale, values, channels, rectify);
-}
-extern "C" __global__ void combine_scalar(T *y, const T *side, const T *x, const float *scale, index_t values, int channels, int rectify)
-{
-	combine<1>(y, side, x, scale, values, channels, rectify);
-}
+extern "C" __global__ void finish_vector(T *y, const T *side, const float *bias, index_t values, int channels, int rectify) { finish<VECTOR>(y, side, bias, values, channels, rectify); }
+extern "C" __global__ void finish_scalar(T *y, const T *side, const float *bias, index_t values, int channels, int rectify) { finish<1>(y, side, bias, values, channels, rectify); }
 
 // check sets *flag if a value is infinite or no number.
 template <int V> static __device__ void check(int *flag, const T *x, index_t values)

@@ -17,8 +17,10 @@ const (
 	linear
 	gateVector
 	gateScalar
-	combineVector
-	combineScalar
+	scaleAddVector
+	scaleAddScalar
+	finishVector
+	finishScalar
 	checkVector
 	checkScalar
 	convolve
@@ -28,7 +30,7 @@ const (
 // kernelNames are those in kernels.cu.
 var kernelNames = [kernels]string{
 	"images_float", "images_bytes", "maps_float", "pool_vector", "pool_scalar", "linear", "gate_vector", "gate_scalar",
-	"combine_vector", "combine_scalar", "check_vector", "check_scalar", "convolve",
+	"scale_add_vector", "scale_add_scalar", "finish_vector", "finish_scalar", "check_vector", "check_scalar", "convolve",
 }
 
 // The same constants as in kernels.cu.
@@ -44,6 +46,22 @@ const (
 // vector is how many values of a precision a thread takes at once, if channels
 // are a multiple of it.
 func (p Precision) vector() int { return rowAlignment / p.size() }
+
+// pick is the kernel that takes several values at once, if the channels allow.
+func (p Precision) pick(vector, scalar kernel, channels int) kernel {
+	if channels%p.vector() == 0 {
+		return vector
+	}
+	return scalar
+}
+
+// span is the grid of such a kernel for a number of values.
+func (p Precision) span(values int64, channels int) grid {
+	if channels%p.vector() == 0 {
+		values /= int64(p.vector())
+	}
+	return elements(values)
+}
 
 // grid is the extent of a kernel: blocks, and threads of a block.
 type grid struct{ blocks, threads [3]uint32 }

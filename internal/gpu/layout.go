@@ -29,6 +29,15 @@ type convShape struct {
 // cancel out.
 func (s convShape) out() (p, q int) { return (s.H-1)/s.Stride + 1, (s.W-1)/s.Stride + 1 }
 
+// inputs is the number of values of x.
+func (s convShape) inputs() int64 { return int64(s.N) * int64(s.H) * int64(s.W) * int64(s.C) }
+
+// results is the number of values of y.
+func (s convShape) results() int64 {
+	p, q := s.out()
+	return int64(s.N) * int64(p) * int64(q) * int64(s.K)
+}
+
 // epilogue is what follows a convolution, in this order.
 type epilogue struct {
 	// Add adds a tensor of the result's shape, Bias a value for each channel.

@@ -108,3 +108,36 @@ func TestLaunchArguments(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestPreload: every NVRTC that is there is opened, with its builtins.
+func TestPreload(t *testing.T) {
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Skip("no list of what is loaded")
+	}
+	functions := []string{"nvrtcGetErrorString", "nvrtcVersion", "nvrtcCreateProgram", "nvrtcDestroyProgram", "nvrtcCompileProgram",
+		"nvrtcGetProgramLogSize", "nvrtcGetProgramLog", "nvrtcGetCUBINSize", "nvrtcGetCUBIN"}
+	root := t.TempDir()
+	site := filepath.Join(root, "venv/lib/python3.12/site-packages/nvidia")
+	var want []string
+	for _, name := range []string{"cu13/lib/libnvrtc.so.13", "cu13/lib/libnvrtc-builtins.so.13.0", "cuda_nvrtc/lib/libnvrtc.so.12", "cuda_nvrtc/lib/libnvrtc-builtins.so.12.8"} {
+		path := filepath.Join(site, name)
+		place(t, site, name)
+		if err := os.Rename(sharedLibrary(t, "library.so", functions...), path); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, path)
+	}
+	if strings.Contains(string(maps), site) {
+		t.Fatal("they are loaded already")
+	}
+	preload(environmentOf(root, map[string]string{"VIRTUAL_ENV": filepath.Join(root, "venv")}))
+	if maps, err = os.ReadFile("/proc/self/maps"); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range want {
+		if !strings.Contains(string(maps), path) {
+			t.Errorf("%s is not loaded", path)
+		}
+	}
+}

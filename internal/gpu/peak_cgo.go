@@ -68,7 +68,7 @@ func (r *Runner) peak() (float64, error) {
 	defer op.close()
 	best := 0.0
 	for range 5 {
-		us, err := r.engine.timed(op, 10)
+		us, err := r.engine.timed(op.run, 10)
 		if err != nil {
 			return 0, err
 		}

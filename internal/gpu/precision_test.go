@@ -42,7 +42,8 @@ func TestEnginesAllowed(t *testing.T) {
 		{FP32, nil, true}, {FP32, []int32{noteTensorCore}, false}, {FP32, []int32{noteWinograd}, true}, {FP32, []int32{noteDownConverts}, false},
 		{FP32, []int32{noteWinograd, noteWinograd13}, false}, {TF32, []int32{noteTensorCore}, true}, {TF32, []int32{noteTensorCore, noteDownConverts}, false},
 		{FP16, []int32{noteTensorCore}, true}, {FP16, []int32{noteTensorCore, noteReducedReduction}, false}, {BF16, []int32{noteWinograd}, false},
-		{BF16, []int32{noteNondeterministic}, false}, {FP16, []int32{99}, true},
+		{BF16, []int32{noteNondeterministic}, false}, {FP32, []int32{noteWinograd, noteWinograd6}, false},
+		{TF32, []int32{noteWinograd6}, true}, {FP16, []int32{noteDownConverts}, false}, {FP16, []int32{99}, true},
 	} {
 		if got := c.p.allowed(c.notes); got != c.want {
 			t.Errorf("%v with notes %v: %v", c.p, c.notes, got)

@@ -131,8 +131,7 @@ func (p *program) layer(ctx context.Context, i int, l *layer, h, w int) error {
 		}
 		if l.scale != 0 {
 			out.steps = append(out.steps, func() error {
-				return r.m.launch(p.pick(combineVector, combineScalar, l.out), p.span(values, l.out), r.compute,
-					r.side, devptr(0), src, l.scale, values, l.out, false)
+				return r.m.launch(r.precision.pick(scaleAddVector, scaleAddScalar, l.out), r.precision.span(values, l.out), r.compute, r.side, src, l.scale, values, l.out)
 			})
 		}
 		three.side, ep.Add = r.side, true
@@ -147,7 +146,7 @@ func (p *program) layer(ctx context.Context, i int, l *layer, h, w int) error {
 	}
 	flag := p.flags + devptr(4*i)
 	out.check = func() error {
-		return r.m.launch(p.pick(checkVector, checkScalar, l.out), p.span(values, l.out), r.compute, flag, dst, values)
+		return r.m.launch(r.precision.pick(checkVector, checkScalar, l.out), r.precision.span(values, l.out), r.compute, flag, dst, values)
 	}
 	p.layers = append(p.layers, *out)
 	return nil
@@ -166,7 +165,8 @@ func (p *program) convolution(ctx context.Context, l *programLayer, s convShape,
 
 // excitation is squeeze-and-excitation, with the ReLU after it.
 func (p *program) excitation(l *layer, y devptr, area int, values int64) []func() error {
-	m, stream := p.r.m, p.r.compute
+	r := p.r
+	m, stream := r.m, r.compute
 	return []func() error{
 		p.pool(y, area, l.out),
 		func() error {
@@ -176,7 +176,7 @@ func (p *program) excitation(l *layer, y devptr, area int, values int64) []func(
 			return m.launch(linear, linearGrid(p.N, l.out), stream, p.gates, p.squeezed, l.expand.weight, l.expand.bias, p.N, l.out, l.Squeeze, activateSigmoid)
 		},
 		func() error {
-			return m.launch(p.pick(gateVector, gateScalar, l.out), p.span(values, l.out), stream, y, p.gates, values, area*l.out, l.out)
+			return m.launch(r.precision.pick(gateVector, gateScalar, l.out), r.precision.span(values, l.out), stream, y, p.gates, values, area*l.out, l.out)
 		},
 	}
 }
@@ -189,7 +189,7 @@ func (p *program) pool(x devptr, area, channels int) func() error {
 		vector = r.precision.vector()
 	}
 	return func() error {
-		return r.m.launch(p.pick(poolVector, poolScalar, channels), pooling(p.N, channels, vector), r.compute, p.pooled, x, area, channels)
+		return r.m.launch(r.precision.pick(poolVector, poolScalar, channels), pooling(p.N, channels, vector), r.compute, p.pooled, x, area, channels)
 	}
 }
 
@@ -213,22 +213,6 @@ func (p *program) head(h, w int) {
 		}}
 	}
 	p.layers = append(p.layers, l)
-}
-
-// pick is the kernel that takes several values at once, if the channels allow.
-func (p *program) pick(vector, scalar kernel, channels int) kernel {
-	if channels%p.r.precision.vector() == 0 {
-		return vector
-	}
-	return scalar
-}
-
-// span is the grid of such a kernel.
-func (p *program) span(values int64, channels int) grid {
-	if v := p.r.precision.vector(); channels%v == 0 {
-		values /= int64(v)
-	}
-	return elements(values)
 }
 
 // issue puts all layers into the stream.
@@ -259,8 +243,7 @@ func (l *programLayer) issue(check bool) error {
 }
 
 func (p *program) clearFlags() error {
-	d := p.r.d
-	return d.check("cuMemsetD8Async", C.rg_set_bytes(&d.d, p.flags, 0, C.size_t(4*len(p.r.weights.layers)), p.r.compute))
+	return p.r.d.fill(p.flags, 0, int64(4*len(p.r.weights.layers)), p.r.compute)
 }
 
 // run puts the network into the stream: as a graph, or layer by layer with the
@@ -329,6 +312,7 @@ func (r *Runner) program(ctx context.Context, n, h, w int) (*program, error) {
 	if err := r.reserve(n, h, w); err != nil {
 		return nil, err
 	}
+	r.engine.news = fmt.Sprintf("choosing cuDNN's engines for batches of %d images of %dx%d, which can take a minute; the choice is kept", n, h, w)
 	p, err := newProgram(ctx, r, programKey{n, h, w})
 	if err != nil {
 		return nil, fmt.Errorf("preparing batches of %d images of %dx%d: %w", n, h, w, err)

@@ -83,7 +83,7 @@ func (r *Runner) start(source Weights, env environment) error {
 		return err
 	}
 	r.widths = channelWidths(r.plan, r.precision.size())
-	// cuDNN asks for NVRTC by name: once it is loaded it is found.
+	preload(env)
 	compiler, err := openCompiler(env)
 	if err != nil {
 		return err
@@ -143,7 +143,7 @@ func (r *Runner) startEngine() error {
 	if err != nil {
 		r.note("%v", err)
 	}
-	e := &engine{d: r.d, c: r.c, m: r.m, precision: r.precision, stream: r.compute, tuned: choices, noTune: r.opts.NoTune, method: r.opts.method}
+	e := &engine{d: r.d, c: r.c, m: r.m, precision: r.precision, stream: r.compute, tuned: choices, noTune: r.opts.NoTune, method: r.opts.method, note: r.note}
 	r.engine = e
 	if e.start, err = r.d.event(C.RG_EVENT_TIMING); err != nil {
 		return err

@@ -170,8 +170,7 @@ func (s *slot) prepare(r *Runner) error {
 	pixels := int64(s.n) * int64(area)
 	row := int64(padded * r.precision.size())
 	if rest := (int64(p.N)*int64(area) - pixels) * row; rest > 0 {
-		d := r.d
-		if err := d.check("cuMemsetD8Async", C.rg_set_bytes(&d.d, r.images+devptr(pixels*row), 0, C.size_t(rest), r.compute)); err != nil {
+		if err := r.d.fill(r.images+devptr(pixels*row), 0, rest, r.compute); err != nil {
 			return err
 		}
 	}

@@ -11,13 +11,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-)
+	"runtime"
+	"slices"
+	"strings"
 
-// operation is a convolution that is ready to be put into a stream.
-type operation interface {
-	run() error
-	close()
-}
+	"golang.org/x/sync/errgroup"
+)
 
 // engine is what makes and times convolutions on a device.
 type engine struct {
@@ -30,9 +29,14 @@ type engine struct {
 	workspace     devptr
 	workspaceSize int64
 	start, stop   object // events
+	warm          bool   // the clocks are up
 	tuned         *tuned
 	noTune        bool
 	method        string // Options.method
+	// note tells the user something; news, unless empty, is told when the first
+	// search of a program begins.
+	note func(format string, args ...any)
+	news string
 }
 
 // convolution makes the operation for a shape: the one that was found fastest
@@ -40,31 +44,41 @@ type engine struct {
 func (e *engine) convolution(ctx context.Context, s convShape, ep epilogue, at operands) (operation, choice, error) {
 	at.workspace = e.workspace
 	key := shapeKey(s, ep, e.precision)
-	if c, ok := e.tuned.Choices[key]; ok {
-		op, err := e.make(s, ep, c, at)
+	if c, ok := e.tuned.get(key); ok && (e.method == "" || e.method == c.Method) {
+		op, err := e.ready(s, ep, c, at)
 		if err == nil {
-			// An engine may be refused only when it runs.
-			err = op.run()
-			if err == nil {
-				err = e.d.synchronize(e.stream)
-			}
-			if err == nil {
-				return op, c, nil
-			}
-			op.close()
+			return op, c, nil
 		}
 		if isLost(err) || isOutOfMemory(err) {
 			return nil, choice{}, err
 		}
-		delete(e.tuned.Choices, key)
+		e.tuned.drop(key)
 	}
-	c, err := e.search(ctx, s, ep, at)
+	t := &trial{engine: e, s: s, ep: ep, at: at}
+	op, c, err := t.search(ctx)
 	if err != nil {
 		return nil, choice{}, fmt.Errorf("choosing an engine for a convolution %s: %w", key, err)
 	}
-	e.tuned.set(key, c)
+	if !t.compared && !e.noTune {
+		e.note("for a convolution %s there is no better engine than %s: %s", key, c.name(), strings.Join(t.refusals, "; "))
+	}
+	// What does not come of a full search is not kept beyond this process.
+	e.tuned.set(key, c, !e.noTune && e.method == "" && t.short == nil && t.compared)
+	return op, c, nil
+}
+
+// ready is the operation of a choice, run once: an engine may be refused only
+// then.
+func (e *engine) ready(s convShape, ep epilogue, c choice, at operands) (operation, error) {
 	op, err := e.make(s, ep, c, at)
-	return op, c, err
+	if err != nil {
+		return nil, err
+	}
+	if err := e.runs(op, 1); err != nil {
+		op.close()
+		return nil, err
+	}
+	return op, nil
 }
 
 // make is the operation of a choice.
@@ -73,158 +87,241 @@ func (e *engine) make(s convShape, ep epilogue, c choice, at operands) (operatio
 	case methodDirect:
 		return &directPlan{e, s, ep, at}, nil
 	case methodLegacy:
-		return newLegacyPlan(e.c, s, ep, e.precision, at, e.workspaceSize)
+		l, err := newLegacyPlan(e.c, s, ep, e.precision, at, e.workspaceSize)
+		if err != nil {
+			return nil, err
+		}
+		return l, nil
 	}
-	g, err := newConvGraph(e.c, s, ep, e.precision, c.Method == methodGraphNarrow)
+	g, err := newConvGraph(e.c, s, ep, e.precision, c.Method)
 	if err != nil {
 		return nil, err
 	}
-	return g.newPlan(c, at, e.workspaceSize)
+	p, err := g.newPlan(c, at, e.workspaceSize)
+	switch {
+	case err != nil:
+		return nil, err
+	case c.Method == methodGraphPlain:
+		return &plainPlan{p, e, s, ep, at}, nil
+	}
+	return p, nil
 }
 
-// search times what there is: the engines of the graph interface, with a bias of
-// float32 or, where there is none for that, of the maps' type; else the older
-// interface, else our own kernel.
-func (e *engine) search(ctx context.Context, s convShape, ep epilogue, at operands) (choice, error) {
+// trial is the search for a convolution's engine.
+type trial struct {
+	*engine
+	s  convShape
+	ep epilogue
+	at operands
+	// refusals are why candidates are none, the first of each method; short is an
+	// error of memory that kept some out.
+	refusals []string
+	short    error
+	compared bool // an engine of a graph works
+}
+
+// perMethod is how many engines of a method are tried. They come in the order in
+// which cuDNN expects them to be fast; each costs a compilation.
+const perMethod = 6
+
+// search takes the fastest of what there is: engines for each way to put the
+// convolution to cuDNN, and the older interface; else what cuDNN has to fall back
+// on, else our own kernel.
+func (t *trial) search(ctx context.Context) (operation, choice, error) {
+	if t.news != "" && !t.noTune {
+		t.note("%s", t.news)
+		t.news = ""
+	}
+	for _, list := range []func() []choice{
+		func() []choice {
+			return append(t.propose(C.RG_HEUR_MODE_A, C.RG_HEUR_MODE_B), choice{Method: methodLegacy})
+		},
+		func() []choice { return t.propose(C.RG_HEUR_MODE_FALLBACK) },
+		func() []choice { return []choice{{Method: methodDirect}} },
+	} {
+		candidates := slices.DeleteFunc(list(), func(c choice) bool { return t.method != "" && t.method != c.Method })
+		op, c, err := t.fastest(ctx, candidates)
+		if op != nil || err != nil {
+			return op, c, err
+		}
+	}
+	if t.short != nil {
+		return nil, choice{}, t.short
+	}
+	return nil, choice{}, fmt.Errorf("nothing works for it: %s", strings.Join(t.refusals, "; "))
+}
+
+// methods are the graphs that a convolution can be put to cuDNN as.
+func (t *trial) methods() []string {
 	methods := []string{methodGraph}
-	if ep.Bias && e.precision.size() < 4 {
+	if t.precision.size() < 4 {
 		methods = append(methods, methodGraphNarrow)
 	}
-	for _, method := range methods {
-		if e.method != "" && e.method != method {
-			continue
-		}
-		for _, mode := range []C.int{C.RG_HEUR_MODE_A, C.RG_HEUR_MODE_B, C.RG_HEUR_MODE_FALLBACK} {
-			found, err := e.propose(s, ep, method, mode)
-			if isLost(err) {
-				return choice{}, err
-			}
-			if best, err := e.fastest(ctx, s, ep, found, at); best.Method != "" || err != nil {
-				return best, err
-			}
-		}
+	if !t.ep.Add {
+		methods = append(methods, methodGraphZero)
 	}
-	for _, method := range []string{methodLegacy, methodDirect} {
-		if e.method != "" && e.method != method {
-			continue
-		}
-		if best, err := e.fastest(ctx, s, ep, []choice{{Method: method}}, at); best.Method != "" || err != nil {
-			return best, err
-		}
-	}
-	return choice{}, errors.New("nothing works for it")
+	return append(methods, methodGraphPlain)
 }
 
-// propose asks a heuristic. That it knows of no engine is an error of cuDNN's
+// propose asks heuristics of cuDNN for the engines of every method.
+func (t *trial) propose(modes ...C.int) []choice {
+	var all []choice
+	for _, method := range t.methods() {
+		var own []choice
+		for _, mode := range modes {
+			found, err := t.proposals(method, mode)
+			t.refuse(method, err)
+			for _, c := range found {
+				if len(own) < perMethod && !slices.ContainsFunc(own, c.same) {
+					own = append(own, c)
+				}
+			}
+		}
+		all = append(all, own...)
+	}
+	return all
+}
+
+// proposals asks one heuristic. That it knows of no engine is an error of cuDNN's
 // that means no more.
-func (e *engine) propose(s convShape, ep epilogue, method string, mode C.int) ([]choice, error) {
-	g, err := newConvGraph(e.c, s, ep, e.precision, method == methodGraphNarrow)
+func (t *trial) proposals(method string, mode C.int) ([]choice, error) {
+	g, err := newConvGraph(t.c, t.s, t.ep, t.precision, method)
 	if err != nil {
 		return nil, err
 	}
 	defer g.destroy()
-	found, err := g.candidates(mode, e.precision)
+	found, err := g.candidates(mode, t.precision)
 	for i := range found {
 		found[i].Method = method
 	}
 	return found, err
 }
 
-// fastest is the best of the candidates, without a Method if none works. The
-// error is one after which it is no use to go on.
-func (e *engine) fastest(ctx context.Context, s convShape, ep epilogue, candidates []choice, at operands) (best choice, err error) {
-	for _, c := range candidates {
+// refuse keeps why there is no candidate, or why one is none.
+func (t *trial) refuse(method string, err error) {
+	if isOutOfMemory(err) {
+		t.short = err
+	}
+	known := func(r string) bool { return strings.HasPrefix(r, method+": ") }
+	if err != nil && !slices.ContainsFunc(t.refusals, known) {
+		t.refusals = append(t.refusals, fmt.Sprintf("%s: %v", method, err))
+	}
+}
+
+// fastest is the best of the candidates, nil if none works. The error is one
+// after which it is no use to go on.
+func (t *trial) fastest(ctx context.Context, candidates []choice) (best operation, chosen choice, err error) {
+	made := t.build(ctx, candidates)
+	defer func() {
+		for _, m := range made {
+			if m.op != nil && m.op != best {
+				m.op.close()
+			}
+		}
+	}()
+	for i, c := range candidates {
 		if err := ctx.Err(); err != nil {
-			return choice{}, err
+			return nil, choice{}, err
 		}
-		op, err := e.make(s, ep, c, at)
-		if err == nil {
-			c.Microseconds, err = e.time(op, best.Microseconds)
-			op.close()
+		m := &made[i]
+		if m.op == nil && m.err == nil {
+			m.op, m.err = t.make(t.s, t.ep, c, t.at)
 		}
+		if m.err == nil && c.Method == methodGraphZero {
+			m.err = t.forgets(m.op)
+		}
+		if m.err == nil && t.noTune {
+			m.err = t.runs(m.op, 1)
+		} else if m.err == nil {
+			c.Microseconds, m.err = t.time(m.op, chosen.Microseconds)
+		}
+		t.refuse(c.Method, m.err)
+		t.compared = t.compared || m.err == nil && c.graph()
 		switch {
-		case isLost(err):
-			return choice{}, err
-		case err != nil:
-			continue // refused, or too large
-		case best.Method == "" || c.Microseconds < best.Microseconds:
-			best = c
+		case isLost(m.err):
+			return nil, choice{}, m.err
+		case m.err == nil && (best == nil || c.Microseconds < chosen.Microseconds):
+			best, chosen = m.op, c
 		}
-		if e.noTune {
-			return best, nil
+		if best != nil && t.noTune {
+			break
 		}
 	}
-	return best, nil
+	return best, chosen, nil
 }
 
-// time is how long an operation takes, in microseconds: measured longer if it
-// may be better than the best so far (0: there is none).
-func (e *engine) time(op operation, best float64) (float64, error) {
-	if err := e.runs(op, 1); err != nil { // loads the code
-		return 0, err
-	}
-	us, err := e.timed(op, 2)
-	if err != nil || best > 0 && us > 1.3*best {
-		return us, err
-	}
-	least := us
-	for range 3 {
-		if us, err = e.timed(op, 5); err != nil {
-			return 0, err
-		}
-		least = min(least, us)
-	}
-	return least, nil
-}
+// errRemembers says that an engine does not do what weight 0 shall mean.
+var errRemembers = errors.New("what lay in the result before makes a difference")
 
-func (e *engine) runs(op operation, n int) error {
-	for range n {
-		if err := op.run(); err != nil {
+// forgets runs an operation that adds its result, times 0: what lies there
+// before must not count, even if it is no number.
+func (t *trial) forgets(op operation) (err error) {
+	size := int64(t.precision.size())
+	flag := t.workspace // which is free when op is done
+	steps := []func() error{
+		func() error { return t.d.fill(t.at.x, 0, t.s.inputs()*size, t.stream) },
+		func() error { return t.d.fill(t.at.y, 0xff, t.s.results()*size, t.stream) }, // NaN
+		op.run,
+		func() error { return t.d.fill(flag, 0, 4, t.stream) },
+		func() error {
+			values := t.s.results()
+			return t.m.launch(t.precision.pick(checkVector, checkScalar, t.s.K), t.precision.span(values, t.s.K), t.stream, flag, t.at.y, values)
+		},
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
 			return err
 		}
 	}
-	return e.d.synchronize(e.stream)
+	var bad [4]byte
+	if err := t.d.download(bad[:], flag, t.stream); err != nil {
+		return err
+	}
+	if bad != [4]byte{} {
+		return errRemembers
+	}
+	return nil
 }
 
-func (e *engine) timed(op operation, n int) (float64, error) {
-	if err := e.d.record(e.start, e.stream); err != nil {
-		return 0, err
+// built is a candidate that was made, or why it was not; neither if it was not
+// tried.
+type built struct {
+	op  operation
+	err error
+}
+
+// builders is how many engines are compiled at once.
+const builders = 8
+
+// build compiles the engines of graphs, several at a time: that is what most of a
+// search's time goes into.
+func (t *trial) build(ctx context.Context, candidates []choice) []built {
+	made := make([]built, len(candidates))
+	if t.noTune {
+		return made // one by one, until one works
 	}
-	for range n {
-		if err := op.run(); err != nil {
-			return 0, err
+	var g errgroup.Group
+	g.SetLimit(min(builders, runtime.GOMAXPROCS(0)))
+	for i, c := range candidates {
+		if !c.graph() {
+			continue
 		}
+		g.Go(func() error {
+			leave, err := t.d.enter()
+			if err == nil {
+				defer leave()
+				err = ctx.Err()
+			}
+			if err == nil {
+				made[i].op, err = t.make(t.s, t.ep, c, t.at)
+			}
+			made[i].err = err
+			return nil
+		})
 	}
-	if err := e.d.record(e.stop, e.stream); err != nil {
-		return 0, err
-	}
-	if err := e.d.reached(e.stop); err != nil {
-		return 0, err
-	}
-	ms, err := e.d.milliseconds(e.start, e.stop)
-	return ms * 1e3 / float64(n), err
+	_ = g.Wait() // the errors are in made
+	return made
 }
 
-// directPlan is a convolution by our own kernel.
-type directPlan struct {
-	e  *engine
-	s  convShape
-	ep epilogue
-	at operands
-}
-
-func (p *directPlan) run() error {
-	s, side := p.s, p.at.side
-	if !p.ep.Add {
-		side = 0
-	}
-	if !p.ep.Bias {
-		return errors.New("convolve needs a bias")
-	}
-	height, width := s.out()
-	values := int64(s.N) * int64(height) * int64(width) * int64(s.K)
-	return p.e.m.launch(convolve, elements(values), p.e.stream, p.at.y, p.at.x, p.at.w, p.at.bias, side, values,
-		s.H, s.W, s.C, height, width, s.K, s.R, s.Stride, s.Dilation, s.Pad, s.Groups, p.ep.ReLU)
-}
-
-func (p *directPlan) close() {}
+// errNoEngine says that a heuristic proposes nothing that the precision allows.
+var errNoEngine = errors.New("no engine computes what the precision promises")

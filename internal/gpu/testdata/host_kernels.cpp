@@ -144,28 +144,38 @@ static void gates()
 	}
 }
 
-static void combines()
+static void scaleAdds()
+{
+	for (int channels : {16, 13}) {
+		long long values = 11 * channels;
+		auto y = maps(values + 8), before = y, x = maps(values);
+		auto scale = randoms(channels);
+		elements(values, [&] { channels % VECTOR == 0 ? scale_add_vector(y.data(), x.data(), scale.data(), values, channels) : scale_add_scalar(y.data(), x.data(), scale.data(), values, channels); });
+		for (int i = 0; i < values + 8; i++)
+			expect("scale_add", i, widen(y[i]), widen(before[i]) + (i < values ? double(scale[i % channels]) * widen(x[i]) : 0), 1, 1.01);
+	}
+}
+
+static void finishes()
 {
 	for (int channels : {16, 13})
-		for (int which = 0; which < 8; which++) {
-			long long values = 11 * channels;
-			auto y = maps(values + 8), before = y, side = maps(values), x = maps(values);
-			auto scale = randoms(channels);
-			const T *s = which & 1 ? side.data() : nullptr, *from = which & 2 ? x.data() : nullptr;
-			int rectify = which >> 2;
-			elements(values, [&] {
-				channels % VECTOR == 0 ? combine_vector(y.data(), s, from, scale.data(), values, channels, rectify) : combine_scalar(y.data(), s, from, scale.data(), values, channels, rectify);
-			});
-			for (int i = 0; i < values + 8; i++) {
-				double want = widen(before[i]);
-				if (i < values) {
-					want += (s ? widen(side[i]) : 0) + (from ? double(scale[i % channels]) * widen(x[i]) : 0);
-					if (rectify)
-						want = std::max(want, 0.0);
+		for (bool add : {false, true})
+			for (bool rectify : {false, true}) {
+				long long values = 11 * channels;
+				auto y = maps(values + 8), before = y, side = maps(values);
+				auto bias = randoms(channels);
+				const T *s = add ? side.data() : nullptr;
+				elements(values, [&] { channels % VECTOR == 0 ? finish_vector(y.data(), s, bias.data(), values, channels, rectify) : finish_scalar(y.data(), s, bias.data(), values, channels, rectify); });
+				for (int i = 0; i < values + 8; i++) {
+					double want = widen(before[i]);
+					if (i < values) {
+						want += (add ? widen(side[i]) : 0) + bias[i % channels];
+						if (rectify)
+							want = std::max(want, 0.0);
+					}
+					expect("finish", i, widen(y[i]), want, 1, 1.01);
 				}
-				expect("combine", i, widen(y[i]), want, 1, 1.01);
 			}
-		}
 }
 
 static void checks()
@@ -222,7 +232,8 @@ int main()
 	pools();
 	linears();
 	gates();
-	combines();
+	scaleAdds();
+	finishes();
 	checks();
 	convolutions();
 	// What fmaxf would hide.
