@@ -59,6 +59,7 @@ type device struct {
 	context    object
 	name       string
 	capability int // 90 is 9.0
+	cuda       int // the version that the driver is of: 13000 is 13.0
 	version    string
 	// held are the live allocations in bytes.
 	held map[devptr]int64
@@ -121,7 +122,7 @@ func openDevice(env environment, ordinal int) (*device, error) {
 	if err := d.check("cuDriverGetVersion", C.rg_driver_version(&d.d, &version)); err != nil {
 		return nil, err
 	}
-	d.version = driverVersion(int(version))
+	d.cuda, d.version = int(version), driverVersion(int(version))
 	if err := d.check("cuDevicePrimaryCtxRetain", C.rg_context_retain(&d.d, &d.context, d.ordinal)); err != nil {
 		return nil, err
 	}

@@ -47,6 +47,11 @@ template <int V> struct alignas(V * sizeof(T)) Values {
 	T v[V];
 };
 
+// V floats, loaded 16 bytes at once if there are as many.
+template <int V> struct alignas(V % 4 == 0 ? 16 : 4) Floats {
+	float v[V];
+};
+
 typedef long long index_t;
 
 static __device__ inline index_t first() { return (index_t)blockIdx.x * blockDim.x + threadIdx.x; }
@@ -54,13 +59,40 @@ static __device__ inline index_t step() { return (index_t)gridDim.x * blockDim.x
 // Not fmaxf, for which a NaN is less than 0.
 static __device__ inline float relu(float f) { return f < 0 ? 0 : f; }
 
+// fill stores the padded values of a pixel, asked for in order: 16 bytes at once
+// if they are a multiple of that.
+template <class F> static __device__ inline void fill(T *dst, int padded, F value)
+{
+	if (padded % VECTOR != 0) {
+#pragma unroll 1
+		for (int c = 0; c < padded; c++)
+			dst[c] = narrow(value(c));
+		return;
+	}
+#pragma unroll 1
+	for (int c = 0; c < padded; c += VECTOR) {
+		Values<VECTOR> x;
+#pragma unroll
+		for (int k = 0; k < VECTOR; k++)
+			x.v[k] = narrow(value(c + k));
+		*(Values<VECTOR> *)(dst + c) = x;
+	}
+}
+
 // images_float takes normalised images, N, C, H, W, to N, H, W, padded.
 extern "C" __global__ void images_float(T *dst, const float *src, index_t pixels, int area, int channels, int padded)
 {
 	for (index_t i = first(); i < pixels; i += step()) {
 		index_t image = i / area, at = i % area;
-		for (int c = 0; c < padded; c++)
-			dst[i * padded + c] = narrow(c < channels ? src[(image * channels + c) * area + at] : 0.0f);
+		const float *from = src + image * channels * area + at;
+		fill(dst + i * padded, padded, [&](int c) {
+			float f = 0;
+			if (c < channels) {
+				f = *from;
+				from += area;
+			}
+			return f;
+		});
 	}
 }
 
@@ -68,13 +100,10 @@ extern "C" __global__ void images_float(T *dst, const float *src, index_t pixels
 // channel of the result; with reverse the channels of src are in the other order.
 extern "C" __global__ void images_bytes(T *dst, const unsigned char *src, const float *table, index_t pixels, int channels, int padded, int reverse)
 {
-	for (index_t i = first(); i < pixels; i += step())
-		for (int c = 0; c < padded; c++) {
-			float f = 0;
-			if (c < channels)
-				f = table[c * 256 + src[i * channels + (reverse ? channels - 1 - c : c)]];
-			dst[i * padded + c] = narrow(f);
-		}
+	for (index_t i = first(); i < pixels; i += step()) {
+		const unsigned char *from = src + i * channels;
+		fill(dst + i * padded, padded, [=](int c) { return c < channels ? table[c * 256 + from[reverse ? channels - 1 - c : c]] : 0.0f; });
+	}
 }
 
 // maps_float takes maps N, H, W, padded to N, C, H, W of float.
@@ -106,65 +135,94 @@ template <int V> static __device__ void pool(float *dst, const T *src, int area,
 		}
 	}
 	for (int k = 0; k < V; k++)
-		sums[threadIdx.y][threadIdx.x * V + k] = sum[k];
+		sums[threadIdx.y][k * POOL_X + threadIdx.x] = sum[k];
 	for (unsigned half = POOL_Y / 2; half > 0; half /= 2) {
 		__syncthreads();
 		if (threadIdx.y < half)
 			for (int k = 0; k < V; k++)
-				sums[threadIdx.y][threadIdx.x * V + k] += sums[threadIdx.y + half][threadIdx.x * V + k];
+				sums[threadIdx.y][k * POOL_X + threadIdx.x] += sums[threadIdx.y + half][k * POOL_X + threadIdx.x];
 	}
 	if (threadIdx.y == 0 && c < channels)
 		for (int k = 0; k < V; k++)
-			dst[(index_t)blockIdx.y * channels + c + k] = sums[0][threadIdx.x * V + k] / area;
+			dst[(index_t)blockIdx.y * channels + c + k] = sums[0][k * POOL_X + threadIdx.x] / area;
 }
 extern "C" __global__ void pool_vector(float *dst, const T *src, int area, int channels) { pool<VECTOR>(dst, src, area, channels); }
 extern "C" __global__ void pool_scalar(float *dst, const T *src, int area, int channels) { pool<1>(dst, src, area, channels); }
 
-enum { LINEAR_WARPS = 8, LINEAR_IMAGES = 8 };
+enum { LINEAR_WARPS = 8, LINEAR_IMAGES = 8, LINEAR_ROWS = 4 };
 
-// linear is y = act(w x + b): a warp computes a row of w for LINEAR_IMAGES
-// vectors x. y has rows values for each vector, x has columns.
-extern "C" __global__ void linear(float *y, const float *x, const float *w, const float *b, int n, int rows, int columns, int activation)
+// dot adds a lane's part of R rows of w times each of images vectors x to sum.
+template <int R, int V> static __device__ inline void dot(float (*sum)[LINEAR_IMAGES], const float *w, const float *x, int rows, int images, int columns)
 {
-	int row = blockIdx.x * LINEAR_WARPS + threadIdx.y, image = blockIdx.y * LINEAR_IMAGES;
+	for (int c = threadIdx.x * V; c < columns; c += 32 * V) {
+		Floats<V> a[R];
+#pragma unroll
+		for (int r = 0; r < R; r++)
+			a[r] = *(const Floats<V> *)(w + (index_t)(r < rows ? r : 0) * columns + c);
+#pragma unroll
+		for (int i = 0; i < LINEAR_IMAGES; i++) {
+			if (i >= images)
+				break;
+			Floats<V> b = *(const Floats<V> *)(x + (index_t)i * columns + c);
+#pragma unroll
+			for (int r = 0; r < R; r++)
+				for (int k = 0; k < V; k++)
+					sum[r][i] += a[r].v[k] * b.v[k];
+		}
+	}
+}
+
+static __device__ inline float activate(float f, int activation)
+{
+	return activation == 1 ? relu(f) : activation == 2 ? 1 / (1 + expf(-f)) : f;
+}
+
+// linear is y = act(w x + b): a warp computes R rows of w for LINEAR_IMAGES
+// vectors x, so that what it loads counts for several products. y has rows values
+// for each vector, x has columns.
+template <int R> static __device__ void linear(float *y, const float *x, const float *w, const float *b, int n, int rows, int columns, int activation)
+{
+	int row = (blockIdx.x * LINEAR_WARPS + threadIdx.y) * R, image = blockIdx.y * LINEAR_IMAGES;
 	int images = n - image < LINEAR_IMAGES ? n - image : LINEAR_IMAGES;
-	float sum[LINEAR_IMAGES];
-	for (int i = 0; i < LINEAR_IMAGES; i++)
-		sum[i] = 0;
-	if (row < rows)
-		for (int c = threadIdx.x; c < columns; c += 32) {
-			float v = w[(index_t)row * columns + c];
+	float sum[R][LINEAR_IMAGES];
+	for (int r = 0; r < R; r++)
+		for (int i = 0; i < LINEAR_IMAGES; i++)
+			sum[r][i] = 0;
+	if (row < rows) {
+		w += (index_t)row * columns;
+		x += (index_t)image * columns;
+		if (columns % 4 == 0)
+			dot<R, 4>(sum, w, x, rows - row, images, columns);
+		else
+			dot<R, 1>(sum, w, x, rows - row, images, columns);
+	}
 #pragma unroll
-			for (int i = 0; i < LINEAR_IMAGES; i++)
-				if (i < images)
-					sum[i] += v * x[(index_t)(image + i) * columns + c];
+	for (int r = 0; r < R; r++)
+#pragma unroll
+		for (int i = 0; i < LINEAR_IMAGES; i++) {
+			for (int lane = 16; lane > 0; lane /= 2)
+				sum[r][i] += __shfl_xor_sync(0xffffffffu, sum[r][i], lane);
+			if (threadIdx.x == 0 && row + r < rows && i < images)
+				y[(index_t)(image + i) * rows + row + r] = activate(sum[r][i] + b[row + r], activation);
 		}
-#pragma unroll
-	for (int i = 0; i < LINEAR_IMAGES; i++)
-		for (int lane = 16; lane > 0; lane /= 2)
-			sum[i] += __shfl_xor_sync(0xffffffffu, sum[i], lane);
-	if (threadIdx.x != 0 || row >= rows)
-		return;
-#pragma unroll
-	for (int i = 0; i < LINEAR_IMAGES; i++)
-		if (i < images) {
-			float f = sum[i] + b[row];
-			if (activation == 1)
-				f = relu(f);
-			else if (activation == 2)
-				f = 1 / (1 + expf(-f));
-			y[(index_t)(image + i) * rows + row] = f;
-		}
+}
+extern "C" __global__ void linear_row(float *y, const float *x, const float *w, const float *b, int n, int rows, int columns, int activation)
+{
+	linear<1>(y, x, w, b, n, rows, columns, activation);
+}
+extern "C" __global__ void linear_rows(float *y, const float *x, const float *w, const float *b, int n, int rows, int columns, int activation)
+{
+	linear<LINEAR_ROWS>(y, x, w, b, n, rows, columns, activation);
 }
 
 // gate is y = relu(y * gates), with a gate for each image and channel.
 template <int V> static __device__ void gate(T *y, const float *gates, index_t values, int perImage, int channels)
 {
 	for (index_t i = first() * V; i < values; i += step() * V) {
-		const float *g = gates + i / perImage * channels + i % channels;
+		Floats<V> g = *(const Floats<V> *)(gates + i / perImage * channels + i % channels);
 		Values<V> *at = (Values<V> *)(y + i), x = *at;
 		for (int k = 0; k < V; k++)
-			x.v[k] = narrow(relu(widen(x.v[k]) * g[k]));
+			x.v[k] = narrow(relu(widen(x.v[k]) * g.v[k]));
 		*at = x;
 	}
 }
@@ -176,9 +234,9 @@ template <int V> static __device__ void scale_add(T *y, const T *x, const float 
 {
 	for (index_t i = first() * V; i < values; i += step() * V) {
 		Values<V> *at = (Values<V> *)(y + i), out = *at, in = *(const Values<V> *)(x + i);
-		const float *s = scale + i % channels;
+		Floats<V> s = *(const Floats<V> *)(scale + i % channels);
 		for (int k = 0; k < V; k++)
-			out.v[k] = narrow(widen(out.v[k]) + s[k] * widen(in.v[k]));
+			out.v[k] = narrow(widen(out.v[k]) + s.v[k] * widen(in.v[k]));
 		*at = out;
 	}
 }
@@ -193,9 +251,9 @@ template <int V> static __device__ void finish(T *y, const T *side, const float 
 		Values<V> *at = (Values<V> *)(y + i), out = *at, add = {};
 		if (side != 0)
 			add = *(const Values<V> *)(side + i);
-		const float *b = bias + i % channels;
+		Floats<V> b = *(const Floats<V> *)(bias + i % channels);
 		for (int k = 0; k < V; k++) {
-			float f = widen(out.v[k]) + widen(add.v[k]) + b[k];
+			float f = widen(out.v[k]) + widen(add.v[k]) + b.v[k];
 			out.v[k] = narrow(rectify ? relu(f) : f);
 		}
 		*at = out;

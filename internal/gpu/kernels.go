@@ -14,7 +14,8 @@ const (
 	mapsFloat
 	poolVector
 	poolScalar
-	linear
+	linearRow
+	linearRows
 	gateVector
 	gateScalar
 	scaleAddVector
@@ -29,7 +30,7 @@ const (
 
 // kernelNames are those in kernels.cu.
 var kernelNames = [kernels]string{
-	"images_float", "images_bytes", "maps_float", "pool_vector", "pool_scalar", "linear", "gate_vector", "gate_scalar",
+	"images_float", "images_bytes", "maps_float", "pool_vector", "pool_scalar", "linear_row", "linear_rows", "gate_vector", "gate_scalar",
 	"scale_add_vector", "scale_add_scalar", "finish_vector", "finish_scalar", "check_vector", "check_scalar", "convolve",
 }
 
@@ -37,6 +38,7 @@ var kernelNames = [kernels]string{
 const (
 	poolX, poolY               = 32, 32
 	linearWarps, linearImages  = 8, 8
+	linearRowsPerWarp          = 4
 	elementThreads             = 256
 	maxElementBlocks           = 1 << 15
 	activateNone, activateReLU = 0, 1
@@ -78,9 +80,17 @@ func pooling(n, channels, vector int) grid {
 	return grid{[3]uint32{uint32((channels + per - 1) / per), uint32(n), 1}, [3]uint32{poolX, poolY, 1}}
 }
 
-// linearGrid is for linear.
-func linearGrid(n, rows int) grid {
-	return grid{[3]uint32{uint32((rows + linearWarps - 1) / linearWarps), uint32((n + linearImages - 1) / linearImages), 1}, [3]uint32{32, linearWarps, 1}}
+// linearOf is the kernel for a linear layer, with its grid: several rows for each
+// warp load less, one gives more blocks where those would be few.
+func linearOf(n, rows int) (kernel, grid) {
+	const enough = 256 // blocks; GPUs have up to some 150 multiprocessors
+	images := (n + linearImages - 1) / linearImages
+	blocks := func(perWarp int) int { return (rows + linearWarps*perWarp - 1) / (linearWarps * perWarp) }
+	k, x := linearRow, blocks(1)
+	if many := blocks(linearRowsPerWarp); many*images >= enough {
+		k, x = linearRows, many
+	}
+	return k, grid{[3]uint32{uint32(x), uint32(images), 1}, [3]uint32{32, linearWarps, 1}}
 }
 
 // compileOptions are NVRTC's for a device of a compute capability.

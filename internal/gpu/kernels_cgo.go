@@ -82,3 +82,9 @@ func (m *module) launch(k kernel, g grid, stream object, arguments ...any) error
 	}
 	return nil
 }
+
+// linear puts y = act(w x + b) for n vectors into a stream.
+func (m *module) linear(stream object, y, x devptr, layer deviceConv, n, rows, columns, activation int) error {
+	k, g := linearOf(n, rows)
+	return m.launch(k, g, stream, y, x, layer.weight, layer.bias, n, rows, columns, activation)
+}

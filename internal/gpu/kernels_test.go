@@ -49,7 +49,7 @@ func TestKernelNames(t *testing.T) {
 	if !slices.Equal(found, want) {
 		t.Errorf("kernels.cu has %q, kernels.go %q", found, want)
 	}
-	for name, want := range map[string]int{"POOL_X": poolX, "POOL_Y": poolY, "LINEAR_WARPS": linearWarps, "LINEAR_IMAGES": linearImages} {
+	for name, want := range map[string]int{"POOL_X": poolX, "POOL_Y": poolY, "LINEAR_WARPS": linearWarps, "LINEAR_IMAGES": linearImages, "LINEAR_ROWS": linearRowsPerWarp} {
 		m := regexp.MustCompile(name + ` = (\d+)`).FindStringSubmatch(kernelSource)
 		if m == nil || m[1] != strconv.Itoa(want) {
 			t.Errorf("%s is %v in kernels.cu, %d in kernels.go", name, m, want)

@@ -187,8 +187,11 @@ func TestGrids(t *testing.T) {
 	if g := pooling(5, 257, 8); g.blocks != [3]uint32{2, 5, 1} {
 		t.Errorf("%v", g)
 	}
-	if g := linearGrid(9, 17); g.blocks != [3]uint32{3, 2, 1} {
-		t.Errorf("%v", g)
+	if k, g := linearOf(9, 17); k != linearRow || g.blocks != [3]uint32{3, 2, 1} {
+		t.Errorf("%s %v", kernelNames[k], g)
+	}
+	if k, g := linearOf(128, 1000); k != linearRows || g.blocks != [3]uint32{32, 16, 1} {
+		t.Errorf("%s %v", kernelNames[k], g)
 	}
 }
 

@@ -62,7 +62,7 @@ func TestLoadingCUDNN(t *testing.T) {
 
 func TestLoadingNVRTC(t *testing.T) {
 	env := environmentOf(t.TempDir(), map[string]string{nvrtcVariable: sharedLibrary(t, "empty.so", "nvrtcGetErrorString")})
-	_, err := openCompiler(env)
+	_, err := openCompiler(env, 13000)
 	if err == nil || !strings.Contains(err.Error(), "NVRTC was not found") || !strings.Contains(err.Error(), "it has no function nvrtcVersion") {
 		t.Errorf("got %v", err)
 	}
@@ -101,10 +101,10 @@ func TestNewWithoutALibrary(t *testing.T) {
 // is called.
 func TestLaunchArguments(t *testing.T) {
 	m := &module{d: &device{}}
-	if err := m.launch(linear, elements(1), nil, "text"); err == nil || !strings.Contains(err.Error(), "launching linear: argument 0 is a string") {
+	if err := m.launch(linearRow, elements(1), nil, "text"); err == nil || !strings.Contains(err.Error(), "launching linear_row: argument 0 is a string") {
 		t.Errorf("got %v", err)
 	}
-	if err := m.launch(linear, elements(1), nil, make([]any, 40)...); err == nil || !strings.Contains(err.Error(), "too many") {
+	if err := m.launch(linearRow, elements(1), nil, make([]any, 40)...); err == nil || !strings.Contains(err.Error(), "too many") {
 		t.Errorf("got %v", err)
 	}
 }

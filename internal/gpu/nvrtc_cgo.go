@@ -20,10 +20,12 @@ type compiler struct {
 	path string
 }
 
-func openCompiler(env environment) (*compiler, error) {
-	c := new(compiler)
+// openCompiler finds NVRTC. A driver need not run the code of a newer one than
+// itself: cuda is the version of CUDA that it is of.
+func openCompiler(env environment, cuda int) (*compiler, error) {
+	c, l := new(compiler), nvrtcFor(cuda)
 	var err error
-	c.path, err = load(&nvrtcLibrary, env, func(name, msg *C.char) C.int { return C.rg_nvrtc_open(name, &c.c, msg) })
+	c.path, err = load(&l, env, func(name, msg *C.char) C.int { return C.rg_nvrtc_open(name, &c.c, msg) })
 	if err != nil {
 		return nil, fmt.Errorf("NVRTC was not found (%w); pip install nvidia-cuda-nvrtc, or set %s", err, nvrtcVariable)
 	}
@@ -51,7 +53,7 @@ func (c *compiler) compile(source string, options []string) ([]byte, error) {
 		defer C.free(unsafe.Pointer(words[i]))
 	}
 	if err := c.check("nvrtcCompileProgram", C.rg_nvrtc_compile(&c.c, program, C.int(len(options)), &words[0])); err != nil {
-		return nil, fmt.Errorf("compiling kernels with %s: %w: %s", strings.Join(options, " "), err, c.log(program))
+		return nil, fmt.Errorf("compiling kernels by %q with %s: %w: %s", c.path, strings.Join(options, " "), err, c.log(program))
 	}
 	var size C.size_t
 	if err := c.check("nvrtcGetCUBINSize", C.rg_nvrtc_cubin_size(&c.c, program, &size)); err != nil {

@@ -33,8 +33,16 @@ func preload(env environment) {
 			if err != nil {
 				continue
 			}
-			// Glob fails only for a bad pattern.
-			builtins, _ := filepath.Glob(filepath.Join(escapeGlob(filepath.Dir(path)), "libnvrtc-builtins.so*"))
+			folders := []string{filepath.Dir(path)}
+			if file, err := filepath.EvalSymlinks(path); err == nil {
+				folders = append(folders, filepath.Dir(file)) // path may be a link from elsewhere
+			}
+			var builtins []string
+			for _, folder := range distinct(folders) {
+				// Glob fails only for a bad pattern.
+				found, _ := filepath.Glob(filepath.Join(escapeGlob(folder), "libnvrtc-builtins.so*"))
+				builtins = append(builtins, found...)
+			}
 			for _, b := range builtins {
 				var msg message
 				c := C.CString(b)

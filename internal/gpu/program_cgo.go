@@ -170,10 +170,10 @@ func (p *program) excitation(l *layer, y devptr, area int, values int64) []func(
 	return []func() error{
 		p.pool(y, area, l.out),
 		func() error {
-			return m.launch(linear, linearGrid(p.N, l.Squeeze), stream, p.squeezed, p.pooled, l.reduce.weight, l.reduce.bias, p.N, l.Squeeze, l.out, activateReLU)
+			return m.linear(stream, p.squeezed, p.pooled, l.reduce, p.N, l.Squeeze, l.out, activateReLU)
 		},
 		func() error {
-			return m.launch(linear, linearGrid(p.N, l.out), stream, p.gates, p.squeezed, l.expand.weight, l.expand.bias, p.N, l.out, l.Squeeze, activateSigmoid)
+			return m.linear(stream, p.gates, p.squeezed, l.expand, p.N, l.out, l.Squeeze, activateSigmoid)
 		},
 		func() error {
 			return m.launch(r.precision.pick(gateVector, gateScalar, l.out), r.precision.span(values, l.out), stream, y, p.gates, values, area*l.out, l.out)
@@ -201,8 +201,7 @@ func (p *program) head(h, w int) {
 	l := programLayer{name: "head", algorithm: "linear"}
 	if head := r.plan.Head; head != nil {
 		l.steps = []func() error{p.pool(x, h*w, channels), func() error {
-			return r.m.launch(linear, linearGrid(p.N, head.Classes), r.compute, p.results, p.pooled, r.weights.head.weight, r.weights.head.bias,
-				p.N, head.Classes, channels, activateNone)
+			return r.m.linear(r.compute, p.results, p.pooled, r.weights.head, p.N, head.Classes, channels, activateNone)
 		}}
 	} else {
 		l.algorithm = "copy"

@@ -84,7 +84,7 @@ func (r *Runner) start(source Weights, env environment) error {
 	}
 	r.widths = channelWidths(r.plan, r.precision.size())
 	preload(env)
-	compiler, err := openCompiler(env)
+	compiler, err := openCompiler(env, r.d.cuda)
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,18 @@ var (
 	cublasLtLibrary = library{names: []string{"libcublasLt.so.13", "libcublasLt.so.12"}, wheels: []string{"cu13", "cu12", "cublas"}}
 )
 
+// nvrtcFor is nvrtcLibrary for a driver of a version of CUDA, 13000 for 13.0: the
+// newest that it is known to run comes first.
+func nvrtcFor(cuda int) library {
+	l := nvrtcLibrary
+	if cuda < 13000 {
+		l.names, l.wheels = slices.Clone(l.names), slices.Clone(l.wheels)
+		slices.Reverse(l.names)
+		slices.Reverse(l.wheels)
+	}
+	return l
+}
+
 // environment is what a search depends on.
 type environment struct {
 	getenv func(string) string

@@ -75,6 +75,15 @@ func TestNVRTCOfWheels(t *testing.T) {
 	}
 }
 
+func TestNVRTCForDriver(t *testing.T) {
+	for cuda, want := range map[int][]string{13000: {"libnvrtc.so.13", "libnvrtc.so.12"}, 12080: {"libnvrtc.so.12", "libnvrtc.so.13"}} {
+		l := nvrtcFor(cuda)
+		if diff := cmp.Diff(want, l.names); diff != "" || len(l.wheels) != len(nvrtcLibrary.wheels) {
+			t.Errorf("CUDA %d: %s", cuda, diff)
+		}
+	}
+}
+
 func TestVariable(t *testing.T) {
 	root := t.TempDir()
 	place(t, root, "file/mine.so", "folder/libcudnn.so.9", "install/lib/libcudnn.so.9", "empty/readme")

@@ -80,7 +80,7 @@ template <class... A> static function of(void (*f)(A...), bool barriers = false)
 }
 static std::map<std::string, function> functions = {
 	{"images_float", of(images_float)}, {"images_bytes", of(images_bytes)}, {"maps_float", of(maps_float)},
-	{"pool_vector", of(pool_vector, true)}, {"pool_scalar", of(pool_scalar, true)}, {"linear", of(linear, true)},
+	{"pool_vector", of(pool_vector, true)}, {"pool_scalar", of(pool_scalar, true)}, {"linear_row", of(linear_row, true)}, {"linear_rows", of(linear_rows, true)},
 	{"gate_vector", of(gate_vector)}, {"gate_scalar", of(gate_scalar)}, {"scale_add_vector", of(scale_add_vector)}, {"scale_add_scalar", of(scale_add_scalar)},
 	{"finish_vector", of(finish_vector)}, {"finish_scalar", of(finish_scalar)},
 	{"check_vector", of(check_vector)}, {"check_scalar", of(check_scalar)}, {"convolve", of(convolve)},

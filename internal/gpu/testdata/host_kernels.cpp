@@ -110,12 +110,14 @@ static void linears()
 {
 	struct {
 		int n, rows, columns, activation;
-	} cases[] = {{1, 10, 37, 1}, {9, 9, 64, 0}, {3, 1, 200, 2}};
-	for (auto &k : cases) {
+	} cases[] = {{1, 10, 37, 1}, {9, 9, 64, 0}, {3, 1, 200, 2}, {10, 35, 132, 2}};
+	for (int which = 0; which < 8; which++) {
+		auto &k = cases[which / 2];
+		unsigned each = LINEAR_WARPS * (which % 2 ? LINEAR_ROWS : 1);
 		auto x = randoms(k.n * k.columns), w = randoms(k.rows * k.columns), b = randoms(k.rows);
 		std::vector<float> y(k.n * k.rows + 4, 77);
-		launch({unsigned((k.rows + LINEAR_WARPS - 1) / LINEAR_WARPS), unsigned((k.n + LINEAR_IMAGES - 1) / LINEAR_IMAGES)}, {32, LINEAR_WARPS}, true,
-		       [&] { linear(y.data(), x.data(), w.data(), b.data(), k.n, k.rows, k.columns, k.activation); });
+		launch({(k.rows + each - 1) / each, unsigned((k.n + LINEAR_IMAGES - 1) / LINEAR_IMAGES)}, {32, LINEAR_WARPS}, true,
+		       [&] { (which % 2 ? linear_rows : linear_row)(y.data(), x.data(), w.data(), b.data(), k.n, k.rows, k.columns, k.activation); });
 		for (int i = 0; i < k.n * k.rows; i++) {
 			double sum = b[i % k.rows];
 			for (int c = 0; c < k.columns; c++)
