@@ -126,7 +126,8 @@ func runBench(cmd *cobra.Command, s *settings, args []string) error {
 		return err
 	}
 	defer weights.close()
-	subjects, err := benchSubjects(cmd, s, networks, weights)
+	report := &bench.Report{Machine: thisMachine()}
+	subjects, err := benchSubjects(cmd, s, networks, weights, &report.Machine)
 	if err != nil {
 		return err
 	}
@@ -137,7 +138,6 @@ func runBench(cmd *cobra.Command, s *settings, args []string) error {
 	if s.Device == deviceCUDA {
 		peak = gpuPeak(cmd, s)
 	}
-	report := &bench.Report{Machine: thisMachine()}
 	bar := newShareProgress(cmd)
 	report.Rows, err = bench.Measure(cmd.Context(), subjects, bench.Options{
 		Runs: s.Runs, Duration: s.Duration, Warmup: s.Warmup, Layers: s.Layers, Peak: peak, Progress: bar.show,
@@ -293,8 +293,9 @@ func benchForms(names []string) ([]model.Form, error) {
 	return slices.Compact(forms), nil
 }
 
-// benchSubjects are all rows, those of one network and setting together.
-func benchSubjects(cmd *cobra.Command, s *settings, networks []benchNetwork, weights *benchWeights) ([]bench.Subject, error) {
+// benchSubjects are all rows, those of one network and setting together. What a
+// GPU is becomes known when its first row is opened: machine is told then.
+func benchSubjects(cmd *cobra.Command, s *settings, networks []benchNetwork, weights *benchWeights, machine *bench.Machine) ([]bench.Subject, error) {
 	threads := s.Threads
 	if threads == 0 {
 		threads = min(runtime.GOMAXPROCS(0), cpu.MaxThreads)
@@ -320,7 +321,7 @@ func benchSubjects(cmd *cobra.Command, s *settings, networks []benchNetwork, wei
 						// they are open.
 						row.Threads, row.Kernels = 1, "cuDNN"
 						row.Notes = append(row.Notes, residentNote)
-						open = func() (bench.Runner, error) { return newGPURunner(cmd, s, plan, weights, &row) }
+						open = func() (bench.Runner, error) { return newGPURunner(cmd, s, plan, weights, &row, machine) }
 					}
 					subjects = append(subjects, bench.Subject{Row: row, Plan: plan, Open: open})
 				}

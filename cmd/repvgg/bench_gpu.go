@@ -14,10 +14,10 @@ import (
 type gpuRunner struct{ *gpu.Runner }
 
 // residentNote says what a run on the GPU does not include.
-const residentNote = "the images lie on the GPU before the clock starts, as in benchmarks of PyTorch; the logits come back within the time"
+const residentNote = "the images lie on the GPU before the clock starts, as in benchmarks of PyTorch; the logits come back within a latency, and once for the runs that are queued"
 
-// newGPURunner makes the runner of a row.
-func newGPURunner(cmd *cobra.Command, s *settings, plan *model.Plan, w *benchWeights, row *bench.Row) (bench.Runner, error) {
+// newGPURunner makes the runner of a row, and tells machine what it runs on.
+func newGPURunner(cmd *cobra.Command, s *settings, plan *model.Plan, w *benchWeights, row *bench.Row, machine *bench.Machine) (bench.Runner, error) {
 	precision, err := gpu.ParsePrecision(row.Precision)
 	if err != nil {
 		return nil, err
@@ -33,6 +33,8 @@ func newGPURunner(cmd *cobra.Command, s *settings, plan *model.Plan, w *benchWei
 		_ = r.Close() // the first error counts
 		return nil, err
 	}
+	name, driver, cudnn := r.Hardware()
+	machine.GPU, machine.GPUDriver, machine.CUDNN = &name, &driver, &cudnn
 	return gpuRunner{r}, nil
 }
 

@@ -12,7 +12,7 @@ import (
 func (r *Report) writeCSV(out io.Writer) error {
 	w := csv.NewWriter(out)
 	m := &r.Machine
-	if err := w.Write(append(csvNames(), "time", "repvgg_version", "go_version", "os", "arch", "cpu_model", "cpu_cores", "cpu_features", "cpu_kernels", "jpeg_decoder")); err != nil {
+	if err := w.Write(append(csvNames(), "time", "repvgg_version", "go_version", "os", "arch", "cpu_model", "cpu_cores", "cpu_features", "cpu_kernels", "jpeg_decoder", "gpu", "gpu_driver", "cudnn_version")); err != nil {
 		return err
 	}
 	for i := range r.Rows {
@@ -20,13 +20,21 @@ func (r *Report) writeCSV(out io.Writer) error {
 		for _, f := range csvFields {
 			line = append(line, f.value(&r.Rows[i]))
 		}
-		line = append(line, m.Time, m.Repvgg, m.Go, m.OS, m.Arch, m.CPU, strconv.Itoa(m.Cores), strings.Join(m.Features, " "), m.Kernels, m.JPEGDecoder)
+		line = append(line, m.Time, m.Repvgg, m.Go, m.OS, m.Arch, m.CPU, strconv.Itoa(m.Cores), strings.Join(m.Features, " "), m.Kernels, m.JPEGDecoder, known(m.GPU), known(m.GPUDriver), known(m.CUDNN))
 		if err := w.Write(line); err != nil {
 			return err
 		}
 	}
 	w.Flush()
 	return w.Error()
+}
+
+// known is a text that may not be known.
+func known(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }
 
 func csvNames() []string {
@@ -60,6 +68,7 @@ var csvFields = []struct {
 	{"latency_ms_median", func(r *Row) string { return exact(r.LatencyMSMedian) }},
 	{"latency_ms_p10", func(r *Row) string { return exact(r.LatencyMSP10) }},
 	{"latency_ms_p90", func(r *Row) string { return exact(r.LatencyMSP90) }},
+	{"queued_ms_median", func(r *Row) string { return exact(r.QueuedMSMedian) }},
 	{"images_per_second", func(r *Row) string { return exact(r.ImagesPerSecond) }},
 	{"gflops_per_second", func(r *Row) string { return exact(r.GFLOPSPerSecond) }},
 	{"peak_gflops_per_second", func(r *Row) string { return exact(r.PeakGFLOPSPerSecond) }},

@@ -87,6 +87,7 @@ type lane struct {
 	warmup   int
 	runs     []float64 // milliseconds
 	rounds   []float64 // medians
+	queued   []float64 // milliseconds for a run in a queue
 	layers   []Layer
 }
 
@@ -227,7 +228,31 @@ func (m *meter) turn(ctx context.Context, l *lane, round int) error {
 	if len(l.runs) > from {
 		l.rounds = append(l.rounds, median(l.runs[from:]))
 	}
+	if err := m.queue(ctx, l); err != nil {
+		return err
+	}
 	return ctx.Err()
+}
+
+// queueLength is how many runs are queued at a time.
+const queueLength = 20
+
+// queue measures a queue of runs, if the lane's runner has one.
+func (m *meter) queue(ctx context.Context, l *lane) error {
+	q, ok := l.runner.(Queuer)
+	if !ok {
+		return nil
+	}
+	for first := m.now(); ; {
+		start := m.now()
+		if err := q.RunQueued(ctx, l.dst, l.src, l.Row.BatchSize, l.Row.InputSize, l.Row.InputSize, queueLength); err != nil {
+			return err
+		}
+		l.queued = append(l.queued, float64(max(m.now().Sub(start), 1))/1e6/queueLength)
+		if m.Runs >= 0 || m.now().Sub(first) >= m.Duration/rounds {
+			return nil
+		}
+	}
 }
 
 // row is what came out for a lane. crowd is a note, or empty.
@@ -244,7 +269,12 @@ func (l *lane) row(crowd string) Row {
 		r.PeakMemoryMB = &mb
 	}
 	s := summarize(l.runs)
-	perSecond := float64(r.BatchSize) / s.median * 1e3
+	best := s.median
+	if len(l.queued) > 0 {
+		queued := median(l.queued)
+		best, r.QueuedMSMedian = min(best, queued), &queued
+	}
+	perSecond := float64(r.BatchSize) / best * 1e3
 	gflops := 2 * r.MACsGiga * perSecond
 	notes := s.noise()
 	if crowd != "" {

@@ -116,6 +116,33 @@ func TestMeasureForDuration(t *testing.T) {
 	}
 }
 
+// queuer is a device that takes 4 ms for a run in a queue.
+type queuer struct{ *fakeRunner }
+
+func (q queuer) RunQueued(ctx context.Context, _, _ []float32, _, _, _, times int) error {
+	q.clock.at = q.clock.at.Add(time.Duration(times) * 4 * time.Millisecond)
+	return ctx.Err()
+}
+
+// TestMeasureQueue: images per second are of what is faster, single runs or those
+// in a queue.
+func TestMeasureQueue(t *testing.T) {
+	plan := planOf(t, "repvgg-A0")
+	for took, want := range map[float64]float64{10: 500, 2: 1000} { // 2 images in 4 ms, in 2 ms
+		for _, runs := range []int{12, -1} {
+			clock := &fakeClock{}
+			r := queuer{&fakeRunner{clock: clock, took: ms(took)}}
+			rows, err := Measure(context.Background(), []Subject{subject(t, "A0", plan, r)}, options(clock, runs))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if *rows[0].LatencyMSMedian != took || *rows[0].QueuedMSMedian != 4 || *rows[0].ImagesPerSecond != want {
+				t.Errorf("runs of %v ms: %v ms, in a queue %v, %v images/s", took, *rows[0].LatencyMSMedian, *rows[0].QueuedMSMedian, *rows[0].ImagesPerSecond)
+			}
+		}
+	}
+}
+
 // A warm-up that never gets stable ends with the time that a row is given.
 func TestWarmUpEnds(t *testing.T) {
 	clock := &fakeClock{}

@@ -37,7 +37,11 @@ type Row struct {
 	LatencyMSP90    *float64 `json:"latency_ms_p90"`
 	// LatencyMSRounds are the medians of the rounds of measuring.
 	LatencyMSRounds []float64 `json:"latency_ms_rounds"`
-	ImagesPerSecond *float64  `json:"images_per_second"`
+	// QueuedMSMedian is what a batch takes in a queue of them, on a device that
+	// has one.
+	QueuedMSMedian *float64 `json:"queued_ms_median"`
+	// ImagesPerSecond is of the shorter of the two medians.
+	ImagesPerSecond *float64 `json:"images_per_second"`
 	// GFLOPSPerSecond is 2 x MACsGiga x ImagesPerSecond: what a direct
 	// convolution would have to do.
 	GFLOPSPerSecond     *float64 `json:"gflops_per_second"`

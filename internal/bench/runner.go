@@ -25,6 +25,14 @@ type Runner interface {
 	Close() error
 }
 
+// Queuer is a Runner on a device that works through a queue of runs without the
+// host: it then does more images per second than the latency of single runs tells.
+type Queuer interface {
+	// RunQueued is Run, but the network is run so many times before its results
+	// are waited for.
+	RunQueued(ctx context.Context, dst, src []float32, n, h, w, times int) error
+}
+
 // LayerTime is what a layer took in all runs together.
 type LayerTime struct {
 	// Name is that of a block of the plan, or "head".

@@ -205,7 +205,7 @@ func testResident(t *testing.T, env environment) {
 		t.Fatal(err)
 	}
 	clear(src)
-	if err := r.Run(t.Context(), again, src, 2, 8, 8); err != nil {
+	if err := r.RunQueued(t.Context(), again, src, 2, 8, 8, 3); err != nil {
 		t.Fatal(err)
 	}
 	for i := range first {

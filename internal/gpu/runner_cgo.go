@@ -194,6 +194,11 @@ func (r *Runner) Plan() *model.Plan { return r.plan }
 // Precision is the one that r computes in.
 func (r *Runner) Precision() Precision { return r.precision }
 
+// Hardware is what r runs on: the name of the GPU, its driver's version, cuDNN's.
+func (r *Runner) Hardware() (gpu, driver, cudnn string) {
+	return r.d.name, r.d.version, cudnnVersion(r.c.version)
+}
+
 // Variant names the GPU and the library.
 func (r *Runner) Variant() string {
 	return fmt.Sprintf("cuDNN %s on %s (driver %s)", cudnnVersion(r.c.version), r.d.name, r.d.version)
@@ -206,7 +211,14 @@ func (r *Runner) Variant() string {
 // is computed. When ctx ends, Run returns its error after the current part, or
 // while it chooses engines, with dst partly written.
 func (r *Runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error {
-	in := input{floats: src}
+	return r.RunQueued(ctx, dst, src, n, h, w, 1)
+}
+
+// RunQueued is Run, but the network is run so many times, one after the other,
+// before the results are copied: that is how to measure what the GPU does without
+// the host.
+func (r *Runner) RunQueued(ctx context.Context, dst, src []float32, n, h, w, times int) error {
+	in := input{floats: src, times: times}
 
 	r.mu.Lock()
 	defer r.mu.Unlock()

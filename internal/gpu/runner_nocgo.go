@@ -31,6 +31,14 @@ func (r *Runner) Precision() Precision { return FP32 }
 // Variant is as Precision.
 func (r *Runner) Variant() string { return "" }
 
+// Hardware is as Precision.
+func (r *Runner) Hardware() (gpu, driver, cudnn string) { return "", "", "" }
+
+// RunQueued fails.
+func (r *Runner) RunQueued(context.Context, []float32, []float32, int, int, int, int) error {
+	return errNoCgo
+}
+
 // Run fails.
 func (r *Runner) Run(context.Context, []float32, []float32, int, int, int) error { return errNoCgo }
 

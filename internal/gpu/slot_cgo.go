@@ -18,6 +18,7 @@ import (
 type input struct {
 	floats []float32
 	bytes  []byte
+	times  int // how often the network is run on them
 }
 
 func (in input) len() int { return len(in.floats) + len(in.bytes) }
@@ -25,9 +26,9 @@ func (in input) len() int { return len(in.floats) + len(in.bytes) }
 // part is images from first on.
 func (in input) part(first, n, perImage int) input {
 	if in.bytes != nil {
-		return input{bytes: in.bytes[first*perImage : (first+n)*perImage]}
+		return input{bytes: in.bytes[first*perImage : (first+n)*perImage], times: in.times}
 	}
-	return input{floats: in.floats[first*perImage : (first+n)*perImage]}
+	return input{floats: in.floats[first*perImage : (first+n)*perImage], times: in.times}
 }
 
 // size is the bytes to copy.
@@ -126,7 +127,7 @@ func (s *slot) begin(r *Runner, p *program, dst []float32, in input, n int) erro
 		}
 		r.laid = now
 	}
-	if err := p.run(); err != nil {
+	if err := repeat(in.times, p.run); err != nil {
 		return err
 	}
 	d := r.d

@@ -28,7 +28,7 @@ func (r *Runner) StartBytes(ctx context.Context, dst []float32, src []byte, n, h
 	if src == nil {
 		src = []byte{}
 	}
-	in := input{bytes: src}
+	in := input{bytes: src, times: 1}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
