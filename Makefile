@@ -76,9 +76,9 @@ gpu-bin:
 	go test -c -trimpath -ldflags '-s -w' -o bin/gpu.test ./internal/gpu
 	go test -c -trimpath -ldflags '-s -w' -o bin/repvgg.test ./cmd/repvgg
 
-# Results and leaks on this machine's GPU; the other parts (speed, peers, files) are in testdata/gpu/run.sh.
+# Engines, results and leaks on this machine's GPU; the other parts (speed, peers, files) are in testdata/gpu/run.sh.
 test-gpu: gpu-bin
-	sh testdata/gpu/run.sh check
+	for part in engines check golden; do sh testdata/gpu/run.sh $$part || exit 1; done
 
 # The module path stands in go.mod and in imports. To publish under another: make rename MODULE=host/owner/repvgg
 rename:

@@ -88,8 +88,31 @@ func checkAgainst(t *testing.T, r *Runner, ref reference, n, h, w int) []float32
 
 func TestGPUMatchesReference(t *testing.T) {
 	env := requireGPU(t)
-	for _, p := range []Precision{FP32, TF32, FP16, BF16} {
-		testMatchesReference(t, env, p, [2]int{33, 40}, [2]int{7, 7}, [2]int{1, 9})
+	// Each shape costs a compilation.
+	for _, p := range []Precision{FP32, FP16} {
+		testMatchesReference(t, env, p, [2]int{33, 40}, [2]int{1, 9})
+	}
+	for _, p := range []Precision{TF32, BF16} {
+		testMatchesReference(t, env, p, [2]int{7, 7})
+	}
+}
+
+// TestGPUEngines tells which engines cuDNN has for typical layers, by each way to
+// put them to it, and how fast they are. It wants one for every layer.
+func TestGPUEngines(t *testing.T) {
+	env := requireGPU(t)
+	plan := nets(model.Deploy)["wide"]
+	for _, p := range []Precision{FP16, BF16, TF32, FP32} {
+		r := newTestRunner(t, env, plan, randomWeights(plan, 1), Options{Precision: p})
+		images := rowAlignment / p.size() // 3 channels, padded
+		for _, s := range []convShape{
+			{N: 32, H: 224, W: 224, C: images, K: 48, R: 3, Stride: 2, Dilation: 1, Pad: 1, Groups: 1},
+			{N: 32, H: 14, W: 14, C: 192, K: 192, R: 3, Stride: 1, Dilation: 1, Pad: 1, Groups: 1},
+			{N: 32, H: 28, W: 28, C: 256, K: 256, R: 3, Stride: 1, Dilation: 1, Pad: 1, Groups: 4},
+			{N: 1, H: 14, W: 14, C: 192, K: 192, R: 3, Stride: 1, Dilation: 1, Pad: 1, Groups: 1},
+		} {
+			t.Run(shapeKey(s, epilogue{}, p), func(t *testing.T) { testEngines(t, r, s) })
+		}
 	}
 }
 

@@ -132,13 +132,7 @@ func (t *trial) search(ctx context.Context) (operation, choice, error) {
 		t.note("%s", t.news)
 		t.news = ""
 	}
-	for _, list := range []func() []choice{
-		func() []choice {
-			return append(t.propose(C.RG_HEUR_MODE_A, C.RG_HEUR_MODE_B), choice{Method: methodLegacy})
-		},
-		func() []choice { return t.propose(C.RG_HEUR_MODE_FALLBACK) },
-		func() []choice { return []choice{{Method: methodDirect}} },
-	} {
+	for _, list := range t.lists() {
 		candidates := slices.DeleteFunc(list(), func(c choice) bool { return t.method != "" && t.method != c.Method })
 		op, c, err := t.fastest(ctx, candidates)
 		if op != nil || err != nil {
@@ -149,6 +143,25 @@ func (t *trial) search(ctx context.Context) (operation, choice, error) {
 		return nil, choice{}, t.short
 	}
 	return nil, choice{}, fmt.Errorf("nothing works for it: %s", strings.Join(t.refusals, "; "))
+}
+
+// lists make the candidates: each list is for when nothing works of those before.
+// The first has all that may be fast, or without tuning only one method.
+func (t *trial) lists() []func() []choice {
+	methods := t.methods()
+	legacy := func() []choice { return []choice{{Method: methodLegacy}} }
+	var lists []func() []choice
+	if t.noTune {
+		for _, m := range methods {
+			lists = append(lists, func() []choice { return t.propose([]string{m}, C.RG_HEUR_MODE_A, C.RG_HEUR_MODE_B) })
+		}
+		lists = append(lists, legacy)
+	} else {
+		lists = append(lists, func() []choice { return append(t.propose(methods, C.RG_HEUR_MODE_A, C.RG_HEUR_MODE_B), legacy()...) })
+	}
+	return append(lists,
+		func() []choice { return t.propose(methods, C.RG_HEUR_MODE_FALLBACK) },
+		func() []choice { return []choice{{Method: methodDirect}} })
 }
 
 // methods are the graphs that a convolution can be put to cuDNN as.
@@ -163,10 +176,10 @@ func (t *trial) methods() []string {
 	return append(methods, methodGraphPlain)
 }
 
-// propose asks heuristics of cuDNN for the engines of every method.
-func (t *trial) propose(modes ...C.int) []choice {
+// propose asks heuristics of cuDNN for the engines of methods.
+func (t *trial) propose(methods []string, modes ...C.int) []choice {
 	var all []choice
-	for _, method := range t.methods() {
+	for _, method := range methods {
 		var own []choice
 		for _, mode := range modes {
 			found, err := t.proposals(method, mode)

@@ -4,7 +4,9 @@
 # put into bin/, NVIDIA's driver, and for the libraries and the peers a Python with
 # PyTorch. Each part takes under ten minutes.
 #
+#   sh testdata/gpu/run.sh engines          what cuDNN has for typical layers, and how fast it is
 #   sh testdata/gpu/run.sh check            results, leaks, errors
+#   sh testdata/gpu/run.sh golden           the original's logits and metrics
 #   sh testdata/gpu/run.sh bench A0 B1      ours: batch 128 and 1, fp16 and bf16
 #   sh testdata/gpu/run.sh peers A0 B1      PyTorch eager, the same
 #   sh testdata/gpu/run.sh compile A0       PyTorch compiled: minutes for each
@@ -34,20 +36,27 @@ machine() {
 }
 
 # The two test programs must run in their packages' folders.
-tests() { # program, folder, pattern
+tests() { # program, folder, pattern, lines to show
 	(cd "$root/$2" && "$root/bin/$1" -test.v -test.run "$3" -test.timeout 9m) >"$out/$1.txt" 2>&1
 	status=$?
-	grep -E '^(=== RUN|    --- PASS|        --- PASS)' -v "$out/$1.txt" | tail -n 150
+	grep -E '^(=== RUN|    --- PASS|        --- PASS)' -v "$out/$1.txt" | tail -n "${4:-150}"
 	[ $status -eq 0 ] || echo "FAILED: $1 $3"
 	return $status
 }
 
+engines() {
+	machine
+	tests gpu.test internal/gpu GPUEngines 700
+}
+
 check() {
 	machine
-	status=0
-	tests gpu.test internal/gpu GPU || status=1
-	tests repvgg.test cmd/repvgg GPU || status=1
-	return $status
+	tests gpu.test internal/gpu 'GPU([^E]|$)'
+}
+
+golden() {
+	machine
+	tests repvgg.test cmd/repvgg GPU
 }
 
 bench() {
@@ -108,7 +117,7 @@ sanitize() {
 part=${1:-}
 [ $# -eq 0 ] || shift
 case $part in
-check | files | sanitize) "$part" "$@" ;;
+engines | check | golden | files | sanitize) "$part" "$@" ;;
 bench | peers) [ $# -gt 0 ] || set -- A0 B1; "$part" "$@" ;;
 compile) [ $# -gt 0 ] || set -- A0; peers "$@" --compile ;;
 *) sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; exit 2 ;;

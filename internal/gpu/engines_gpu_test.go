@@ -1,0 +1,77 @@
+//go:build cgo && unix
+
+package gpu
+
+import (
+	"testing"
+	"time"
+)
+
+// testEngines lists the candidates for a convolution with bias and ReLU.
+func testEngines(t *testing.T, r *Runner, s convShape) {
+	leave, err := r.d.enter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave()
+	size := int64(r.precision.size())
+	at := operands{workspace: r.engine.workspace}
+	for _, o := range []struct {
+		p     *devptr
+		bytes int64
+	}{
+		{&at.x, s.inputs() * size}, {&at.w, int64(s.K*s.R*s.R*s.C/s.Groups) * size}, {&at.y, s.results() * size},
+		{&at.bias, int64(4 * s.K)}, {&at.narrowBias, int64(s.K) * size},
+	} {
+		if *o.p, err = r.d.alloc(o.bytes); err != nil {
+			t.Fatal(err)
+		}
+		defer r.d.free(o.p)
+		if err := r.d.fill(*o.p, 0x2d, o.bytes, r.compute); err != nil { // small numbers in every precision
+			t.Fatal(err)
+		}
+	}
+	tr := &trial{engine: r.engine, s: s, ep: epilogue{Bias: true, ReLU: true}, at: at}
+	works := false
+	for i, list := range tr.lists() {
+		start := time.Now()
+		candidates := list()
+		proposed := time.Since(start)
+		start = time.Now()
+		made := tr.build(t.Context(), candidates)
+		t.Logf("list %d: %d candidates proposed in %v, built in %v", i, len(candidates), proposed.Round(time.Millisecond), time.Since(start).Round(time.Millisecond))
+		for j, c := range candidates {
+			op, err := made[j].op, made[j].err
+			if op == nil && err == nil {
+				op, err = tr.make(s, tr.ep, c, at)
+			}
+			if err == nil && c.Method == methodGraphZero {
+				err = tr.forgets(op)
+			}
+			us := 0.0
+			if err == nil {
+				us, err = tr.time(op, 0)
+			}
+			if err != nil {
+				t.Logf("  %s, %s: %v", c.Method, c.name(), err)
+			} else {
+				works = works || c.Method != methodDirect
+				t.Logf("  %s, %s %v: %.1f us, %.1f TFLOP/s", c.Method, c.name(), c.Knobs, us, s.gflops()/us*1e3)
+			}
+			if op != nil {
+				op.close()
+			}
+		}
+	}
+	for _, why := range tr.refusals {
+		t.Log(why)
+	}
+	if !works {
+		t.Error("cuDNN has no engine")
+	}
+}
+
+// gflops are the operations of a convolution.
+func (s convShape) gflops() float64 {
+	return 2 * float64(s.results()) * float64(s.C/s.Groups*s.R*s.R) / 1e9
+}
