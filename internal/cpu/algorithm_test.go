@@ -8,6 +8,7 @@ import (
 
 	"repvgg/internal/cpu/kernel"
 	"repvgg/internal/model"
+	"repvgg/internal/reference"
 )
 
 func TestChoose(t *testing.T) {
@@ -59,12 +60,12 @@ func TestChoose(t *testing.T) {
 
 // A limit changes what is packed, and nothing that matters of the results.
 func TestPackedLimit(t *testing.T) {
-	p := nets(model.Deploy)["plain"]
-	values := randomWeights(p, 1)
-	ref := reference{p, values}
+	p := reference.Plans(model.Deploy)["plain"]
+	values := reference.Weights(p, 1)
+	ref := reference.Network{Plan: p, Values: values}
 	sizes := map[int64]bool{}
 	for _, limit := range []int64{1, 1 << 40} {
-		r, err := New(p, fromMap(values), Options{Threads: 2, packedBytes: limit, variant: kernel.Variants()[0]})
+		r, err := New(p, reference.Source(values), Options{Threads: 2, packedBytes: limit, variant: kernel.Variants()[0]})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +87,7 @@ func TestMixedAlgorithms(t *testing.T) {
 		all = append(all, directBF16, winogradBF16)
 	}
 	for _, form := range []model.Form{model.Train, model.Deploy} {
-		for name, p := range nets(form) {
+		for name, p := range reference.Plans(form) {
 			for seed := range uint64(12) {
 				rng := rand.New(rand.NewPCG(seed, 4))
 				chosen := make([]int, len(p.Blocks))
@@ -104,14 +105,14 @@ func TestMixedAlgorithms(t *testing.T) {
 					}
 					chosen[i] = m
 				}
-				r, err := New(p, fromMap(randomWeights(p, seed)), Options{Threads: 2, algorithms: chosen, variant: v})
+				r, err := New(p, reference.Source(reference.Weights(p, seed)), Options{Threads: 2, algorithms: chosen, variant: v})
 				if err != nil {
 					t.Fatal(err)
 				}
 				t.Run(fmt.Sprintf("%v/%s/%v", form, name, chosen), func(t *testing.T) {
 					defer r.Close()
 					for _, n := range []int{2, 9} {
-						checkRunWithin(t, r, reference{p, randomWeights(p, seed)}, n, 19, 23, tolerance)
+						checkRunWithin(t, r, reference.Network{Plan: p, Values: reference.Weights(p, seed)}, n, 19, 23, tolerance)
 					}
 				})
 			}

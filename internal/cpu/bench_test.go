@@ -7,6 +7,7 @@ import (
 
 	"repvgg/internal/config"
 	"repvgg/internal/model"
+	"repvgg/internal/reference"
 )
 
 // zoo is a published variant in one of its forms.
@@ -38,12 +39,12 @@ func BenchmarkRun(b *testing.B) {
 	} {
 		b.Run(fmt.Sprintf("%s-%v-n%d-t%d-%v", c.name, c.form, c.n, c.threads, c.precision), func(b *testing.B) {
 			p := zoo(b, c.name, c.form)
-			r, err := New(p, fromMap(randomWeights(p, 1)), Options{Threads: c.threads, Precision: c.precision, LowLatency: c.n == 1})
+			r, err := New(p, reference.Source(reference.Weights(p, 1)), Options{Threads: c.threads, Precision: c.precision, LowLatency: c.n == 1})
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer r.Close()
-			src, dst := randomImages(c.n*3*224*224, 1), make([]float32, c.n*1000)
+			src, dst := reference.Images(c.n*3*224*224, 1), make([]float32, c.n*1000)
 			r.Trace(true)
 			for b.Loop() {
 				if err := r.Run(context.Background(), dst, src, c.n, 224, 224); err != nil {

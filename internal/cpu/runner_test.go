@@ -12,44 +12,13 @@ import (
 
 	"repvgg/internal/cpu/kernel"
 	"repvgg/internal/model"
+	"repvgg/internal/reference"
 	"repvgg/internal/tensor"
 )
 
 // netTolerance is the difference from the float64 reference, relative to the
 // largest result of an image: float32 rounding through a few layers.
 const netTolerance = 5e-6
-
-// block is a test block; name and eps are filled in by net.
-func block(in, out, stride, dilation, groups, squeeze int) model.Block {
-	return model.Block{In: in, Out: out, Stride: stride, Dilation: dilation, Groups: groups, Squeeze: squeeze, Identity: in == out && stride == 1}
-}
-
-func net(form model.Form, classes int, blocks ...model.Block) *model.Plan {
-	for i := range blocks {
-		blocks[i].Name = fmt.Sprintf("backbone.stage_1.%d", i)
-		blocks[i].Eps = 1e-5
-	}
-	p := &model.Plan{Form: form, InChannels: blocks[0].In, Blocks: blocks, Depth: len(blocks)}
-	if classes > 0 {
-		p.Head = &model.Head{Features: blocks[len(blocks)-1].Out, Classes: classes}
-	}
-	return p
-}
-
-// nets are small networks with everything a RepVGG may have.
-func nets(form model.Form) map[string]*model.Plan {
-	shallow := net(form, 7, block(3, 8, 2, 1, 1, 0), block(8, 8, 1, 1, 1, 0), block(8, 12, 2, 1, 1, 0), block(12, 16, 2, 1, 1, 0))
-	shallow.Depth, shallow.Head.Features = 3, 12
-	return map[string]*model.Plan{
-		"plain":     net(form, 70, block(3, 8, 2, 1, 1, 0), block(8, 8, 1, 1, 1, 0), block(8, 10, 2, 1, 1, 0), block(10, 40, 1, 1, 1, 0)),
-		"groups":    net(form, 5, block(3, 12, 2, 1, 1, 0), block(12, 12, 1, 1, 4, 0), block(12, 24, 2, 1, 2, 0), block(24, 24, 1, 1, 24, 0)),
-		"dilated":   net(form, 5, block(3, 6, 2, 1, 1, 0), block(6, 6, 1, 2, 1, 0), block(6, 9, 1, 4, 1, 0), block(9, 9, 2, 2, 3, 0)),
-		"se":        net(form, 5, block(3, 8, 2, 1, 1, 2), block(8, 8, 1, 1, 1, 3), block(8, 36, 2, 1, 1, 1), block(36, 36, 1, 1, 1, 9)),
-		"feature":   net(form, 0, block(4, 4, 1, 1, 1, 0), block(4, 6, 2, 1, 1, 2)),
-		"one block": net(form, 0, block(6, 6, 1, 1, 1, 0)),
-		"shallow":   shallow,
-	}
-}
 
 func newRunner(t *testing.T, p *model.Plan, values map[string][]float32, threads int) *Runner {
 	t.Helper()
@@ -59,7 +28,7 @@ func newRunner(t *testing.T, p *model.Plan, values map[string][]float32, threads
 // newVariantRunner forces an implementation of the kernels.
 func newVariantRunner(t *testing.T, p *model.Plan, values map[string][]float32, threads int, v *kernel.Variant) *Runner {
 	t.Helper()
-	r, err := New(p, fromMap(values), Options{Threads: threads, variant: v})
+	r, err := New(p, reference.Source(values), Options{Threads: threads, variant: v})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,12 +38,12 @@ func newVariantRunner(t *testing.T, p *model.Plan, values map[string][]float32, 
 
 func TestRunMatchesReference(t *testing.T) {
 	for _, form := range []model.Form{model.Train, model.Deploy} {
-		for name, p := range nets(form) {
+		for name, p := range reference.Plans(form) {
 			for _, v := range kernel.Variants() {
 				t.Run(fmt.Sprintf("%v/%s/%v", form, name, v), func(t *testing.T) {
-					values := randomWeights(p, 1)
+					values := reference.Weights(p, 1)
 					r := newVariantRunner(t, p, values, 2, v)
-					ref := reference{p, values}
+					ref := reference.Network{Plan: p, Values: values}
 					for _, size := range [][2]int{{1, 1}, {1, 9}, {2, 3}, {7, 7}, {16, 11}, {61, 90}} {
 						checkRun(t, r, ref, 2, size[0], size[1])
 					}
@@ -84,20 +53,20 @@ func TestRunMatchesReference(t *testing.T) {
 	}
 }
 
-func checkRun(t *testing.T, r *Runner, ref reference, n, h, w int) {
+func checkRun(t *testing.T, r *Runner, ref reference.Network, n, h, w int) {
 	t.Helper()
 	checkRunWithin(t, r, ref, n, h, w, netTolerance)
 }
 
-func checkRunWithin(t *testing.T, r *Runner, ref reference, n, h, w int, tolerance float64) {
+func checkRunWithin(t *testing.T, r *Runner, ref reference.Network, n, h, w int, tolerance float64) {
 	t.Helper()
 	in, out := r.Plan().InChannels*h*w, r.Plan().OutLen(h, w)
-	src, dst := randomImages(n*in, uint64(h*100+w)), make([]float32, n*out)
+	src, dst := reference.Images(n*in, uint64(h*100+w)), make([]float32, n*out)
 	if err := r.Run(context.Background(), dst, src, n, h, w); err != nil {
 		t.Fatal(err)
 	}
 	for image := range n {
-		want := ref.image(widen(src[image*in:][:in]), h, w)
+		want := ref.Image(src[image*in:][:in], h, w)
 		if len(want) != out {
 			t.Fatalf("%dx%d: OutLen is %d, want %d", h, w, out, len(want))
 		}
@@ -117,7 +86,7 @@ func checkRunWithin(t *testing.T, r *Runner, ref reference, n, h, w int, toleran
 func TestRunIsDeterministic(t *testing.T) {
 	for _, v := range kernel.Variants() {
 		for _, form := range []model.Form{model.Train, model.Deploy} {
-			for name, p := range nets(form) {
+			for name, p := range reference.Plans(form) {
 				t.Run(fmt.Sprintf("%v/%v/%s", v, form, name), func(t *testing.T) { checkDeterminism(t, p, v) })
 			}
 		}
@@ -126,9 +95,9 @@ func TestRunIsDeterministic(t *testing.T) {
 
 func checkDeterminism(t *testing.T, p *model.Plan, v *kernel.Variant) {
 	const n, h, w = 9, 19, 23
-	values := randomWeights(p, 2)
+	values := reference.Weights(p, 2)
 	in, out := p.InChannels*h*w, p.OutLen(h, w)
-	src := randomImages(n*in, 5)
+	src := reference.Images(n*in, 5)
 	want := make([]float32, n*out)
 	one := newVariantRunner(t, p, values, 1, v)
 	for i := range n {
@@ -159,11 +128,11 @@ func sameBits(a, b []float32) bool {
 
 // A batch beyond the memory limit is run in groups.
 func TestRunBoundsMemory(t *testing.T) {
-	p := net(model.Deploy, 3, block(1, 64, 1, 1, 1, 0), block(64, 1, 16, 1, 1, 0))
+	p := reference.Plan(model.Deploy, 3, reference.Block(1, 64, 1, 1, 1, 0), reference.Block(64, 1, 16, 1, 1, 0))
 	const n, h, w = 20, 256, 256 // a map of 16 MiB for each image
-	values := randomWeights(p, 1)
+	values := reference.Weights(p, 1)
 	r := newRunner(t, p, values, 2)
-	src, dst := randomImages(n*h*w, 1), make([]float32, n*3)
+	src, dst := reference.Images(n*h*w, 1), make([]float32, n*3)
 	if err := r.Run(context.Background(), dst, src, n, h, w); err != nil {
 		t.Fatal(err)
 	}
@@ -183,10 +152,10 @@ func TestRunBoundsMemory(t *testing.T) {
 
 func TestRunDoesNotAllocate(t *testing.T) {
 	for _, form := range []model.Form{model.Train, model.Deploy} {
-		p := nets(form)["se"]
-		r := newRunner(t, p, randomWeights(p, 1), 2)
+		p := reference.Plans(form)["se"]
+		r := newRunner(t, p, reference.Weights(p, 1), 2)
 		const n, h, w = 3, 16, 16
-		src, dst := randomImages(n*3*h*w, 1), make([]float32, n*p.OutLen(h, w))
+		src, dst := reference.Images(n*3*h*w, 1), make([]float32, n*p.OutLen(h, w))
 		allocs := testing.AllocsPerRun(10, func() {
 			if err := r.Run(context.Background(), dst, src, n, h, w); err != nil {
 				t.Fatal(err)
@@ -200,9 +169,9 @@ func TestRunDoesNotAllocate(t *testing.T) {
 
 func TestRunKeepsNaN(t *testing.T) {
 	for _, form := range []model.Form{model.Train, model.Deploy} {
-		p := nets(form)["plain"]
-		r := newRunner(t, p, randomWeights(p, 1), 2)
-		src, dst := randomImages(2*3*8*8, 1), make([]float32, 2*70)
+		p := reference.Plans(form)["plain"]
+		r := newRunner(t, p, reference.Weights(p, 1), 2)
+		src, dst := reference.Images(2*3*8*8, 1), make([]float32, 2*70)
 		src[0] = float32(math.NaN())
 		if err := r.Run(context.Background(), dst, src, 2, 8, 8); err != nil {
 			t.Fatal(err)
@@ -214,8 +183,8 @@ func TestRunKeepsNaN(t *testing.T) {
 }
 
 func TestRunRefuses(t *testing.T) {
-	p := nets(model.Deploy)["plain"]
-	r := newRunner(t, p, randomWeights(p, 1), 2)
+	p := reference.Plans(model.Deploy)["plain"]
+	r := newRunner(t, p, reference.Weights(p, 1), 2)
 	src, dst := make([]float32, 2*3*8*8), make([]float32, 2*70)
 	for _, c := range []struct {
 		dst, src []float32
@@ -267,9 +236,9 @@ func (c endingContext) Err() error {
 }
 
 func TestRunStopsBetweenLayers(t *testing.T) {
-	p := nets(model.Deploy)["plain"]
-	r := newRunner(t, p, randomWeights(p, 1), 2)
-	src := randomImages(3*8*8, 1)
+	p := reference.Plans(model.Deploy)["plain"]
+	r := newRunner(t, p, reference.Weights(p, 1), 2)
+	src := reference.Images(3*8*8, 1)
 	for calls := range p.Depth {
 		dst := make([]float32, 70)
 		if err := r.Run(endingContext{context.Background(), &calls}, dst, src, 1, 8, 8); !errors.Is(err, context.Canceled) {
@@ -281,8 +250,8 @@ func TestRunStopsBetweenLayers(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	failing := errors.New("no such tensor")
 	good := func(form model.Form) (*model.Plan, map[string][]float32) {
-		p := nets(form)["se"]
-		return p, randomWeights(p, 1)
+		p := reference.Plans(form)["se"]
+		return p, reference.Weights(p, 1)
 	}
 	for _, c := range []struct {
 		name string
@@ -304,7 +273,7 @@ func TestNewRefuses(t *testing.T) {
 		p, values := good(c.form)
 		var opts Options
 		c.do(p, values, &opts)
-		r, err := New(p, fromMap(values), opts)
+		r, err := New(p, reference.Source(values), opts)
 		if err == nil {
 			r.Close()
 		}
@@ -319,9 +288,9 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestRunFromSeveralGoroutines(t *testing.T) {
-	p := nets(model.Train)["se"]
-	r := newRunner(t, p, randomWeights(p, 1), 2)
-	src := randomImages(3*16*16, 1)
+	p := reference.Plans(model.Train)["se"]
+	r := newRunner(t, p, reference.Weights(p, 1), 2)
+	src := reference.Images(3*16*16, 1)
 	want := make([]float32, 5)
 	if err := r.Run(context.Background(), want, src, 1, 16, 16); err != nil {
 		t.Fatal(err)
@@ -344,16 +313,16 @@ func TestRunFromSeveralGoroutines(t *testing.T) {
 }
 
 func TestRunRefusesWhatDoesNotFit(t *testing.T) {
-	p := net(model.Deploy, 3, block(3, 8, 2, 1, 1, 0), block(8, 8, 1, 1, 1, 0))
-	r := newRunner(t, p, randomWeights(p, 1), 2)
+	p := reference.Plan(model.Deploy, 3, reference.Block(3, 8, 2, 1, 1, 0), reference.Block(8, 8, 1, 1, 1, 0))
+	r := newRunner(t, p, reference.Weights(p, 1), 2)
 	r.limit = 1 << 20
 	dst := make([]float32, 20*3)
 	for _, n := range []int{1, 20} {
-		err := r.Run(context.Background(), dst[:n*3], randomImages(n*3*640*640, 1), n, 640, 640)
+		err := r.Run(context.Background(), dst[:n*3], reference.Images(n*3*640*640, 1), n, 640, 640)
 		if err == nil || !strings.Contains(err.Error(), "use smaller images") {
 			t.Errorf("%d images: error %v", n, err)
 		}
-		if err := r.Run(context.Background(), dst[:n*3], randomImages(n*3*32*32, 1), n, 32, 32); err != nil {
+		if err := r.Run(context.Background(), dst[:n*3], reference.Images(n*3*32*32, 1), n, 32, 32); err != nil {
 			t.Errorf("%d small images after that: %v", n, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"repvgg/internal/model"
+	"repvgg/internal/reference"
 	"repvgg/internal/tensor"
 )
 
@@ -57,11 +58,11 @@ func livelyWeights(p *model.Plan) map[string][]float32 {
 func logitsError(t *testing.T, r *Runner, values map[string][]float32, size int) float64 {
 	t.Helper()
 	p := r.Plan()
-	src, dst := randomImages(3*size*size, 1), make([]float32, p.OutLen(size, size))
+	src, dst := reference.Images(3*size*size, 1), make([]float32, p.OutLen(size, size))
 	if err := r.Run(context.Background(), dst, src, 1, size, size); err != nil {
 		t.Fatal(err)
 	}
-	want := reference{p, values}.image(widen(src), size, size)
+	want := reference.Network{Plan: p, Values: values}.Image(src, size, size)
 	worst, largest := 0.0, 0.0
 	for i, v := range want {
 		if d := math.Abs(float64(dst[i]) - v); !(d <= worst) {
@@ -108,10 +109,10 @@ func TestLowLatency(t *testing.T) {
 	p := zoo(t, "repvgg-A0", model.Deploy)
 	values := livelyWeights(p)
 	const n, size = 9, 40
-	src := randomImages(n*3*size*size, 1)
+	src := reference.Images(n*3*size*size, 1)
 	var want []float32
 	for _, threads := range []int{1, 2} {
-		r, err := New(p, fromMap(values), Options{Threads: threads, Height: size, Width: size, LowLatency: true})
+		r, err := New(p, reference.Source(values), Options{Threads: threads, Height: size, Width: size, LowLatency: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,7 +17,7 @@ var layers = [][]string{
 	{"configs", "internal/tensor", "internal/metrics", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest"},
 	{"internal/config", "internal/cpu/kernel"},
 	{"internal/checkpoint", "internal/model", "internal/preprocess", "internal/dataset"},
-	{"internal/convert", "internal/cpu", "internal/gpu"},
+	{"internal/convert", "internal/cpu", "internal/gpu", "internal/reference"},
 	{"internal/eval", "internal/bench"},
 	{"internal/report"},
 	{"cmd/repvgg", "internal/testgen", "internal/layering"},

@@ -22,22 +22,6 @@ type PublishedCost struct {
 	Params, FLOPs string
 }
 
-// Cost is what the table gives for a form.
-func (p *Published) Cost(form Form) PublishedCost {
-	if form == Deploy {
-		return p.Deploy
-	}
-	return p.Train
-}
-
-// Config is the name of the embedded config of a form.
-func (p *Published) Config(form Form) string {
-	if form == Deploy {
-		return p.DeployConfig
-	}
-	return p.TrainConfig
-}
-
 // Note says where a row of the table differs from what is counted here; mostly
 // it is empty.
 func (p *Published) Note() string {

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"repvgg/internal/reference"
 )
 
 // bf16Variant is the variant with bf16 instructions.
@@ -117,7 +119,7 @@ func testBF16Conv(t *testing.T, v *Variant, s ConvShape, h, w int, rounded bool,
 	}
 	wide, values := randomMaps(rng, layout(s.In, h, w, c.Border), n)
 	src, values := narrowed(v, wide, n, values)
-	want, magnitude := reference(s, weight64, bias64, values, n, h, w, true)
+	want, magnitude := convolved(s, weight64, bias64, values, n, h, w, true)
 	var scratch Scratch
 	run := func(dst *Maps) {
 		for share := range 3 {
@@ -180,7 +182,7 @@ func TestBF16Winograd(t *testing.T) {
 				}
 				src, values := randomMaps(rng, layout(s.In, h, w, c.Border), n)
 				dst, all := guarded(layout(s.Out, h, w, nil), n)
-				want, magnitude := reference(s, weight64, bias64, values, n, h, w, false)
+				want, magnitude := convolved(s, weight64, bias64, values, n, h, w, false)
 				largest := 0.0
 				for _, m := range magnitude {
 					largest = max(largest, m)
@@ -198,16 +200,16 @@ func TestBF16Winograd(t *testing.T) {
 	}
 }
 
-// reference is the convolution of n maps in float64.
-func reference(s ConvShape, weight, bias, src []float64, n, h, w int, relu bool) (out, magnitude []float64) {
+// convolved is the convolution of n maps in float64.
+func convolved(s ConvShape, weight, bias, src []float64, n, h, w int, relu bool) (out, magnitude []float64) {
 	size := s.In * h * w
 	for i := range n {
-		o, m := RefConv(s, weight, bias, src[i*size:][:size], h, w)
+		o, m := reference.Conv(s).Apply(weight, bias, src[i*size:][:size], h, w)
 		out, magnitude = append(out, o...), append(magnitude, m...)
 	}
 	if relu {
 		for i, v := range out {
-			out[i] = RefReLU(v)
+			out[i] = reference.ReLU(v)
 		}
 	}
 	return out, magnitude

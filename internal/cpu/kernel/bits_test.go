@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"repvgg/internal/reference"
 )
 
 // convolution is what Conv and Winograd have in common.
@@ -174,7 +176,7 @@ func (p *problem) isolated(t *testing.T, v *Variant, a convolution) {
 	bad := append([]float64(nil), p.values...)
 	middle := bad[p.In*p.h*p.w:][:p.In*p.h*p.w]
 	middle[len(middle)/2] = math.NaN()
-	definition, _ := RefConv(p.ConvShape, p.weight64, p.bias64, middle, p.h, p.w)
+	definition, _ := reference.Conv(p.ConvShape).Apply(p.weight64, p.bias64, middle, p.h, p.w)
 	got, gotImage := run(bad)
 	for _, i := range []int{0, 2} {
 		if at := differ(gotImage(i), wantImage(i)); at >= 0 {

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"repvgg/internal/reference"
 )
 
 // directTolerance bounds the error of a sum of products relative to the sum of
@@ -40,7 +42,7 @@ func newProblem(s ConvShape, n, h, w int, seed uint64) *problem {
 
 // solve computes what is to come out.
 func (p *problem) solve() {
-	p.sums, p.magnitude = reference(p.ConvShape, p.weight64, p.bias64, p.values, p.n, p.h, p.w, false)
+	p.sums, p.magnitude = convolved(p.ConvShape, p.weight64, p.bias64, p.values, p.n, p.h, p.w, false)
 	p.noBias = nil
 	largest := 0.0
 	for i, v := range p.sums {
@@ -77,7 +79,7 @@ func (p *problem) want(ep Epilogue) []float64 {
 			want[i] += p.noBias[i]
 		}
 		if ep.ReLU {
-			want[i] = RefReLU(want[i])
+			want[i] = reference.ReLU(want[i])
 		}
 	}
 	return want
@@ -327,17 +329,5 @@ func TestConvRefuses(t *testing.T) {
 	}
 	if _, err := v.NewWinograd(good, 3, nil); err == nil || !strings.Contains(err.Error(), "not for F(3, 3)") {
 		t.Errorf("F(3, 3): error %v", err)
-	}
-}
-
-// By hand: a 2x2 map, an all-ones 3x3 kernel with padding sums everything.
-func TestReference(t *testing.T) {
-	s := ConvShape{In: 1, Out: 1, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}
-	ones := []float64{1, 1, 1, 1, 1, 1, 1, 1, 1}
-	out, magnitude := RefConv(s, ones, []float64{-10}, []float64{1, 2, 3, -4}, 2, 2)
-	for i := range out {
-		if out[i] != -8 || magnitude[i] != 20 {
-			t.Errorf("output %d is %v with magnitude %v, want -8 and 20", i, out[i], magnitude[i])
-		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"repvgg/internal/reference"
 )
 
 // tileCase is one call of a register tile.
@@ -109,7 +111,7 @@ func checkTile(t *testing.T, rng *rand.Rand, v *Variant, c tileCase) {
 			}
 		}
 		if c.relu {
-			want = RefReLU(want)
+			want = reference.ReLU(want)
 		}
 		if !(math.Abs(float64(out[at])-want) <= directTolerance*magnitude) {
 			t.Fatalf("%s: block %d, row %d, column %d is %v, want %v", name, block, i, j, out[at], want)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"repvgg/internal/reference"
 )
 
 // TestLayerErrors prints the tables of docs/numerics.md, by make numerics: errors
@@ -27,9 +29,9 @@ func TestLayerErrors(t *testing.T) {
 		p.weight, p.weight64 = floats(rng, s.WeightLen(), math.Sqrt(2/float64(9*channels)))
 		_, p.values = floats(rng, s.In*size*size, 1)
 		for i, v := range p.values {
-			p.values[i] = RefReLU(v)
+			p.values[i] = reference.ReLU(v)
 		}
-		want, _ := RefConv(s, p.weight64, nil, p.values, size, size)
+		want, _ := reference.Conv(s).Apply(p.weight64, nil, p.values, size, size)
 		for _, v := range Variants() {
 			for _, c := range p.algorithms(t, v) {
 				dst, _ := p.outputs(1)
