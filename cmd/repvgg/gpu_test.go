@@ -17,7 +17,7 @@ import (
 )
 
 // gpuTolerances are how far the logits of the golden networks may lie from the
-// original's, in terms of the largest of them (docs/gpu.md).
+// original's, in terms of the largest of them (docs/numerics.md).
 var gpuTolerances = map[gpu.Precision]float64{gpu.FP32: 2e-5, gpu.TF32: 5e-3, gpu.FP16: 5e-3, gpu.BF16: 4e-2}
 
 // gpuAbsolute is what fp32 must keep besides.

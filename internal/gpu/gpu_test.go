@@ -19,7 +19,7 @@ import (
 // skipped elsewhere.
 
 // tolerances are differences from float64, relative to the largest result of an
-// image, through a few layers (docs/gpu.md). They follow from the precisions'
+// image, through a few layers (docs/numerics.md). They follow from the precisions'
 // roundings; what is seen on a GPU may be less.
 var tolerances = map[Precision]float64{FP32: 1e-5, TF32: 5e-3, FP16: 5e-3, BF16: 4e-2}
 
