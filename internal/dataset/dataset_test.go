@@ -9,34 +9,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"repvgg/internal/config"
+	"repvgg/internal/config/configtest"
 )
 
 // open lists the data set of a config with the given arguments of data.test.
 func open(t *testing.T, test string) (*Dataset, error) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "a.py")
-	if err := os.WriteFile(path, []byte("data = dict(test=dict("+test+"))\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return fromFile(t, path)
-}
-
-func fromFile(t *testing.T, path string) (*Dataset, error) {
-	t.Helper()
-	c, err := config.Load(path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := c.Root().Section("data")
-	if err != nil {
-		t.Fatal(err)
-	}
-	section, err := data.Section("test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return FromConfig(section)
+	return FromConfig(configtest.Test(t, test))
 }
 
 // tree writes empty files, or the text after a colon, and returns their folder.
@@ -84,7 +63,7 @@ func names(d *Dataset) []string {
 
 func TestDigits(t *testing.T) {
 	t.Chdir("../../testdata/digits")
-	d, err := fromFile(t, "configs/repvgg-digits.py")
+	d, err := FromConfig(configtest.TestOf(t, "configs/repvgg-digits.py"))
 	if err != nil {
 		t.Fatal(err)
 	}

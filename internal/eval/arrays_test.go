@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"repvgg/internal/config/configtest"
 	"repvgg/internal/dataset"
 )
 
@@ -62,7 +63,7 @@ func TestArrays(t *testing.T) {
 	if len(expected.Tensors) != 10 {
 		t.Fatalf("there are %d cases", len(expected.Tensors))
 	}
-	mnist, err := dataset.FromConfig(section(t, "type='MNIST', data_prefix='"+fixtures+"/mnist'"))
+	mnist, err := dataset.FromConfig(configtest.Test(t, "type='MNIST', data_prefix='"+fixtures+"/mnist'"))
 	if err != nil {
 		t.Fatal(err)
 	}

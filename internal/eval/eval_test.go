@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
-	"repvgg/internal/config"
+	"repvgg/internal/config/configtest"
 	"repvgg/internal/dataset"
 	"repvgg/internal/preprocess"
 )
@@ -31,31 +31,9 @@ const (
 	collect = "dict(type='ImageToTensor', keys=['img']), dict(type='Collect', keys=['img'])"
 )
 
-// section is data.test of a config with these arguments.
-func section(t testing.TB, test string) config.Section {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "a.py")
-	if err := os.WriteFile(path, []byte("data = dict(test=dict("+test+"))\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c, err := config.Load(path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := c.Root().Section("data")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := data.Section("test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 func pipeline(t testing.TB, steps string) *preprocess.Pipeline {
 	t.Helper()
-	sections, err := section(t, "pipeline=["+steps+"]").Sections("pipeline")
+	sections, err := configtest.Test(t, "pipeline=["+steps+"]").Sections("pipeline")
 	if err != nil {
 		t.Fatal(err)
 	}

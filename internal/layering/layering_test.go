@@ -16,7 +16,7 @@ import (
 var layers = [][]string{
 	{"configs", "internal/tensor", "internal/metrics", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest"},
 	{"internal/config", "internal/cpu/kernel"},
-	{"internal/checkpoint", "internal/model", "internal/preprocess", "internal/dataset"},
+	{"internal/checkpoint", "internal/model", "internal/preprocess", "internal/dataset", "internal/config/configtest"},
 	{"internal/convert", "internal/cpu", "internal/gpu", "internal/reference"},
 	{"internal/eval", "internal/bench"},
 	{"internal/report"},

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"repvgg/internal/config"
+	"repvgg/internal/config/configtest"
 )
 
 const (
@@ -24,24 +24,7 @@ const (
 // build makes a pipeline from the text of its steps.
 func build(t *testing.T, steps string) (*Pipeline, error) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "a.py")
-	text := "data = dict(test=dict(pipeline=[" + steps + "]))\n"
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c, err := config.Load(path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := c.Root().Section("data")
-	if err != nil {
-		t.Fatal(err)
-	}
-	test, err := data.Section("test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sections, err := test.Sections("pipeline")
+	sections, err := configtest.Test(t, "pipeline=["+steps+"]").Sections("pipeline")
 	if err != nil {
 		t.Fatal(err)
 	}
