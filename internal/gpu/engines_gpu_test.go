@@ -20,7 +20,7 @@ func testEngines(t *testing.T, r *Runner, s convShape) {
 		p     *devptr
 		bytes int64
 	}{
-		{&at.x, s.inputs() * size}, {&at.w, int64(s.K*s.R*s.R*s.C/s.Groups) * size}, {&at.y, s.results() * size},
+		{&at.x, int64(s.N*s.H*s.W*s.C) * size}, {&at.w, int64(s.K*s.R*s.R*s.C/s.Groups) * size}, {&at.y, s.results() * size},
 		{&at.bias, int64(4 * s.K)}, {&at.narrowBias, int64(s.K) * size},
 	} {
 		if *o.p, err = r.d.alloc(o.bytes); err != nil {

@@ -29,9 +29,6 @@ type convShape struct {
 // cancel out.
 func (s convShape) out() (p, q int) { return (s.H-1)/s.Stride + 1, (s.W-1)/s.Stride + 1 }
 
-// inputs is the number of values of x.
-func (s convShape) inputs() int64 { return int64(s.N) * int64(s.H) * int64(s.W) * int64(s.C) }
-
 // results is the number of values of y.
 func (s convShape) results() int64 {
 	p, q := s.out()

@@ -61,14 +61,16 @@ func (r *Runner) peak() (float64, error) {
 	}
 	// 8 images of 32x32 are 8192 rows.
 	s := convShape{N: 8, H: 32, W: 32, C: peakSide, K: peakSide, R: 1, Stride: 1, Dilation: 1, Groups: 1}
-	op, _, err := r.engine.convolution(context.Background(), s, epilogue{Bias: true}, at)
+	e := *r.engine
+	e.noDirect = true // it would take minutes, and is no peak
+	op, _, err := e.convolution(context.Background(), s, epilogue{Bias: true}, at)
 	if err != nil {
 		return 0, err
 	}
 	defer op.close()
 	best := 0.0
 	for range 5 {
-		us, err := r.engine.timed(op.run, 10)
+		us, err := e.timed(op.run, 10)
 		if err != nil {
 			return 0, err
 		}

@@ -33,6 +33,7 @@ type engine struct {
 	tuned         *tuned
 	noTune        bool
 	method        string // Options.method
+	noDirect      bool   // our own kernel is no candidate
 	// note tells the user something; news, unless empty, is told when the first
 	// search of a program begins.
 	note func(format string, args ...any)
@@ -159,9 +160,11 @@ func (t *trial) lists() []func() []choice {
 	} else {
 		lists = append(lists, func() []choice { return append(t.propose(methods, C.RG_HEUR_MODE_A, C.RG_HEUR_MODE_B), legacy()...) })
 	}
-	return append(lists,
-		func() []choice { return t.propose(methods, C.RG_HEUR_MODE_FALLBACK) },
-		func() []choice { return []choice{{Method: methodDirect}} })
+	lists = append(lists, func() []choice { return t.propose(methods, C.RG_HEUR_MODE_FALLBACK) })
+	if !t.noDirect {
+		lists = append(lists, func() []choice { return []choice{{Method: methodDirect}} })
+	}
+	return lists
 }
 
 // methods are the graphs that a convolution can be put to cuDNN as.
@@ -268,32 +271,38 @@ var errRemembers = errors.New("what lay in the result before makes a difference"
 
 // forgets runs an operation that adds its result, times 0: what lies there
 // before must not count, even if it is no number.
-func (t *trial) forgets(op operation) (err error) {
-	size := int64(t.precision.size())
-	flag := t.workspace // which is free when op is done
-	steps := []func() error{
-		func() error { return t.d.fill(t.at.x, 0, t.s.inputs()*size, t.stream) },
-		func() error { return t.d.fill(t.at.y, 0xff, t.s.results()*size, t.stream) }, // NaN
-		op.run,
-		func() error { return t.d.fill(flag, 0, 4, t.stream) },
-		func() error {
-			values := t.s.results()
-			return t.m.launch(t.precision.pick(checkVector, checkScalar, t.s.K), t.precision.span(values, t.s.K), t.stream, flag, t.at.y, values)
-		},
-	}
-	for _, step := range steps {
-		if err := step(); err != nil {
+func (t *trial) forgets(op operation) error {
+	const zeros, nan = 0, 0xff
+	for _, before := range []byte{zeros, nan} {
+		if err := t.d.fill(t.at.y, before, t.s.results()*int64(t.precision.size()), t.stream); err != nil {
 			return err
 		}
-	}
-	var bad [4]byte
-	if err := t.d.download(bad[:], flag, t.stream); err != nil {
-		return err
-	}
-	if bad != [4]byte{} {
-		return errRemembers
+		if err := op.run(); err != nil {
+			return err
+		}
+		finite, err := t.finite(t.at.y, t.s.results(), t.s.K)
+		if err != nil {
+			return err
+		}
+		if !finite {
+			return errRemembers // or x and w have what is no number already: then it can't be told
+		}
 	}
 	return nil
+}
+
+// finite looks for values that are no numbers.
+func (t *trial) finite(x devptr, values int64, channels int) (bool, error) {
+	flag := t.workspace // which is free between operations
+	if err := t.d.fill(flag, 0, 4, t.stream); err != nil {
+		return false, err
+	}
+	if err := t.m.launch(t.precision.pick(checkVector, checkScalar, channels), t.precision.span(values, channels), t.stream, flag, x, values); err != nil {
+		return false, err
+	}
+	var bad [4]byte
+	err := t.d.download(bad[:], flag, t.stream)
+	return bad == [4]byte{}, err
 }
 
 // built is a candidate that was made, or why it was not; neither if it was not
