@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"repvgg/internal/bench"
 	"repvgg/internal/gpu"
 	"repvgg/internal/model"
 	"repvgg/internal/shard"
@@ -109,10 +111,11 @@ func TestGPUDigits(t *testing.T) {
 	}
 }
 
-// TestEmulatedDigits takes the digits through the command on the emulated driver
-// of internal/gpu: bytes, batches on their way, both forms. It says nothing of
-// cuDNN, nor of a GPU.
-func TestEmulatedDigits(t *testing.T) {
+// emulatedGPU compiles the emulated driver of internal/gpu and gives a function
+// that runs the command on it: for what goes to a GPU and comes from it. It says
+// nothing of cuDNN, nor of a GPU.
+func emulatedGPU(t *testing.T) func(args ...string) (stdout, stderr string) {
+	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("the emulated driver is for Linux")
 	}
@@ -128,22 +131,56 @@ func TestEmulatedDigits(t *testing.T) {
 			t.Fatalf("compiling: %v\n%s", err, out)
 		}
 	}
+	refusing := filepath.Join(libraries, "refusing.so")
+	environment := append(os.Environ(), "LD_LIBRARY_PATH="+libraries, "REPVGG_CUDNN_PATH="+refusing, "REPVGG_NVRTC_PATH="+refusing, "XDG_CACHE_HOME="+t.TempDir())
+	return func(args ...string) (string, string) {
+		cmd := exec.CommandContext(t.Context(), "repvgg", append(args, "--device", "cuda")...)
+		cmd.Dir, cmd.Env = filepath.Join(testdata, "digits"), environment
+		var stdout, stderr strings.Builder
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		if err := cmd.Run(); err != nil && strings.Contains(stderr.String(), "built without cgo") {
+			t.Skip(stderr.String())
+		} else if err != nil {
+			t.Errorf("repvgg %q: %v, stderr %q", args, err, stderr.String())
+		}
+		return stdout.String(), stderr.String()
+	}
+}
+
+// TestEmulatedDigits: bytes, batches on their way, both forms.
+func TestEmulatedDigits(t *testing.T) {
+	run := emulatedGPU(t)
 	deploy := fused(t, filepath.Join(testdata, "digits", "configs", "repvgg-digits.py"), filepath.Join(testdata, "digits", "train.pth"))
 	for cfg, ckpt := range map[string]string{"configs/repvgg-digits.py": "train.pth", "configs/repvgg-digits_deploy.py": deploy} {
-		cmd := exec.CommandContext(t.Context(), "repvgg", "test", cfg, ckpt, "--device", "cuda", "--precision", "fp32",
-			"--metrics", "accuracy", "precision", "recall", "f1_score", "support")
-		cmd.Dir = filepath.Join(testdata, "digits")
-		refusing := filepath.Join(libraries, "refusing.so")
-		cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraries, "REPVGG_CUDNN_PATH="+refusing, "REPVGG_NVRTC_PATH="+refusing, "XDG_CACHE_HOME="+t.TempDir())
-		var stderr strings.Builder
-		cmd.Stderr = &stderr
-		stdout, err := cmd.Output()
-		if err != nil && strings.Contains(stderr.String(), "built without cgo") {
-			t.Skip(stderr.String())
+		stdout, _ := run("test", cfg, ckpt, "--precision", "fp32", "--metrics", "accuracy", "precision", "recall", "f1_score", "support")
+		if stdout != digitsLines {
+			t.Errorf("%s: %q, want %q", cfg, stdout, digitsLines)
 		}
-		if err != nil || string(stdout) != digitsLines {
-			t.Errorf("%s: %v, stderr %q, stdout %q, want %q", cfg, err, stderr.String(), stdout, digitsLines)
-		}
+	}
+}
+
+// TestEmulatedBench: a row of a GPU has what runs in a queue take, its layers,
+// and the machine's GPU.
+func TestEmulatedBench(t *testing.T) {
+	run := emulatedGPU(t)
+	stdout, stderr := run("bench", "configs/repvgg-digits.py", "--form", "deploy", "--precision", "fp32", "--batch-size", "2",
+		"--input-size", "32", "--runs", "2", "--warmup", "0", "--layers", "--format", "json")
+	var r bench.Report
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatal(err, stdout)
+	}
+	if r.Machine.GPU == nil || *r.Machine.GPU != "emulated" || *r.Machine.CUDNN != "9.1.0" || r.Machine.GPUDriver == nil {
+		t.Errorf("machine %+v", r.Machine)
+	}
+	row := r.Rows[0]
+	if row.Device != "cuda" || row.QueuedMSMedian == nil || *row.QueuedMSMedian <= 0 || *row.ImagesPerSecond < 2e3 / *row.LatencyMSMedian || row.PeakShare != nil {
+		t.Errorf("row %+v", row)
+	}
+	if n := len(row.Layers); n < 3 || row.Layers[0].Algorithm != "direct" || row.Layers[n-1].Name != "head" || row.Layers[0].TimeMS <= 0 {
+		t.Errorf("layers %+v", row.Layers)
+	}
+	if !strings.Contains(stderr, "the GPU's peak is not known: measuring the peak in fp32: choosing an engine") {
+		t.Errorf("stderr %q", stderr)
 	}
 }
 
