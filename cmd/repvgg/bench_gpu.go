@@ -14,7 +14,7 @@ import (
 type gpuRunner struct{ *gpu.Runner }
 
 // residentNote says what a run on the GPU does not include.
-const residentNote = "the images lie on the GPU before the clock starts, as in benchmarks of PyTorch; the logits come back within a latency, and once for the runs that are queued"
+const residentNote = "the images lie on the GPU before the clock starts, as in benchmarks of PyTorch; the logits are copied back within each latency, and once for a queue of runs"
 
 // newGPURunner makes the runner of a row, and tells machine what it runs on.
 func newGPURunner(cmd *cobra.Command, s *settings, plan *model.Plan, w *benchWeights, row *bench.Row, machine *bench.Machine) (bench.Runner, error) {
@@ -56,7 +56,7 @@ func gpuPeak(cmd *cobra.Command, s *settings) func(precision string, threads int
 		}
 		precision, err := gpu.ParsePrecision(name)
 		if err == nil {
-			known[name], err = gpu.Peak(s.GPUID, precision)
+			known[name], err = gpu.Peak(cmd.Context(), s.GPUID, precision)
 		}
 		if err != nil {
 			known[name] = 0

@@ -62,8 +62,9 @@ type deviceRunner interface {
 	Close() error
 }
 
-// newRunner puts a network on the device that the settings name.
-func (e *evaluation) newRunner(plan *model.Plan, weights func(tensor.Spec) ([]float32, error)) (deviceRunner, error) {
+// newRunner puts a network on the device that the settings name, for so many
+// images.
+func (e *evaluation) newRunner(plan *model.Plan, weights func(tensor.Spec) ([]float32, error), images int) (deviceRunner, error) {
 	s := e.settings
 	if s.Device == deviceCUDA {
 		precision, err := gpu.ParsePrecision(s.Precision[0])
@@ -75,10 +76,20 @@ func (e *evaluation) newRunner(plan *model.Plan, weights func(tensor.Spec) ([]fl
 			return nil, err
 		}
 		table, reverse := e.pipeline.Table(plan.InChannels)
-		return gpu.New(plan, weights, gpu.Options{
+		r, err := gpu.New(plan, weights, gpu.Options{
 			GPU: id, Precision: precision, CheckLayers: precision == gpu.FP16, Table: table, Reverse: reverse,
 			Note: func(text string) { note(e.cmd, "%s", text) },
 		})
+		if err != nil {
+			return nil, err
+		}
+		if height, width, ok := e.pipeline.OutputSize(); ok && images > 0 {
+			if err := r.Prepare(e.cmd.Context(), min(e.batchSize, images), height, width); err != nil {
+				_ = r.Close() // the first error counts
+				return nil, err
+			}
+		}
+		return r, nil
 	}
 	precision, err := cpu.ParsePrecision(s.Precision[0])
 	if err != nil {

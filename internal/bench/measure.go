@@ -227,9 +227,9 @@ func (m *meter) turn(ctx context.Context, l *lane, round int) error {
 	}
 	if len(l.runs) > from {
 		l.rounds = append(l.rounds, median(l.runs[from:]))
-	}
-	if err := m.queue(ctx, l); err != nil {
-		return err
+		if err := m.queue(ctx, l); err != nil {
+			return err
+		}
 	}
 	return ctx.Err()
 }

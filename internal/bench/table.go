@@ -53,7 +53,7 @@ func (r *Report) tables() []table { return append(r.rowTables(), r.layerTables()
 func speedTable(rows []*Row) table {
 	t := table{Title: rows[0].setting(), Head: []column{
 		{Name: "variant", Words: true, Long: true}, {Name: "form", Words: true}, {Name: "params", Unit: "M"}, {Name: "FLOPs", Unit: "G"},
-		{Name: "median", Unit: "ms"}, {Name: "p10..p90", Unit: "ms"}, {Name: "images/s"}, {Name: "GFLOP/s"},
+		{Name: "median", Unit: "ms"}, {Name: "p10..p90", Unit: "ms"}, {Name: "queued", Unit: "ms"}, {Name: "images/s"}, {Name: "GFLOP/s"},
 		{Name: "peak", Unit: "%"}, {Name: "memory", Unit: "MB"}, {Name: "speed-up"},
 	}}
 	if p := rows[0].PeakGFLOPSPerSecond; p != nil {
@@ -66,7 +66,7 @@ func speedTable(rows []*Row) table {
 		}
 		t.Rows = append(t.Rows, []string{
 			r.Variant, r.Form, published(r.ParamsMillions), published(r.FLOPsGiga),
-			optional("", 1, r.LatencyMSMedian, ""), spread, optional("", 1, r.ImagesPerSecond, ""), optional("%.0f", 1, r.GFLOPSPerSecond, ""),
+			optional("", 1, r.LatencyMSMedian, ""), spread, optional("", 1, r.QueuedMSMedian, ""), optional("", 1, r.ImagesPerSecond, ""), optional("%.0f", 1, r.GFLOPSPerSecond, ""),
 			optional("%.0f", 100, r.PeakShare, ""), optional("%.0f", 1, r.PeakMemoryMB, ""), optional("%.2f", 1, r.SpeedupOverTrain, "x"),
 		})
 		t.Marked = append(t.Marked, r.Noisy != nil && *r.Noisy)

@@ -22,6 +22,7 @@ enum { // cudnnMathType_t
 	RG_FMA_MATH = 3,
 };
 enum { RG_NHWC = 1 };                                        // cudnnTensorFormat_t
+enum { RG_PROPAGATE_NAN = 1 };                               // cudnnNanPropagation_t
 enum { RG_CROSS_CORRELATION = 1 };                           // cudnnConvolutionMode_t
 enum { RG_ACTIVATION_RELU = 1, RG_ACTIVATION_IDENTITY = 5 }; // cudnnActivationMode_t
 enum { RG_IMPLICIT_PRECOMP_GEMM = 1 };                       // cudnnConvolutionFwdAlgo_t: of the fused call the only one without ReLU
@@ -50,6 +51,7 @@ enum { // cudnnBackendAttributeType_t
 	RG_TYPE_CONVOLUTION_MODE = 7,
 	RG_TYPE_HEUR_MODE = 8,
 	RG_TYPE_KNOB_TYPE = 9,
+	RG_TYPE_NAN_PROPAGATION = 10,
 	RG_TYPE_NUMERICAL_NOTE = 11,
 	RG_TYPE_POINTWISE_MODE = 14,
 	RG_TYPE_DESCRIPTOR = 15,
@@ -57,6 +59,7 @@ enum { // cudnnBackendAttributeType_t
 enum { // cudnnBackendAttributeName_t
 	RG_POINTWISE_MODE = 0,
 	RG_POINTWISE_MATH_PREC = 1,
+	RG_POINTWISE_NAN_PROPAGATION = 2,
 	RG_CONVOLUTION_COMP_TYPE = 100,
 	RG_CONVOLUTION_CONV_MODE = 101,
 	RG_CONVOLUTION_DILATIONS = 102,

@@ -14,12 +14,14 @@ import (
 	"unsafe"
 )
 
-// cudnn is the library with a handle for one stream.
+// cudnn is the library with a handle for one stream. It is for one goroutine at a
+// time.
 type cudnn struct {
 	c       C.struct_rg_cudnn
 	path    string
 	version uint64
 	handle  unsafe.Pointer
+	others  []*cudnn // see builders
 }
 
 // openCUDNN finds cuDNN. What its engines need should be there already (preload).
@@ -45,8 +47,26 @@ func (c *cudnn) start(stream object) error {
 	return c.check("cudnnSetStream", C.rg_cudnn_set_stream(&c.c, c.handle, unsafe.Pointer(stream)))
 }
 
+// builders are c and up to n-1 others with handles of their own, for as many
+// goroutines. They end with c.
+func (c *cudnn) builders(n int, stream object) []*cudnn {
+	for len(c.others) < n-1 {
+		other := &cudnn{c: c.c, path: c.path, version: c.version}
+		if err := other.start(stream); err != nil {
+			other.close(false)
+			break // fewer do
+		}
+		c.others = append(c.others, other)
+	}
+	return append([]*cudnn{c}, c.others[:min(len(c.others), n-1)]...)
+}
+
 // close ends the handle; lost says that the device is gone.
 func (c *cudnn) close(lost bool) {
+	for _, other := range c.others {
+		other.close(lost)
+	}
+	c.others = nil
 	if c.handle != nil && !lost {
 		_ = c.check("cudnnDestroy", C.rg_cudnn_destroy(&c.c, c.handle)) // as in device.free
 	}

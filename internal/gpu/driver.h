@@ -14,7 +14,6 @@ typedef unsigned long long rg_devptr; // CUdeviceptr
 typedef void *rg_object;              // CUcontext, CUstream, CUevent, CUmodule, CUfunction, CUgraph, CUgraphExec
 
 enum { // CUdevice_attribute
-	RG_MULTIPROCESSORS = 16,
 	RG_CAPABILITY_MAJOR = 75,
 	RG_CAPABILITY_MINOR = 76,
 };

@@ -137,15 +137,20 @@ func driverVersion(cuda int) string {
 	return fmt.Sprintf("CUDA %d.%d", cuda/1000, cuda%1000/10)
 }
 
-// check makes an error of a status, and remembers that the device is lost.
-func (d *device) check(call string, code C.int) error {
-	err := status(libCUDA, call, int(code), func(code int) string {
+// status makes an error of what a call returned.
+func (d *device) status(call string, code C.int) error {
+	return status(libCUDA, call, int(code), func(code int) string {
 		text := C.rg_error_string(&d.d, C.int(code))
 		if text == nil {
 			return ""
 		}
 		return C.GoString(text)
 	})
+}
+
+// check is status, and remembers that the device is lost.
+func (d *device) check(call string, code C.int) error {
+	err := d.status(call, code)
 	if isLost(err) {
 		d.lost = fmt.Errorf("the GPU was lost: %w; start again, and see dmesg if it happens again", err)
 		return d.lost
@@ -159,8 +164,17 @@ func (d *device) enter() (leave func(), err error) {
 	if d.lost != nil {
 		return nil, d.lost
 	}
+	leave, err = d.bind()
+	if isLost(err) {
+		d.lost = err
+	}
+	return leave, err
+}
+
+// bind is enter for goroutines beside the one that has the Runner.
+func (d *device) bind() (leave func(), err error) {
 	runtime.LockOSThread()
-	if err := d.check("cuCtxSetCurrent", C.rg_context_set(&d.d, d.context)); err != nil {
+	if err := d.status("cuCtxSetCurrent", C.rg_context_set(&d.d, d.context)); err != nil {
 		runtime.UnlockOSThread()
 		return nil, err
 	}

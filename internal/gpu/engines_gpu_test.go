@@ -43,7 +43,7 @@ func testEngines(t *testing.T, r *Runner, s convShape) {
 		for j, c := range candidates {
 			op, err := made[j].op, made[j].err
 			if op == nil && err == nil {
-				op, err = tr.make(s, tr.ep, c, at)
+				op, err = tr.make(tr.c, s, tr.ep, c, at)
 			}
 			if err == nil && c.Method == methodGraphZero {
 				err = tr.forgets(op)

@@ -77,7 +77,7 @@ func checkAgainst(t *testing.T, r *Runner, ref reference, n, h, w int) []float32
 		for j, v := range want {
 			d := math.Abs(float64(dst[i*out+j])-v) / max(largest, 1e-30)
 			worst = max(worst, d)
-			if !(d <= tolerances[r.Precision()]) {
+			if !(d <= tolerances[r.precision]) {
 				t.Fatalf("%dx%d: result %d of image %d is %v, want %v (largest %v)", h, w, j, i, dst[i*out+j], v, largest)
 			}
 		}
@@ -368,7 +368,7 @@ func TestGPUNumber(t *testing.T) {
 func TestGPUPeak(t *testing.T) {
 	requireGPU(t)
 	for _, p := range []Precision{FP16, BF16, TF32, FP32} {
-		gflops, err := Peak(0, p)
+		gflops, err := Peak(t.Context(), 0, p)
 		if err != nil || gflops <= 0 {
 			t.Fatal(gflops, err)
 		}

@@ -124,6 +124,9 @@ func (g *convGraph) pointwise(mode C.int, x, b, y unsafe.Pointer, weight C.float
 	d := g.create(C.RG_POINTWISE)
 	g.enum(d, C.RG_POINTWISE_MODE, C.RG_TYPE_POINTWISE_MODE, mode)
 	g.enum(d, C.RG_POINTWISE_MATH_PREC, C.RG_TYPE_DATA_TYPE, C.RG_FLOAT)
+	if mode == C.RG_POINTWISE_RELU {
+		g.enum(d, C.RG_POINTWISE_NAN_PROPAGATION, C.RG_TYPE_NAN_PROPAGATION, C.RG_PROPAGATE_NAN)
+	}
 	g.finalize(d)
 	o := g.create(C.RG_OPERATION_POINTWISE)
 	g.descriptors.descriptors(o, C.RG_OPERATION_POINTWISE_DESC, d)

@@ -39,8 +39,8 @@ type Options struct {
 	// other order (BGR for RGB).
 	Table   []float32
 	Reverse bool
-	// Note, unless nil, is told what a user should know: short memory, a damaged
-	// cache.
+	// Note, unless nil, is told what a user should know: that engines are chosen,
+	// short memory, a damaged cache.
 	Note func(text string)
 
 	// method is the only one to take for convolutions, for tests.
@@ -54,8 +54,9 @@ type LayerTime struct {
 	Time      time.Duration
 }
 
-// maxBatch bounds Options.MaxBatch.
-const maxBatch = 1 << 16
+// maxBatch bounds how many images are computed at once: a grid of blocks has no
+// more rows.
+const maxBatch = 1<<16 - 1
 
 // check refuses options that make no sense for a plan, and plans whose blocks do
 // not fit together.

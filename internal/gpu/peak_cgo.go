@@ -22,21 +22,21 @@ const peakSide = 8192
 // Peak measures the most GFLOP/s that a GPU does in a precision: the product of
 // two matrices of 8192 x 8192 with random values, by the fastest engine of cuDNN
 // for that 1x1 convolution.
-func Peak(gpu int, p Precision) (float64, error) {
+func Peak(ctx context.Context, gpu int, p Precision) (float64, error) {
 	r, err := New(&model.Plan{Form: model.Deploy, InChannels: 8, Depth: 1, Blocks: []model.Block{{Name: "peak", In: 8, Out: 8, Stride: 1, Dilation: 1, Groups: 1}}},
 		zeros, Options{GPU: gpu, Precision: p})
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = r.Close() }() // a failure of that changes no figure
-	gflops, err := r.peak()
+	gflops, err := r.peak(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("measuring the peak in %v: %w", r.precision, err)
 	}
 	return gflops, nil
 }
 
-func (r *Runner) peak() (float64, error) {
+func (r *Runner) peak(ctx context.Context) (float64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	leave, err := r.d.enter()
@@ -63,7 +63,7 @@ func (r *Runner) peak() (float64, error) {
 	s := convShape{N: 8, H: 32, W: 32, C: peakSide, K: peakSide, R: 1, Stride: 1, Dilation: 1, Groups: 1}
 	e := *r.engine
 	e.noDirect = true // it would take minutes, and is no peak
-	op, _, err := e.convolution(context.Background(), s, epilogue{Bias: true}, at)
+	op, _, err := e.convolution(ctx, s, epilogue{Bias: true}, at)
 	if err != nil {
 		return 0, err
 	}

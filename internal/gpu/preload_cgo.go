@@ -19,36 +19,39 @@ import (
 // each with its builtins, which those of CUDA 13 do not find themselves. What is
 // missing is missed only by the engines that use it.
 func preload(env environment) {
-	open := func(name, msg *C.char) C.int { return C.rg_open(name, nil, 0, nil, msg) }
 	for _, l := range []*library{&nvrtcLibrary, &cublasLtLibrary, &cublasLibrary} {
 		for _, name := range l.names {
 			one := *l
 			one.names = []string{name}
 			if l != &nvrtcLibrary {
-				_, _ = load(&one, env, open)
+				_, _ = load(&one, env, openAny)
 				continue
 			}
 			var nvrtc C.struct_rg_nvrtc // its functions tell where it lies
 			path, err := load(&one, env, func(name, msg *C.char) C.int { return C.rg_nvrtc_open(name, &nvrtc, msg) })
-			if err != nil {
-				continue
-			}
-			folders := []string{filepath.Dir(path)}
-			if file, err := filepath.EvalSymlinks(path); err == nil {
-				folders = append(folders, filepath.Dir(file)) // path may be a link from elsewhere
-			}
-			var builtins []string
-			for _, folder := range distinct(folders) {
-				// Glob fails only for a bad pattern.
-				found, _ := filepath.Glob(filepath.Join(escapeGlob(folder), "libnvrtc-builtins.so*"))
-				builtins = append(builtins, found...)
-			}
-			for _, b := range builtins {
-				var msg message
-				c := C.CString(b)
-				open(c, msg.c())
-				C.free(unsafe.Pointer(c))
+			if err == nil {
+				openBuiltins(path)
 			}
 		}
 	}
 }
+
+// openBuiltins opens what lies beside an NVRTC, or beside what is linked to.
+func openBuiltins(nvrtc string) {
+	folders := []string{filepath.Dir(nvrtc)}
+	if file, err := filepath.EvalSymlinks(nvrtc); err == nil {
+		folders = append(folders, filepath.Dir(file))
+	}
+	for _, folder := range distinct(folders) {
+		// Glob fails only for a bad pattern.
+		files, _ := filepath.Glob(filepath.Join(escapeGlob(folder), "libnvrtc-builtins.so*"))
+		for _, f := range files {
+			var msg message
+			c := C.CString(f)
+			openAny(c, msg.c())
+			C.free(unsafe.Pointer(c))
+		}
+	}
+}
+
+func openAny(name, msg *C.char) C.int { return C.rg_open(name, nil, 0, nil, msg) }

@@ -290,7 +290,7 @@ func (p *program) traced() error {
 const maxPrograms = 4
 
 // program gives that for n images, made if there is none. A smaller batch runs
-// in a larger one's place: its other images are whatever lay there before.
+// in a larger one's place, with zeros for its other images.
 func (r *Runner) program(ctx context.Context, n, h, w int) (*program, error) {
 	var best *program
 	for _, p := range r.programs {
@@ -308,18 +308,19 @@ func (r *Runner) program(ctx context.Context, n, h, w int) (*program, error) {
 		r.programs[0].close()
 		r.programs = slices.Delete(r.programs, 0, 1)
 	}
+	r.laid = laid{} // engines are tried where images lie
 	if err := r.reserve(n, h, w); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("making room for %d images of %dx%d: %w", n, h, w, err)
 	}
 	r.engine.news = fmt.Sprintf("choosing cuDNN's engines for batches of %d images of %dx%d, which can take a minute; the choice is kept", n, h, w)
 	p, err := newProgram(ctx, r, programKey{n, h, w})
+	if serr := r.engine.tuned.save(); serr != nil { // also what was chosen before an error
+		r.note("%v", serr)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("preparing batches of %d images of %dx%d: %w", n, h, w, err)
 	}
 	r.programs = append(r.programs, p)
-	if err := r.engine.tuned.save(); err != nil {
-		r.note("%v", err)
-	}
 	return p, nil
 }
 

@@ -47,7 +47,7 @@ type Runner struct {
 	programs []*program
 	slots    [2]slot
 	next     int // slot
-	limit    int // images at once; 0 means no limit
+	limit    int // images at once
 	trace    bool
 	times    []LayerTime
 }
@@ -65,6 +65,9 @@ func New(plan *model.Plan, source Weights, opts Options) (*Runner, error) {
 
 func newRunner(plan *model.Plan, source Weights, opts Options, env environment) (*Runner, error) {
 	r := &Runner{plan: plan, opts: opts, limit: opts.MaxBatch}
+	if r.limit == 0 {
+		r.limit = maxBatch
+	}
 	if err := r.start(source, env); err != nil {
 		r.closed = true
 		_ = r.release() // the first error counts
@@ -188,12 +191,6 @@ func (r *Runner) note(format string, args ...any) {
 	}
 }
 
-// Plan is the network that r runs.
-func (r *Runner) Plan() *model.Plan { return r.plan }
-
-// Precision is the one that r computes in.
-func (r *Runner) Precision() Precision { return r.precision }
-
 // Hardware is what r runs on: the name of the GPU, its driver's version, cuDNN's.
 func (r *Runner) Hardware() (gpu, driver, cudnn string) {
 	return r.d.name, r.d.version, cudnnVersion(r.c.version)
@@ -202,6 +199,26 @@ func (r *Runner) Hardware() (gpu, driver, cudnn string) {
 // Variant names the GPU and the library.
 func (r *Runner) Variant() string {
 	return fmt.Sprintf("cuDNN %s on %s (driver %s)", cudnnVersion(r.c.version), r.d.name, r.d.version)
+}
+
+// Prepare chooses the engines for batches of n images of h x w, for which the
+// first of them would have to wait otherwise.
+func (r *Runner) Prepare(ctx context.Context, n, h, w int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return errors.New("preparing the network: the runner is closed")
+	}
+	if n < 1 || h < 1 || w < 1 {
+		return fmt.Errorf("preparing the network: want images of at least 1x1, got %d of %dx%d", n, h, w)
+	}
+	leave, err := r.d.enter()
+	if err != nil {
+		return fmt.Errorf("preparing the network: %w", err)
+	}
+	defer leave()
+	_, _, err = r.fitting(ctx, n, h, w)
+	return err
 }
 
 // Run computes n images of h x w. src holds them normalised, each InChannels,
@@ -274,14 +291,16 @@ func (r *Runner) begin(ctx context.Context, dst []float32, in input, first, n, p
 		err = s.begin(r, p, dst[:k*r.plan.OutLen(h, w)], in.part(first, k, perImage), k)
 		switch {
 		case err == nil && r.opts.Resident:
-			return k, nil // the images stay in their slot
+			return k, nil // diagnose needs the images in the slot that sent them
 		case err == nil:
 			r.next = 1 - r.next
 			return k, nil
 		case !isOutOfMemory(err) || k == 1:
 			return 0, fmt.Errorf("running the network: %w", err)
 		}
-		r.halve(k)
+		if err := r.halve(k); err != nil {
+			return 0, err
+		}
 	}
 }
 
@@ -290,7 +309,7 @@ func (r *Runner) begin(ctx context.Context, dst []float32, in input, first, n, p
 func (r *Runner) fitting(ctx context.Context, n, h, w int) (*program, int, error) {
 	for {
 		k := n
-		if r.limit > 0 && k > r.limit {
+		if k > r.limit {
 			k = (n + (n+r.limit-1)/r.limit - 1) / ((n + r.limit - 1) / r.limit) // parts of one size
 		}
 		_, fit, err := arenaSizes(r.plan, r.widths, k, h, w, r.precision.size())
@@ -308,17 +327,23 @@ func (r *Runner) fitting(ctx context.Context, n, h, w int) (*program, int, error
 		if !isOutOfMemory(err) || k == 1 {
 			return nil, 0, err
 		}
-		r.halve(k)
+		if err := r.halve(k); err != nil {
+			return nil, 0, err
+		}
 	}
 }
 
-// halve makes room by computing fewer images at once.
-func (r *Runner) halve(k int) {
-	_ = r.drain() // its failure shows in the next call
+// halve makes room by computing fewer images at once. What is on its way ends
+// before: its error is the caller's.
+func (r *Runner) halve(k int) error {
+	if err := r.drain(); err != nil {
+		return err
+	}
 	r.limit = (k + 1) / 2
 	r.dropPrograms()
 	r.freeArenas()
 	r.note("the GPU's memory is short: %d images are computed at once instead of %d", r.limit, k)
+	return nil
 }
 
 // drain waits for all that is on its way, the older first.

@@ -22,17 +22,14 @@ func New(plan *model.Plan, _ Weights, opts Options) (*Runner, error) {
 	return nil, errNoCgo
 }
 
-// Plan is the network that r runs.
-func (r *Runner) Plan() *model.Plan { return r.plan }
-
-// Precision is never asked for: there is no Runner.
-func (r *Runner) Precision() Precision { return FP32 }
-
-// Variant is as Precision.
+// Variant is never asked for: there is no Runner.
 func (r *Runner) Variant() string { return "" }
 
-// Hardware is as Precision.
+// Hardware is as Variant.
 func (r *Runner) Hardware() (gpu, driver, cudnn string) { return "", "", "" }
+
+// Prepare fails.
+func (r *Runner) Prepare(context.Context, int, int, int) error { return errNoCgo }
 
 // RunQueued fails.
 func (r *Runner) RunQueued(context.Context, []float32, []float32, int, int, int, int) error {
@@ -61,7 +58,7 @@ func (r *Runner) Close() error { return nil }
 func Count() (int, error) { return 0, errNoCgo }
 
 // Peak fails.
-func Peak(int, Precision) (float64, error) { return 0, errNoCgo }
+func Peak(context.Context, int, Precision) (float64, error) { return 0, errNoCgo }
 
 // StartBytes fails.
 func (r *Runner) StartBytes(context.Context, []float32, []byte, int, int, int) (wait func() error, err error) {

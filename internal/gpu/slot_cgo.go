@@ -53,7 +53,7 @@ func (in input) laid(n int, key programKey) laid {
 // the computation of the other.
 type slot struct {
 	in      pinned // what is sent
-	images  devptr // where it arrives
+	sent    devptr // where it arrives
 	size    int64  // of both
 	results pinned
 	flags   pinned
@@ -82,7 +82,7 @@ func (s *slot) close(r *Runner) {
 	r.d.unpin(&s.in)
 	r.d.unpin(&s.results)
 	r.d.unpin(&s.flags)
-	r.d.free(&s.images)
+	r.d.free(&s.sent)
 	r.d.destroyEvent(&s.copied)
 	r.d.destroyEvent(&s.done)
 }
@@ -91,12 +91,12 @@ func (s *slot) close(r *Runner) {
 func (s *slot) reserve(r *Runner, images, results int64) (err error) {
 	if images > s.size {
 		r.d.unpin(&s.in)
-		r.d.free(&s.images)
+		r.d.free(&s.sent)
 		s.size = 0
 		if s.in, err = r.d.pin(images); err != nil {
 			return err
 		}
-		if s.images, err = r.d.alloc(images); err != nil {
+		if s.sent, err = r.d.alloc(images); err != nil {
 			r.d.unpin(&s.in)
 			return err
 		}
@@ -154,7 +154,7 @@ func (s *slot) send(r *Runner, in input) error {
 	} else {
 		copy(s.in.floats(len(in.floats)), in.floats)
 	}
-	if err := d.check("cuMemcpyHtoDAsync", C.rg_to_device(&d.d, s.images, s.in.p, C.size_t(in.size()), r.copies)); err != nil {
+	if err := d.check("cuMemcpyHtoDAsync", C.rg_to_device(&d.d, s.sent, s.in.p, C.size_t(in.size()), r.copies)); err != nil {
 		return err
 	}
 	if err := d.record(s.copied, r.copies); err != nil {
@@ -176,9 +176,9 @@ func (s *slot) prepare(r *Runner) error {
 		}
 	}
 	if s.raw {
-		return r.m.launch(imagesBytes, elements(pixels), r.compute, r.images, s.images, r.table, pixels, channels, padded, r.opts.Reverse)
+		return r.m.launch(imagesBytes, elements(pixels), r.compute, r.images, s.sent, r.table, pixels, channels, padded, r.opts.Reverse)
 	}
-	return r.m.launch(imagesFloat, elements(pixels), r.compute, r.images, s.images, pixels, area, channels, padded)
+	return r.m.launch(imagesFloat, elements(pixels), r.compute, r.images, s.sent, pixels, area, channels, padded)
 }
 
 // end waits for the results of a batch and looks for overflow.

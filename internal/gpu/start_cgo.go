@@ -53,7 +53,11 @@ func (r *Runner) StartBytes(ctx context.Context, dst []float32, src []byte, n, h
 	}
 	if k < n { // too many for one: the rest is computed here
 		perImage := len(dst) / n
-		return p.wait, r.inParts(ctx, dst[k*perImage:], in.part(k, n-k, in.len()/n), n-k, h, w)
+		if err := r.inParts(ctx, dst[k*perImage:], in.part(k, n-k, in.len()/n), n-k, h, w); err != nil {
+			_ = r.drain() // the first error counts
+			return nil, err
+		}
+		return p.wait, nil
 	}
 	p.slot = &r.slots[at]
 	p.slot.pending = p

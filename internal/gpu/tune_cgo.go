@@ -8,6 +8,7 @@ package gpu
 import "C"
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +72,7 @@ func (e *engine) convolution(ctx context.Context, s convShape, ep epilogue, at o
 // ready is the operation of a choice, run once: an engine may be refused only
 // then.
 func (e *engine) ready(s convShape, ep epilogue, c choice, at operands) (operation, error) {
-	op, err := e.make(s, ep, c, at)
+	op, err := e.make(e.c, s, ep, c, at)
 	if err != nil {
 		return nil, err
 	}
@@ -82,19 +83,19 @@ func (e *engine) ready(s convShape, ep epilogue, c choice, at operands) (operati
 	return op, nil
 }
 
-// make is the operation of a choice.
-func (e *engine) make(s convShape, ep epilogue, c choice, at operands) (operation, error) {
+// make is the operation of a choice, by a handle of cuDNN.
+func (e *engine) make(by *cudnn, s convShape, ep epilogue, c choice, at operands) (operation, error) {
 	switch c.Method {
 	case methodDirect:
 		return &directPlan{e, s, ep, at}, nil
 	case methodLegacy:
-		l, err := newLegacyPlan(e.c, s, ep, e.precision, at, e.workspaceSize)
+		l, err := newLegacyPlan(by, s, ep, e.precision, at, e.workspaceSize)
 		if err != nil {
 			return nil, err
 		}
 		return l, nil
 	}
-	g, err := newConvGraph(e.c, s, ep, e.precision, c.Method)
+	g, err := newConvGraph(by, s, ep, e.precision, c.Method)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +242,7 @@ func (t *trial) fastest(ctx context.Context, candidates []choice) (best operatio
 		}
 		m := &made[i]
 		if m.op == nil && m.err == nil {
-			m.op, m.err = t.make(t.s, t.ep, c, t.at)
+			m.op, m.err = t.make(t.c, t.s, t.ep, c, t.at)
 		}
 		if m.err == nil && c.Method == methodGraphZero {
 			m.err = t.forgets(m.op)
@@ -269,40 +270,30 @@ func (t *trial) fastest(ctx context.Context, candidates []choice) (best operatio
 // errRemembers says that an engine does not do what weight 0 shall mean.
 var errRemembers = errors.New("what lay in the result before makes a difference")
 
-// forgets runs an operation that adds its result, times 0: what lies there
-// before must not count, even if it is no number.
+// forgets runs an operation that adds its result, times 0, on zeros and on NaN
+// that lie there before: the results must be the same bits. That they are finite
+// would say nothing, for a ReLU may take NaN for 0.
 func (t *trial) forgets(op operation) error {
 	const zeros, nan = 0, 0xff
-	for _, before := range []byte{zeros, nan} {
-		if err := t.d.fill(t.at.y, before, t.s.results()*int64(t.precision.size()), t.stream); err != nil {
+	const most = 1 << 20 // bytes to compare
+	size := t.s.results() * int64(t.precision.size())
+	var results [2][]byte
+	for i, before := range []byte{zeros, nan} {
+		if err := t.d.fill(t.at.y, before, size, t.stream); err != nil {
 			return err
 		}
 		if err := op.run(); err != nil {
 			return err
 		}
-		finite, err := t.finite(t.at.y, t.s.results(), t.s.K)
-		if err != nil {
+		results[i] = make([]byte, min(size, most))
+		if err := t.d.download(results[i], t.at.y, t.stream); err != nil {
 			return err
 		}
-		if !finite {
-			return errRemembers // or x and w have what is no number already: then it can't be told
-		}
+	}
+	if !bytes.Equal(results[0], results[1]) {
+		return errRemembers
 	}
 	return nil
-}
-
-// finite looks for values that are no numbers.
-func (t *trial) finite(x devptr, values int64, channels int) (bool, error) {
-	flag := t.workspace // which is free between operations
-	if err := t.d.fill(flag, 0, 4, t.stream); err != nil {
-		return false, err
-	}
-	if err := t.m.launch(t.precision.pick(checkVector, checkScalar, channels), t.precision.span(values, channels), t.stream, flag, x, values); err != nil {
-		return false, err
-	}
-	var bad [4]byte
-	err := t.d.download(bad[:], flag, t.stream)
-	return bad == [4]byte{}, err
 }
 
 // built is a candidate that was made, or why it was not; neither if it was not
@@ -319,23 +310,30 @@ const builders = 8
 // search's time goes into.
 func (t *trial) build(ctx context.Context, candidates []choice) []built {
 	made := make([]built, len(candidates))
-	if t.noTune {
+	if t.noTune || !slices.ContainsFunc(candidates, choice.graph) {
 		return made // one by one, until one works
 	}
+	handles := t.c.builders(min(builders, runtime.GOMAXPROCS(0)), t.stream)
+	free := make(chan *cudnn, len(handles))
+	for _, h := range handles {
+		free <- h
+	}
 	var g errgroup.Group
-	g.SetLimit(min(builders, runtime.GOMAXPROCS(0)))
+	g.SetLimit(len(handles))
 	for i, c := range candidates {
 		if !c.graph() {
 			continue
 		}
 		g.Go(func() error {
-			leave, err := t.d.enter()
+			leave, err := t.d.bind()
 			if err == nil {
 				defer leave()
 				err = ctx.Err()
 			}
 			if err == nil {
-				made[i].op, err = t.make(t.s, t.ep, c, t.at)
+				by := <-free
+				made[i].op, err = t.make(by, t.s, t.ep, c, t.at)
+				free <- by
 			}
 			made[i].err = err
 			return nil

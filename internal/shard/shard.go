@@ -68,6 +68,7 @@ func FromLauncher(launcher string, getenv func(string) string) (Group, error) {
 		for _, name := range v.local {
 			if local, err := strconv.Atoi(getenv(name)); err == nil && local >= 0 {
 				g.Local = local
+				break
 			}
 		}
 		return g, nil

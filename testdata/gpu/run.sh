@@ -110,7 +110,7 @@ sanitize() {
 	machine
 	command -v compute-sanitizer >/dev/null || fail "compute-sanitizer is not there"
 	for tool in memcheck racecheck; do
-		(cd internal/gpu && compute-sanitizer --tool "$tool" "$root/bin/gpu.test" -test.run 'TestGPU(MatchesReference/fp16/(train|deploy)/(plain|se)|Bytes)$' -test.timeout 8m) 2>&1 | tail -n 30
+		(cd internal/gpu && compute-sanitizer --tool "$tool" "$root/bin/gpu.test" -test.run 'TestGPUMatchesReference/fp16/(train|deploy)/(plain|se)$|TestGPUBytes$' -test.timeout 8m) 2>&1 | tail -n 30
 	done
 }
 
