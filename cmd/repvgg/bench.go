@@ -30,7 +30,8 @@ CFG is a train or a deploy config; --form says what is run, by default both form
 of a train config and the deploy form of a deploy config. Both forms are measured
 in turns. A latency is the median over single runs after a warm-up that lasts
 until it is stable. On the CPU a batch of 1 takes the algorithms that are fastest
-for single images; larger batches do not.
+for single images; larger batches do not. With --device cuda the images lie on the
+GPU, and runs are also queued twenty at a time; images/s are of what is faster.
 
 Without --checkpoint the weights are seeded random. With a training checkpoint
 the deploy form is fused from it.
@@ -45,7 +46,8 @@ come before them.`,
   repvgg bench --zoo --format json --out zoo.json --plot zoo.svg
   repvgg bench --zoo --runs 0
   repvgg bench my_config.py --checkpoint latest.pth --layers --plot layers.png
-  repvgg bench repvgg-A0 --baseline before.json`,
+  repvgg bench repvgg-A0 --baseline before.json
+  repvgg bench repvgg-A0 --device cuda --precision fp16 bf16 --batch-size 1 128`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return config.Embedded(), cobra.ShellCompDirectiveDefault
 		},
