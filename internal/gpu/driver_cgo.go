@@ -150,12 +150,16 @@ func (d *device) status(call string, code C.int) error {
 
 // check is status, and remembers that the device is lost.
 func (d *device) check(call string, code C.int) error {
-	err := d.status(call, code)
-	if isLost(err) {
-		d.lost = fmt.Errorf("the GPU was lost: %w; start again, and see dmesg if it happens again", err)
-		return d.lost
+	return d.noted(d.status(call, code))
+}
+
+// noted is an error, remembered if it says that the device is lost.
+func (d *device) noted(err error) error {
+	if !isLost(err) {
+		return err
 	}
-	return err
+	d.lost = fmt.Errorf("the GPU was lost: %w; start again, and see dmesg if it happens again", err)
+	return d.lost
 }
 
 // enter binds the goroutine to a thread on which the context is current, until
@@ -165,10 +169,7 @@ func (d *device) enter() (leave func(), err error) {
 		return nil, d.lost
 	}
 	leave, err = d.bind()
-	if isLost(err) {
-		d.lost = err
-	}
-	return leave, err
+	return leave, d.noted(err)
 }
 
 // bind is enter for goroutines beside the one that has the Runner.

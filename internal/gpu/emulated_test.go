@@ -55,6 +55,7 @@ func TestEmulatedFP16(t *testing.T) {
 	}
 	t.Run("choosing", func(t *testing.T) { testChoosing(t, env) })
 	t.Run("leaks", func(t *testing.T) { testLeaks(t, env, "feature", 8) })
+	t.Run("graphs", func(t *testing.T) { testGraphs(t, env, FP16) })
 	t.Run("short memory", func(t *testing.T) {
 		t.Setenv("EMULATED_MEMORY", "500000")
 		testHalving(t, env)
@@ -65,10 +66,13 @@ func TestEmulatedBF16(t *testing.T) {
 	env := emulated(t, BF16)
 	testMatchesReference(t, env, BF16, [2]int{9, 10}, [2]int{1, 3})
 	t.Run("start", func(t *testing.T) { testStart(t, env) })
+	t.Run("graphs", func(t *testing.T) { testGraphs(t, env, BF16) })
 }
 
 func TestEmulatedFP32(t *testing.T) {
-	testMatchesReference(t, emulated(t, FP32), FP32, [2]int{9, 10}, [2]int{1, 3})
+	env := emulated(t, FP32)
+	testMatchesReference(t, env, FP32, [2]int{9, 10}, [2]int{1, 3})
+	t.Run("graphs", func(t *testing.T) { testGraphs(t, env, FP32) })
 }
 
 // testChoosing: where cuDNN has no engine our own kernel is timed and taken, the

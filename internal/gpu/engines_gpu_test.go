@@ -27,7 +27,7 @@ func testEngines(t *testing.T, r *Runner, s convShape) {
 			t.Fatal(err)
 		}
 		defer r.d.free(o.p)
-		if err := r.d.fill(*o.p, 0x2d, o.bytes, r.compute); err != nil { // small numbers in every precision
+		if err := r.d.fill(*o.p, 0x3d, o.bytes, r.compute); err != nil { // small numbers in every precision
 			t.Fatal(err)
 		}
 	}

@@ -350,7 +350,7 @@ func (r *Runner) reserve(n, h, w int) error {
 	r.sizes = need
 	// Engines are tried before there are images: on small numbers instead of
 	// whatever lies there. The byte makes one in every precision.
-	return r.d.fill(r.images, 0x2d, need.Images, r.compute)
+	return r.d.fill(r.images, 0x3d, need.Images, r.compute)
 }
 
 func (r *Runner) dropPrograms() {

@@ -158,10 +158,11 @@ func (r *Runner) startEngine() error {
 	if err != nil {
 		return err
 	}
-	for size := min(int64(workspaceSize), total/workspaceOfTotal); ; size /= 2 {
+	most := min(int64(workspaceSize), total/workspaceOfTotal)
+	for size := most; ; size /= 2 {
 		e.workspace, err = r.d.alloc(size)
 		if err == nil {
-			e.workspaceSize = size
+			e.workspaceSize, e.cramped = size, size < most
 			return nil
 		}
 		if !isOutOfMemory(err) || size/2 < leastWorkspace {
@@ -218,7 +219,7 @@ func (r *Runner) Prepare(ctx context.Context, n, h, w int) error {
 	}
 	defer leave()
 	_, _, err = r.fitting(ctx, n, h, w)
-	return err
+	return r.cause(err)
 }
 
 // Run computes n images of h x w. src holds them normalised, each InChannels,
@@ -255,9 +256,21 @@ func (r *Runner) RunQueued(ctx context.Context, dst, src []float32, n, h, w, tim
 	defer leave()
 	if err := r.inParts(ctx, dst, in, n, h, w); err != nil {
 		_ = r.drain() // the first error counts
-		return err
+		return r.cause(err)
 	}
 	return nil
+}
+
+// cause is the loss of the device where that is behind an error of cuDNN, whose
+// statuses do not tell.
+func (r *Runner) cause(err error) error {
+	var e *StatusError
+	if errors.As(err, &e) && e.Library == libCUDNN {
+		if lost := r.d.synchronize(r.compute); isLost(lost) {
+			return fmt.Errorf("running the network: %w", lost)
+		}
+	}
+	return err
 }
 
 // inParts is Run without its checks.

@@ -49,13 +49,13 @@ func (r *Runner) StartBytes(ctx context.Context, dst []float32, src []byte, n, h
 	at := r.next
 	k, err := r.begin(ctx, dst, in, 0, n, in.len()/n, h, w)
 	if err != nil {
-		return nil, err
+		return nil, r.cause(err)
 	}
 	if k < n { // too many for one: the rest is computed here
 		perImage := len(dst) / n
 		if err := r.inParts(ctx, dst[k*perImage:], in.part(k, n-k, in.len()/n), n-k, h, w); err != nil {
 			_ = r.drain() // the first error counts
-			return nil, err
+			return nil, r.cause(err)
 		}
 		return p.wait, nil
 	}

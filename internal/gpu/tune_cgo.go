@@ -29,6 +29,7 @@ type engine struct {
 	// workspace is for whatever cuDNN wants; operations use it in turns.
 	workspace     devptr
 	workspaceSize int64
+	cramped       bool   // there was no memory for a larger one
 	start, stop   object // events
 	warm          bool   // the clocks are up
 	tuned         *tuned
@@ -65,7 +66,7 @@ func (e *engine) convolution(ctx context.Context, s convShape, ep epilogue, at o
 		e.note("for a convolution %s there is no better engine than %s: %s", key, c.name(), strings.Join(t.refusals, "; "))
 	}
 	// What does not come of a full search is not kept beyond this process.
-	e.tuned.set(key, c, !e.noTune && e.method == "" && t.short == nil && t.compared)
+	e.tuned.set(key, c, !e.noTune && !e.cramped && e.method == "" && t.short == nil && t.compared)
 	return op, c, nil
 }
 
@@ -163,7 +164,12 @@ func (t *trial) lists() []func() []choice {
 	}
 	lists = append(lists, func() []choice { return t.propose(methods, C.RG_HEUR_MODE_FALLBACK) })
 	if !t.noDirect {
-		lists = append(lists, func() []choice { return []choice{{Method: methodDirect}} })
+		lists = append(lists, func() []choice {
+			if t.short != nil && t.s.N > 1 {
+				return nil // with fewer images at once there may be memory for the others
+			}
+			return []choice{{Method: methodDirect}}
+		})
 	}
 	return lists
 }
@@ -244,7 +250,7 @@ func (t *trial) fastest(ctx context.Context, candidates []choice) (best operatio
 		if m.op == nil && m.err == nil {
 			m.op, m.err = t.make(t.c, t.s, t.ep, c, t.at)
 		}
-		if m.err == nil && c.Method == methodGraphZero {
+		if m.err == nil && (c.Method == methodGraphZero || c.Method == methodLegacy && !t.ep.Add) {
 			m.err = t.forgets(m.op)
 		}
 		if m.err == nil && t.noTune {

@@ -1,10 +1,11 @@
 // A driver that runs kernels.cu on the host: memory is the host's, streams do at
 // once what is put into them, graphs are lists of what was captured. Built with
-// EMULATE_DRIVER it stands for libcuda, for one of the precisions of kernels.cu;
-// built without, for an NVRTC that compiles nothing and a cuDNN that refuses every
-// convolution, so that the kernel `convolve` has to do them. It is there to test
-// what the Go side does with memory, streams and errors; it says nothing of
-// cuDNN, and nothing of a GPU.
+// EMULATE_DRIVER it stands for libcuda, for one of the precisions of kernels.cu,
+// and for a cuDNN that computes on the host too (emulated_cudnn.h); built without,
+// for an NVRTC that compiles nothing and a cuDNN that refuses every convolution, so
+// that the kernel `convolve` has to do them. It is there to test what the Go side
+// does with memory, streams, descriptors and errors; it says nothing of the real
+// cuDNN, and nothing of a GPU. Time is the sum of what kernels are said to cost.
 //
 // EMULATED_MEMORY is the device's memory in bytes; EMULATED_LOSS the number of
 // launches after which the device is lost, until cuInit is called again.
@@ -25,14 +26,16 @@
 #include <utility>
 
 typedef unsigned long long devptr;
-enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, ILLEGAL_ADDRESS = 700 };
+enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, ILLEGAL_ADDRESS = 700, CAPTURE_INVALIDATED = 901 };
 
 // Behind each allocation lies what nothing may write to.
 enum { GUARD = 64 };
+enum { KERNEL_COST = 5 }; // microseconds
 static std::map<devptr, size_t> allocations;
 static size_t used;
-static long objects, launches; // objects: streams, events, graphs, modules that live
+static long objects, launches; // objects: streams, events, graphs, modules, descriptors that live
 static bool lost;
+static double elapsed; // microseconds
 
 static size_t number(const char *variable, size_t otherwise)
 {
@@ -44,11 +47,14 @@ static size_t total() { return number("EMULATED_MEMORY", size_t(1) << 30); }
 typedef std::function<void()> task;
 struct stream {
 	std::vector<task> *captured = nullptr;
+	bool broken = false; // something was refused during the capture
 };
 static int put(void *s, task t)
 {
 	if (lost)
 		return ILLEGAL_ADDRESS;
+	if (static_cast<stream *>(s)->broken)
+		return CAPTURE_INVALIDATED;
 	auto *captured = static_cast<stream *>(s)->captured;
 	if (captured != nullptr)
 		captured->push_back(t);
@@ -107,7 +113,7 @@ int cuDevicePrimaryCtxRelease_v2(int)
 		used = objects = 0; // with the context goes all that was in it
 	return SUCCESS;
 }
-int cuCtxSetCurrent(void *) { return SUCCESS; }
+int cuCtxSetCurrent(void *) { return lost ? ILLEGAL_ADDRESS : SUCCESS; } // as any call may tell
 // What lives besides memory is told as free memory that is missing.
 int cuMemGetInfo_v2(size_t *free, size_t *all) { return *all = total(), *free = total() - used - objects, SUCCESS; }
 int cuMemAlloc_v2(devptr *p, size_t size)
@@ -117,7 +123,7 @@ int cuMemAlloc_v2(devptr *p, size_t size)
 	if (used + size > total())
 		return OUT_OF_MEMORY;
 	void *m = aligned_alloc(256, (size + GUARD + 255) / 256 * 256);
-	memset(m, 0xff, size); // NaN, as whatever lay there
+	memset(m, 0xff, size < size_t(64) << 20 ? size : 64 << 20); // NaN, as whatever lay there
 	memset((char *)m + size, 0x55, GUARD);
 	*p = (devptr)(uintptr_t)m;
 	allocations[*p] = size;
@@ -160,7 +166,12 @@ int cuStreamSynchronize(void *) { return lost ? ILLEGAL_ADDRESS : SUCCESS; }
 int cuStreamBeginCapture_v2(void *s, int) { return static_cast<stream *>(s)->captured = new std::vector<task>, SUCCESS; }
 int cuStreamEndCapture(void *s, void **graph)
 {
-	*graph = std::exchange(static_cast<stream *>(s)->captured, nullptr);
+	auto *captured = std::exchange(static_cast<stream *>(s)->captured, nullptr);
+	if (std::exchange(static_cast<stream *>(s)->broken, false)) {
+		delete captured;
+		return *graph = nullptr, CAPTURE_INVALIDATED;
+	}
+	*graph = captured;
 	objects++;
 	return lost ? ILLEGAL_ADDRESS : SUCCESS;
 }
@@ -176,11 +187,17 @@ int cuGraphLaunch(void *exec, void *)
 }
 int cuGraphExecDestroy(void *exec) { return objects--, delete static_cast<std::vector<task> *>(exec), SUCCESS; }
 int cuGraphDestroy(void *graph) { return objects--, delete static_cast<std::vector<task> *>(graph), SUCCESS; }
-int cuEventCreate(void **event, unsigned) { return objects++, *event = new int, SUCCESS; }
-int cuEventDestroy_v2(void *event) { return objects--, delete static_cast<int *>(event), SUCCESS; }
-int cuEventRecord(void *, void *) { return lost ? ILLEGAL_ADDRESS : SUCCESS; }
+int cuEventCreate(void **event, unsigned) { return objects++, *event = new double(0), SUCCESS; }
+int cuEventDestroy_v2(void *event) { return objects--, delete static_cast<double *>(event), SUCCESS; }
+int cuEventRecord(void *event, void *s)
+{
+	return put(s, [=] { *static_cast<double *>(event) = elapsed; });
+}
 int cuEventSynchronize(void *) { return lost ? ILLEGAL_ADDRESS : SUCCESS; }
-int cuEventElapsedTime(float *ms, void *, void *) { return *ms = 1, SUCCESS; }
+int cuEventElapsedTime(float *ms, void *from, void *to)
+{
+	return *ms = (*static_cast<double *>(to) - *static_cast<double *>(from)) / 1e3, SUCCESS;
+}
 int cuModuleLoadData(void **module, const void *) { return objects++, *module = new int, SUCCESS; }
 int cuModuleUnload(void *module) { return objects--, delete static_cast<int *>(module), SUCCESS; }
 int cuModuleGetFunction(void **f, void *, const char *name)
@@ -195,6 +212,7 @@ int cuLaunchKernel(void *f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, 
 		return INVALID_VALUE;
 	task bound = kernel->bound(arguments);
 	return put(s, [=] {
+		elapsed += KERNEL_COST;
 		if (++launches > long(number("EMULATED_LOSS", 1 << 30)))
 			lost = true;
 		else
@@ -202,6 +220,8 @@ int cuLaunchKernel(void *f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, 
 	});
 }
 }
+
+#include "emulated_cudnn.h"
 
 #else
 

@@ -1,0 +1,424 @@
+//go:build cgo && linux
+
+package gpu
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"repvgg/internal/model"
+)
+
+// The tests of this file run on the emulated cuDNN that computes
+// (testdata/emulated_cudnn.h): what we do with graphs, engines and the choice of
+// them. They can't tell whether the real cuDNN takes our graphs.
+
+// withGraphs is an emulated environment with that cuDNN instead of the one that
+// refuses everything.
+func (env environment) withGraphs() environment {
+	getenv, driver := env.getenv, env.driver
+	env.getenv = func(name string) string {
+		if name == cudnnVariable {
+			return driver
+		}
+		return getenv(name)
+	}
+	return env
+}
+
+func testGraphs(t *testing.T, env environment, p Precision) {
+	env = env.withGraphs()
+	for name, test := range map[string]func(*testing.T, environment, Precision){
+		"methods": testMethods, "tunes": testTunes, "remembers": testRemembers,
+	} {
+		t.Run(name, func(t *testing.T) {
+			leakFree(t, env)
+			test(t, env, p)
+		})
+	}
+	switch p {
+	case BF16:
+		t.Run("start", func(t *testing.T) {
+			leakFree(t, env)
+			testStart(t, env)
+		})
+	case FP32:
+		t.Run("tensor cores", func(t *testing.T) {
+			leakFree(t, env)
+			testTensorCores(t, env)
+		})
+		t.Run("short memory", func(t *testing.T) {
+			leakFree(t, env)
+			testShortPlans(t, env)
+		})
+	case FP16:
+		testMatchesReference(t, env, p, [2]int{9, 10}, [2]int{1, 3})
+		for name, test := range map[string]func(*testing.T, environment){
+			"batches": testBatches, "overflow": testOverflow, "failing starts": testFailingStarts, "closed": testCancelledAndClosed,
+			"restores": testRestores, "cramped": testCramped, "refusals": testEngineRefusals, "uncaptured": testUncaptured,
+			"older interface": testOlderInterface, "cancelled": testCancelledSearch, "resident": testResidentAfterSearch,
+		} {
+			t.Run(name, func(t *testing.T) {
+				leakFree(t, env)
+				test(t, env)
+			})
+		}
+		t.Run("lost", func(t *testing.T) {
+			testLost(t, env)
+			testLostSearch(t, env)
+		})
+		t.Run("halving", func(t *testing.T) {
+			leakFree(t, env)
+			t.Setenv("EMULATED_MEMORY", "600000")
+			testHalving(t, env)
+		})
+	}
+}
+
+// leakFree fails a test after which memory, descriptors or other objects are held
+// that were not before.
+func leakFree(t *testing.T, env environment) {
+	base, err := openDevice(env, 0) // keeps the context
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := memory(t, base)
+	t.Cleanup(func() {
+		if after := memory(t, base); after != before {
+			t.Errorf("%d bytes or objects are held", before-after)
+		}
+		base.close()
+	})
+}
+
+// wide are two networks whose channels every engine takes.
+func wide(form model.Form) (*model.Plan, reference) {
+	plan := nets(form)["wide"]
+	return plan, reference{plan, randomWeights(plan, 3)}
+}
+
+// choose runs a network and returns what was chosen for its convolutions, and the
+// notes.
+func choose(t *testing.T, env environment, form model.Form, opts Options) (chosen *tuned, notes []string, results []float32) {
+	t.Helper()
+	plan, ref := wide(form)
+	opts.Note = func(text string) { notes = append(notes, text) }
+	r := newTestRunner(t, env, plan, ref.values, opts)
+	results = checkAgainst(t, r, ref, 2, 8, 9)
+	return r.engine.tuned, notes, results
+}
+
+// expect compares choices with the method and the engine that they shall be of.
+func expect(t *testing.T, choices map[string]choice, want int, method string, engine int64, knobs ...knob) {
+	t.Helper()
+	if len(choices) != want {
+		t.Errorf("%d choices, want %d", len(choices), want)
+	}
+	for key, c := range choices {
+		if !c.same(choice{Method: method, Engine: engine, Knobs: knobs}) || c.Microseconds <= 0 {
+			t.Errorf("%s: %+v, want %s, engine %d, knobs %v", key, c, method, engine, knobs)
+		}
+	}
+}
+
+// The knobs of the emulated engine 1: with the first it is the fastest.
+var fast, detuned = []knob{{3, 1}, {7, 42}}, []knob{{3, 0}, {7, 42}}
+
+// testTunes: the fastest of methods, engines and knobs is taken.
+func testTunes(t *testing.T, env environment, p Precision) {
+	deploy, _, _ := choose(t, env, model.Deploy, Options{Precision: p, CacheDir: t.TempDir()})
+	expect(t, deploy.Choices, 3, methodGraphZero, 1, fast...)
+	train, _, _ := choose(t, env, model.Train, Options{Precision: p, CacheDir: t.TempDir()})
+	for key, c := range train.Choices {
+		want := methodGraphZero
+		if strings.Contains(key, " add") {
+			if want = methodGraphNarrow; p.size() == 4 {
+				want = methodGraph
+			}
+		}
+		if !c.same(choice{Method: want, Engine: 1, Knobs: fast}) {
+			t.Errorf("%s: %+v, want %s", key, c, want)
+		}
+	}
+	if len(train.Choices) != 6 {
+		t.Errorf("%d choices for 3 blocks", len(train.Choices))
+	}
+}
+
+// testRestores: a choice that was kept is taken without a search, one that is
+// refused since is made again.
+func testRestores(t *testing.T, env environment) {
+	opts := Options{Precision: FP16, CacheDir: t.TempDir()}
+	_, notes, first := choose(t, env, model.Deploy, opts)
+	if len(notes) != 1 || !strings.Contains(notes[0], "choosing cuDNN's engines") {
+		t.Errorf("notes %q", notes)
+	}
+	again, notes, second := choose(t, env, model.Deploy, opts)
+	if len(notes) != 0 || again.changed || len(again.passing) != 0 {
+		t.Errorf("searched again: notes %q", notes)
+	}
+	for i := range first {
+		if math.Float32bits(first[i]) != math.Float32bits(second[i]) {
+			t.Fatalf("result %d is %v, and %v with the kept choice", i, first[i], second[i])
+		}
+	}
+	t.Setenv("EMULATED_REFUSED", "fast")
+	refused, notes, _ := choose(t, env, model.Deploy, opts)
+	if len(notes) != 1 {
+		t.Errorf("notes %q", notes)
+	}
+	expect(t, refused.Choices, 3, methodGraphZero, 1, detuned...)
+	again, notes, _ = choose(t, env, model.Deploy, opts)
+	if len(notes) != 0 {
+		t.Errorf("searched again: notes %q", notes)
+	}
+	expect(t, again.Choices, 3, methodGraphZero, 1, detuned...)
+}
+
+// testCramped: where memory for a workspace is short, what is chosen is not kept in
+// the place of what was measured with a larger one.
+func testCramped(t *testing.T, env environment) {
+	opts := Options{Precision: FP16, CacheDir: t.TempDir()}
+	t.Setenv("EMULATED_ENGINES", "roomy fast")
+	c, _, _ := choose(t, env, model.Deploy, opts)
+	expect(t, c.Choices, 3, methodGraphZero, 9)
+	hog, err := openDevice(env, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hog.close()
+	p, err := hog.alloc(memory(t, hog) - 50<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, notes, _ := choose(t, env, model.Deploy, opts)
+	expect(t, c.passing, 3, methodGraphZero, 1, fast...)
+	if len(notes) != 1 {
+		t.Errorf("notes %q", notes)
+	}
+	hog.free(&p)
+	c, notes, _ = choose(t, env, model.Deploy, opts)
+	expect(t, c.Choices, 3, methodGraphZero, 9)
+	if len(notes) != 0 {
+		t.Errorf("notes %q", notes)
+	}
+}
+
+// testEngineRefusals: engines that fail when they are made or executed, want too
+// much workspace, can't be captured, or compute something else, are not taken,
+// however fast.
+func testEngineRefusals(t *testing.T, env environment) {
+	for _, bad := range []string{"refused late large uncaptured", "nondeterministic narrow"} {
+		t.Setenv("EMULATED_ENGINES", bad+" slow fast")
+		c, notes, _ := choose(t, env, model.Deploy, Options{Precision: FP16, CacheDir: t.TempDir()})
+		expect(t, c.Choices, 3, methodGraphZero, 1, fast...)
+		if len(notes) != 1 {
+			t.Errorf("notes %q", notes)
+		}
+		c, _, _ = choose(t, env, model.Deploy, Options{Precision: FP16, NoTune: true}) // can be run, if not captured
+		for key, c := range c.passing {
+			if got := c.Engine; c.Method != methodGraph || got != 0 && got != 6 {
+				t.Errorf("%s: %+v", key, c)
+			}
+		}
+		t.Setenv("EMULATED_ENGINES", bad)
+		c, _, _ = choose(t, env, model.Deploy, Options{Precision: FP16, CacheDir: t.TempDir()})
+		expect(t, c.passing, 3, methodLegacy, 0)
+	}
+}
+
+// testRemembers: a result may not depend on what lay in its place, whether it is
+// the engine of a graph or the older interface that looks there.
+func testRemembers(t *testing.T, env environment, p Precision) {
+	for _, opts := range []Options{{NoTune: true, method: methodGraphZero}, {NoTune: true}, {}} {
+		opts.Precision = p
+		t.Setenv("EMULATED_ENGINES", "remembers")
+		t.Setenv("EMULATED_LEGACY_REMEMBERS", "1")
+		t.Setenv("EMULATED_NAN", "0") // so that NaN does not show behind a ReLU
+		c, _, _ := choose(t, env, model.Deploy, opts)
+		for _, choices := range []map[string]choice{c.passing, c.Choices} {
+			for key, c := range choices {
+				if c.Method == methodGraphZero && c.Engine == 5 || c.Method == methodLegacy {
+					t.Errorf("%s: %+v", key, c)
+				}
+			}
+		}
+	}
+}
+
+// testUncaptured: where nothing is measured an engine that can't be captured is
+// run without a CUDA graph.
+func testUncaptured(t *testing.T, env environment) {
+	t.Setenv("EMULATED_ENGINES", "uncaptured")
+	_, notes, _ := choose(t, env, model.Deploy, Options{Precision: FP16, NoTune: true})
+	if len(notes) != 1 || !strings.Contains(notes[0], "the network is run without a CUDA graph: block \"backbone.stage_1.0\": cudnnBackendExecute: ") {
+		t.Errorf("notes %q", notes)
+	}
+}
+
+// testOlderInterface: it is taken where it is the fastest or all there is, the
+// fallback after it. What is no comparison is not kept.
+func testOlderInterface(t *testing.T, env environment) {
+	t.Setenv("EMULATED_LEGACY", "1")
+	c, _, _ := choose(t, env, model.Deploy, Options{Precision: FP16, CacheDir: t.TempDir()})
+	expect(t, c.Choices, 3, methodLegacy, 0)
+	t.Setenv("EMULATED_ENGINES", "")
+	c, notes, _ := choose(t, env, model.Train, Options{Precision: FP16, CacheDir: t.TempDir()})
+	expect(t, c.passing, 6, methodLegacy, 0)
+	if len(c.Choices) != 0 || len(notes) != 7 || !strings.Contains(notes[1], "there is no better engine than cuDNN fused: graph: ") {
+		t.Errorf("choices %v, notes %q", c.Choices, notes)
+	}
+	t.Setenv("EMULATED_LEGACY", "0")
+	c, _, _ = choose(t, env, model.Deploy, Options{Precision: FP16, CacheDir: t.TempDir()})
+	expect(t, c.Choices, 3, methodGraphZero, 0)
+}
+
+// testTensorCores: fp32 takes no engine of those, and finds others behind many of
+// them.
+func testTensorCores(t *testing.T, env environment) {
+	t.Setenv("EMULATED_ENGINES", "tensor fast")
+	c, _, _ := choose(t, env, model.Deploy, Options{Precision: FP32, CacheDir: t.TempDir()})
+	expect(t, c.Choices, 3, methodGraphZero, 1, fast...)
+	t.Setenv("EMULATED_ENGINES", "tensor")
+	t.Setenv("EMULATED_FALLBACK", "tensor")
+	t.Setenv("EMULATED_LEGACY", "0")
+	c, notes, _ := choose(t, env, model.Deploy, Options{Precision: FP32, CacheDir: t.TempDir()})
+	expect(t, c.passing, 3, methodDirect, 0)
+	if len(notes) != 4 || !strings.Contains(notes[1], "graph: no engine computes what the precision promises; 30 were proposed") {
+		t.Errorf("notes %q", notes)
+	}
+	t.Setenv("EMULATED_ENGINES", "tensor fast")
+	c, _, _ = choose(t, env, model.Deploy, Options{Precision: TF32, CacheDir: t.TempDir()})
+	for key, c := range c.Choices {
+		if c.Engine < 20 {
+			t.Errorf("%s: %+v, want tensor cores", key, c)
+		}
+	}
+}
+
+// testShortPlans: memory is too short for the code of the engines.
+func testShortPlans(t *testing.T, env environment) {
+	plan, ref := wide(model.Deploy)
+	t.Setenv("EMULATED_PLAN", "1000000000000")
+	t.Setenv("EMULATED_HANDLES", "1") // none for builders
+	c, _, _ := choose(t, env, model.Deploy, Options{Precision: FP32, CacheDir: t.TempDir()})
+	expect(t, c.passing, 3, methodLegacy, 0)
+	if len(c.Choices) != 0 {
+		t.Errorf("kept %v", c.Choices)
+	}
+	t.Setenv("EMULATED_HANDLES", "2") // the first runner is still there
+	// Without the older interface smaller batches may do; for one image our own
+	// kernel does.
+	t.Setenv("EMULATED_LEGACY", "0")
+	var notes []string
+	r := newTestRunner(t, env, plan, ref.values, Options{Precision: FP32, NoTune: true, Note: func(text string) { notes = append(notes, text) }})
+	checkAgainst(t, r, ref, 2, 8, 9)
+	expectMethods(t, r, methodDirect)
+	if len(notes) != 1 || !strings.Contains(notes[0], "1 images are computed at once instead of 2") {
+		t.Errorf("notes %q", notes)
+	}
+}
+
+func expectMethods(t *testing.T, r *Runner, method string) {
+	t.Helper()
+	for key, c := range r.engine.tuned.passing {
+		if c.Method != method {
+			t.Errorf("%s: %+v, want %s", key, c, method)
+		}
+	}
+}
+
+// countdown is a context that ends when it has been asked so often.
+type countdown struct {
+	context.Context
+	left chan struct{}
+}
+
+func (c countdown) Err() error {
+	select {
+	case <-c.left:
+		return nil
+	default:
+		return context.Canceled
+	}
+}
+
+// testCancelledSearch: wherever a search is cancelled, the next one does.
+func testCancelledSearch(t *testing.T, env environment) {
+	plan, ref := wide(model.Deploy)
+	src, dst := randomImages(2*3*8*9, 1), make([]float32, 10)
+	done := false
+	for n := 0; !done; n += 1 + n/2 {
+		r := newTestRunner(t, env, plan, ref.values, Options{Precision: FP16})
+		ctx := countdown{t.Context(), make(chan struct{}, n)}
+		for range n {
+			ctx.left <- struct{}{}
+		}
+		err := r.Run(ctx, dst, src, 2, 8, 9)
+		if done = err == nil; !done && !errors.Is(err, context.Canceled) {
+			t.Errorf("after %d: got %v", n, err)
+		}
+		if !done && n == 20 || done {
+			checkAgainst(t, r, ref, 2, 8, 9)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// testLostSearch: the device is lost while engines are measured, or when those
+// that were kept are first run.
+func testLostSearch(t *testing.T, env environment) {
+	plan, ref := wide(model.Deploy)
+	src, dst := randomImages(2*3*8*9, 1), make([]float32, 10)
+	opts := Options{Precision: FP16, CacheDir: t.TempDir()}
+	for i, launches := range []string{"0", "1", "2", "7", "40", "1000", "3000", "0", "1", "5"} {
+		if i == 7 {
+			t.Setenv("EMULATED_LOSS", "1000000000")
+			choose(t, env, model.Deploy, opts)
+		}
+		t.Setenv("EMULATED_LOSS", launches)
+		r, err := newRunner(plan, fromMap(ref.values), opts, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := r.Run(t.Context(), dst, src, 2, 8, 9); !isLost(err) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s launches: got %v", launches, err)
+			}
+		}
+		r.Close() // must return
+	}
+}
+
+// testResidentAfterSearch: what a search has overwritten is copied again, also if
+// the search came to nothing.
+func testResidentAfterSearch(t *testing.T, env environment) {
+	plan, ref := wide(model.Deploy)
+	r := newTestRunner(t, env, plan, ref.values, Options{Precision: FP16, Resident: true})
+	src, first, again := randomImages(2*3*16*16, 1), make([]float32, 10), make([]float32, 10)
+	if err := r.Run(t.Context(), first, src, 2, 16, 16); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	r.engine.note = func(string, ...any) {}
+	defer cancel()
+	left := make(chan struct{}, 200)
+	for range 40 {
+		left <- struct{}{}
+	}
+	if err := r.Run(countdown{ctx, left}, again, src[:2*3*8*8], 2, 8, 8); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	if err := r.Run(t.Context(), again, src, 2, 16, 16); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(first, again) {
+		t.Errorf("%v, and after a search that was cancelled %v", first, again)
+	}
+}
