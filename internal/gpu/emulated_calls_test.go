@@ -170,8 +170,9 @@ func testFailedStartBytes(t *testing.T, env environment) {
 // remembering is an operation whose result depends on what lay there.
 type remembering func() error
 
-func (r remembering) run() error { return r() }
-func (r remembering) close()     {}
+func (r remembering) run() error                            { return r() }
+func (r remembering) elsewhere(operands) (operation, error) { return r, nil }
+func (r remembering) close()                                {}
 
 // testForgets: an engine that takes what lies in its result into account is seen,
 // even if its ReLU makes 0 of NaN.

@@ -38,7 +38,7 @@ func testEngines(t *testing.T, r *Runner, s convShape) {
 		candidates := list()
 		proposed := time.Since(start)
 		start = time.Now()
-		made := tr.build(t.Context(), candidates)
+		made := tr.build(t.Context(), tr.jobs(candidates))
 		t.Logf("list %d: %d candidates proposed in %v, built in %v", i, len(candidates), proposed.Round(time.Millisecond), time.Since(start).Round(time.Millisecond))
 		for j, c := range candidates {
 			op, err := made[j].op, made[j].err

@@ -215,6 +215,7 @@ type graphPlan struct {
 	*descriptors
 	graph      *convGraph
 	plan, pack unsafe.Pointer
+	shared     bool // graph and plan are another's
 }
 
 // operands are where the tensors of a convolution lie. bias is of float32,
@@ -286,11 +287,32 @@ func (p *graphPlan) bind(at operands) {
 	p.finalize(p.pack)
 }
 
+// rebound is the plan for other memory.
+func (p *graphPlan) rebound(at operands) (*graphPlan, error) {
+	q := &graphPlan{descriptors: &descriptors{c: p.c}, graph: p.graph, plan: p.plan, shared: true}
+	q.bind(at)
+	if q.err != nil {
+		q.close()
+		return nil, q.err
+	}
+	return q, nil
+}
+
+func (p *graphPlan) elsewhere(at operands) (operation, error) {
+	q, err := p.rebound(at)
+	if err != nil {
+		return nil, err // not a nil of another type
+	}
+	return q, nil
+}
+
 func (p *graphPlan) run() error {
 	return p.c.check("cudnnBackendExecute", C.rg_backend_execute(&p.c.c, p.c.handle, p.plan, p.pack))
 }
 
 func (p *graphPlan) close() {
 	p.destroy()
-	p.graph.destroy()
+	if !p.shared {
+		p.graph.destroy()
+	}
 }

@@ -9,9 +9,10 @@ import "C"
 
 // legacyPlan is a convolution by cudnnConvolutionBiasActivationForward.
 type legacyPlan struct {
-	c  *cudnn
-	l  C.struct_rg_legacy
-	at operands
+	c      *cudnn
+	l      C.struct_rg_legacy
+	at     operands
+	shared bool // the descriptors are another's
 }
 
 // newLegacyPlan serves where the graph interface has no engine. Its bias is in
@@ -53,4 +54,12 @@ func (l *legacyPlan) run() error {
 		C.rg_legacy_run(&l.c.c, l.c.handle, &l.l, l.at.x, l.at.w, l.at.narrowBias, l.at.side, l.at.y, l.at.workspace))
 }
 
-func (l *legacyPlan) close() { C.rg_legacy_destroy(&l.c.c, &l.l) }
+func (l *legacyPlan) elsewhere(at operands) (operation, error) {
+	return &legacyPlan{c: l.c, l: l.l, at: at, shared: true}, nil
+}
+
+func (l *legacyPlan) close() {
+	if !l.shared {
+		C.rg_legacy_destroy(&l.c.c, &l.l)
+	}
+}

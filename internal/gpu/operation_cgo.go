@@ -7,6 +7,9 @@ import "errors"
 // operation is a convolution that is ready to be put into a stream.
 type operation interface {
 	run() error
+	// elsewhere is the same convolution of other memory, without the cost of making
+	// it. It is of no use once the operation that it comes from is closed.
+	elsewhere(at operands) (operation, error)
 	close()
 }
 
@@ -29,6 +32,14 @@ func (p *plainPlan) run() error {
 		p.at.y, p.ep.sideOf(p.at), p.at.bias, values, p.s.K, p.ep.ReLU)
 }
 
+func (p *plainPlan) elsewhere(at operands) (operation, error) {
+	conv, err := p.graphPlan.rebound(at)
+	if err != nil {
+		return nil, err
+	}
+	return &plainPlan{conv, p.e, p.s, p.ep, at}, nil
+}
+
 // directPlan is a convolution by our own kernel.
 type directPlan struct {
 	e  *engine
@@ -45,6 +56,10 @@ func (p *directPlan) run() error {
 	height, width := s.out()
 	return p.e.m.launch(convolve, elements(s.results()), p.e.stream, p.at.y, p.at.x, p.at.w, p.at.bias, p.ep.sideOf(p.at), s.results(),
 		s.H, s.W, s.C, height, width, s.K, s.R, s.Stride, s.Dilation, s.Pad, s.Groups, p.ep.ReLU)
+}
+
+func (p *directPlan) elsewhere(at operands) (operation, error) {
+	return &directPlan{p.e, p.s, p.ep, at}, nil
 }
 
 func (p *directPlan) close() {}

@@ -63,7 +63,7 @@ func (r *Runner) peak(ctx context.Context) (float64, error) {
 	s := convShape{N: 8, H: 32, W: 32, C: peakSide, K: peakSide, R: 1, Stride: 1, Dilation: 1, Groups: 1}
 	e := *r.engine
 	e.noDirect = true // it would take minutes, and is no peak
-	op, _, err := e.convolution(ctx, s, epilogue{Bias: true}, at)
+	op, _, err := e.convolution(ctx, wanted{s, epilogue{Bias: true}, at})
 	if err != nil {
 		return 0, err
 	}

@@ -26,6 +26,13 @@ type program struct {
 	// of them, results. flags has a word for each layer.
 	pooled, squeezed, gates, results, flags devptr
 	operations                              []operation
+	first                                   map[string]chosen // the operations of different shapes
+}
+
+// chosen is an operation with the choice that it is of.
+type chosen struct {
+	op operation
+	c  choice
 }
 
 // programLayer is what a layer puts into the stream.
@@ -38,7 +45,7 @@ type programLayer struct {
 // newProgram makes the operations of the layers, runs them once, so that all
 // code is loaded, and captures them.
 func newProgram(ctx context.Context, r *Runner, key programKey) (*program, error) {
-	p := &program{programKey: key, r: r}
+	p := &program{programKey: key, r: r, first: make(map[string]chosen)}
 	if err := p.make(ctx); err != nil {
 		p.close()
 		return nil, err
@@ -51,7 +58,18 @@ func (p *program) make(ctx context.Context) error {
 	if err := p.allocate(); err != nil {
 		return err
 	}
+	var all []wanted
 	h, w := p.H, p.W
+	for i, l := range r.weights.layers {
+		one, three := p.convolutions(i, l, h, w)
+		if all = append(all, three); one != nil {
+			all = append(all, *one)
+		}
+		h, w = l.OutSize(h), l.OutSize(w)
+	}
+	r.engine.prebuild(ctx, all)
+	defer r.engine.discard()
+	h, w = p.H, p.W
 	for i, l := range r.weights.layers {
 		if err := p.layer(ctx, i, l, h, w); err != nil {
 			return fmt.Errorf("block %q: %w", l.Name, err)
@@ -102,31 +120,46 @@ func (p *program) allocate() error {
 func (p *program) close() {
 	d := p.r.d
 	d.destroyGraph(&p.exec)
-	for _, op := range p.operations {
+	for _, op := range slices.Backward(p.operations) { // the later ones may be made of the earlier
 		op.close()
 	}
-	p.operations = nil
+	p.operations, p.first = nil, nil
 	for _, b := range []*devptr{&p.pooled, &p.squeezed, &p.gates, &p.results, &p.flags} {
 		d.free(b)
 	}
 }
 
-// layer makes a block's steps, for maps of h x w.
-func (p *program) layer(ctx context.Context, i int, l *layer, h, w int) error {
+// convolutions are those of a block, for maps of h x w: with one by one, whose
+// result is added to the other's, in the train form only.
+func (p *program) convolutions(i int, l *layer, h, w int) (one *wanted, three wanted) {
 	r := p.r
 	src, dst := r.maps[i%2], r.maps[(i+1)%2]
 	if i == 0 {
 		src = r.images
 	}
+	three = wanted{
+		blockShape(l.Block, 3, p.N, h, w, l.in, l.out), epilogue{Bias: true, ReLU: l.Squeeze == 0},
+		operands{x: src, w: l.conv3x3.weight, bias: l.conv3x3.bias, narrowBias: l.conv3x3.narrowBias, y: dst},
+	}
+	if l.conv1x1.weight == 0 {
+		return nil, three
+	}
+	three.at.side, three.ep.Add = r.side, true
+	return &wanted{
+		blockShape(l.Block, 1, p.N, h, w, l.in, l.out), epilogue{Bias: true},
+		operands{x: src, w: l.conv1x1.weight, bias: l.conv1x1.bias, narrowBias: l.conv1x1.narrowBias, y: r.side},
+	}, three
+}
+
+// layer makes a block's steps, for maps of h x w.
+func (p *program) layer(ctx context.Context, i int, l *layer, h, w int) error {
+	r := p.r
+	one, three := p.convolutions(i, l, h, w)
+	src, dst := three.at.x, three.at.y
 	out := &programLayer{name: l.Name}
-	height, width := l.OutSize(h), l.OutSize(w)
-	values := int64(p.N) * int64(height) * int64(width) * int64(l.out)
-	rectify := l.Squeeze == 0
-	three := operands{x: src, w: l.conv3x3.weight, bias: l.conv3x3.bias, narrowBias: l.conv3x3.narrowBias, y: dst}
-	ep := epilogue{Bias: true, ReLU: rectify}
-	if l.conv1x1.weight != 0 {
-		one := operands{x: src, w: l.conv1x1.weight, bias: l.conv1x1.bias, narrowBias: l.conv1x1.narrowBias, y: r.side}
-		if _, err := p.convolution(ctx, out, blockShape(l.Block, 1, p.N, h, w, l.in, l.out), epilogue{Bias: true}, one); err != nil {
+	values := three.s.results()
+	if one != nil {
+		if _, err := p.convolution(ctx, out, *one); err != nil {
 			return err
 		}
 		if l.scale != 0 {
@@ -134,14 +167,14 @@ func (p *program) layer(ctx context.Context, i int, l *layer, h, w int) error {
 				return r.m.launch(r.precision.pick(scaleAddVector, scaleAddScalar, l.out), r.precision.span(values, l.out), r.compute, r.side, src, l.scale, values, l.out)
 			})
 		}
-		three.side, ep.Add = r.side, true
 	}
-	c, err := p.convolution(ctx, out, blockShape(l.Block, 3, p.N, h, w, l.in, l.out), ep, three)
+	c, err := p.convolution(ctx, out, three)
 	if err != nil {
 		return err
 	}
 	out.algorithm = c.name()
 	if l.Squeeze > 0 {
+		height, width := three.s.out()
 		out.steps = append(out.steps, p.excitation(l, dst, height*width, values)...)
 	}
 	flag := p.flags + devptr(4*i)
@@ -152,15 +185,27 @@ func (p *program) layer(ctx context.Context, i int, l *layer, h, w int) error {
 	return nil
 }
 
-// convolution adds a convolution to a layer.
-func (p *program) convolution(ctx context.Context, l *programLayer, s convShape, ep epilogue, at operands) (choice, error) {
-	op, c, err := p.r.engine.convolution(ctx, s, ep, at)
+// convolution adds a convolution to a layer: by the operation that an earlier one
+// of the same shape has, for other memory, if there is one.
+func (p *program) convolution(ctx context.Context, l *programLayer, want wanted) (choice, error) {
+	e := p.r.engine
+	key := shapeKey(want.s, want.ep, e.precision)
+	f, ok := p.first[key]
+	var op operation
+	var err error
+	if ok {
+		want.at.workspace = e.workspace
+		op, err = f.op.elsewhere(want.at)
+	} else if op, f.c, err = e.convolution(ctx, want); err == nil {
+		f.op = op
+		p.first[key] = f
+	}
 	if err != nil {
-		return c, err
+		return choice{}, err
 	}
 	p.operations = append(p.operations, op)
 	l.steps = append(l.steps, op.run)
-	return c, nil
+	return f.c, nil
 }
 
 // excitation is squeeze-and-excitation, with the ReLU after it.

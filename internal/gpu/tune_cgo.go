@@ -40,15 +40,25 @@ type engine struct {
 	// search of a program begins.
 	note func(format string, args ...any)
 	news string
+	// waiting are operations that prebuild has made, by the keys of their shapes.
+	waiting map[string]built
+}
+
+// wanted is a convolution that a program needs.
+type wanted struct {
+	s  convShape
+	ep epilogue
+	at operands
 }
 
 // convolution makes the operation for a shape: the one that was found fastest
 // before, else the fastest of the candidates.
-func (e *engine) convolution(ctx context.Context, s convShape, ep epilogue, at operands) (operation, choice, error) {
+func (e *engine) convolution(ctx context.Context, want wanted) (operation, choice, error) {
+	s, ep, at := want.s, want.ep, want.at
 	at.workspace = e.workspace
 	key := shapeKey(s, ep, e.precision)
-	if c, ok := e.tuned.get(key); ok && (e.method == "" || e.method == c.Method) {
-		op, err := e.ready(s, ep, c, at)
+	if c, ok := e.kept(key); ok {
+		op, err := e.ready(key, s, ep, c, at)
 		if err == nil {
 			return op, c, nil
 		}
@@ -70,18 +80,57 @@ func (e *engine) convolution(ctx context.Context, s convShape, ep epilogue, at o
 	return op, c, nil
 }
 
+// kept is the choice that was made before for a shape.
+func (e *engine) kept(key string) (choice, bool) {
+	c, ok := e.tuned.get(key)
+	return c, ok && (e.method == "" || e.method == c.Method)
+}
+
 // ready is the operation of a choice, run once: an engine may be refused only
 // then.
-func (e *engine) ready(s convShape, ep epilogue, c choice, at operands) (operation, error) {
-	op, err := e.make(e.c, s, ep, c, at)
-	if err != nil {
+func (e *engine) ready(key string, s convShape, ep epilogue, c choice, at operands) (operation, error) {
+	b, ok := e.waiting[key]
+	if delete(e.waiting, key); !ok {
+		b.op, b.err = e.make(e.c, s, ep, c, at)
+	}
+	if b.err != nil {
+		return nil, b.err
+	}
+	if err := e.runs(b.op, 1); err != nil {
+		b.op.close()
 		return nil, err
 	}
-	if err := e.runs(op, 1); err != nil {
-		op.close()
-		return nil, err
+	return b.op, nil
+}
+
+// prebuild makes the operations whose engines were chosen before, several at a
+// time, for convolution to find. discard ends those that it did not ask for.
+func (e *engine) prebuild(ctx context.Context, all []wanted) {
+	var jobs []job
+	var keys []string
+	for _, w := range all {
+		key := shapeKey(w.s, w.ep, e.precision)
+		if c, ok := e.kept(key); ok && c.graph() && !slices.Contains(keys, key) {
+			w.at.workspace = e.workspace
+			jobs, keys = append(jobs, job{w, c}), append(keys, key)
+		}
 	}
-	return op, nil
+	if len(jobs) < 2 {
+		return
+	}
+	e.waiting = make(map[string]built)
+	for i, b := range e.build(ctx, jobs) {
+		e.waiting[keys[i]] = b
+	}
+}
+
+func (e *engine) discard() {
+	for _, b := range e.waiting {
+		if b.op != nil {
+			b.op.close()
+		}
+	}
+	e.waiting = nil
 }
 
 // make is the operation of a choice, by a handle of cuDNN.
@@ -234,7 +283,10 @@ func (t *trial) refuse(method string, err error) {
 // fastest is the best of the candidates, nil if none works. The error is one
 // after which it is no use to go on.
 func (t *trial) fastest(ctx context.Context, candidates []choice) (best operation, chosen choice, err error) {
-	made := t.build(ctx, candidates)
+	made := make([]built, len(candidates)) // without tuning one by one, until one works
+	if !t.noTune {
+		made = t.build(ctx, t.jobs(candidates))
+	}
 	defer func() {
 		for _, m := range made {
 			if m.op != nil && m.op != best {
@@ -302,7 +354,22 @@ func (t *trial) forgets(op operation) error {
 	return nil
 }
 
-// built is a candidate that was made, or why it was not; neither if it was not
+// jobs are to make candidates.
+func (t *trial) jobs(candidates []choice) []job {
+	jobs := make([]job, len(candidates))
+	for i, c := range candidates {
+		jobs[i] = job{wanted{t.s, t.ep, t.at}, c}
+	}
+	return jobs
+}
+
+// job is to make the operation of a choice.
+type job struct {
+	wanted
+	c choice
+}
+
+// built is an operation that was made, or why it was not; neither if it was not
 // tried.
 type built struct {
 	op  operation
@@ -312,33 +379,33 @@ type built struct {
 // builders is how many engines are compiled at once.
 const builders = 8
 
-// build compiles the engines of graphs, several at a time: that is what most of a
-// search's time goes into.
-func (t *trial) build(ctx context.Context, candidates []choice) []built {
-	made := make([]built, len(candidates))
-	if t.noTune || !slices.ContainsFunc(candidates, choice.graph) {
-		return made // one by one, until one works
+// build compiles the engines of graphs, several at a time: that is what most of
+// the time of a search goes into, and of a start.
+func (e *engine) build(ctx context.Context, jobs []job) []built {
+	made := make([]built, len(jobs))
+	if !slices.ContainsFunc(jobs, func(j job) bool { return j.c.graph() }) {
+		return made
 	}
-	handles := t.c.builders(min(builders, runtime.GOMAXPROCS(0)), t.stream)
+	handles := e.c.builders(min(builders, runtime.GOMAXPROCS(0)), e.stream)
 	free := make(chan *cudnn, len(handles))
 	for _, h := range handles {
 		free <- h
 	}
 	var g errgroup.Group
 	g.SetLimit(len(handles))
-	for i, c := range candidates {
-		if !c.graph() {
+	for i, j := range jobs {
+		if !j.c.graph() {
 			continue
 		}
 		g.Go(func() error {
-			leave, err := t.d.bind()
+			leave, err := e.d.bind()
 			if err == nil {
 				defer leave()
 				err = ctx.Err()
 			}
 			if err == nil {
 				by := <-free
-				made[i].op, err = t.make(by, t.s, t.ep, c, t.at)
+				made[i].op, err = e.make(by, j.s, j.ep, j.c, j.at)
 				free <- by
 			}
 			made[i].err = err
