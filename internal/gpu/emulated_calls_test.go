@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"repvgg/internal/model"
+	"repvgg/internal/reference"
 )
 
 // TestEmulatedCalls is about calls in any order and their errors.
@@ -26,8 +27,8 @@ func TestEmulatedCalls(t *testing.T) {
 // testRandomCalls holds batches of random sizes on random ways, some at the same
 // time and with little memory, against a runner that takes one image at a time.
 func testRandomCalls(t *testing.T, env environment) {
-	plan := nets(model.Train)["se"]
-	values, table := randomWeights(plan, 4), randomImages(3*256, 8)
+	plan := reference.Plans(model.Train)["se"]
+	values, table := reference.Weights(plan, 4), reference.Images(3*256, 8)
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { testCalls(t, env, plan, values, table, seed) })
 	}
@@ -63,7 +64,7 @@ func testCalls(t *testing.T, env environment, plan *model.Plan, values map[strin
 			wait, err = r.StartBytes(t.Context(), got, src, n, h, w)
 			clear(src)
 		} else {
-			src := randomImages(n*3*h*w, uint64(step))
+			src := reference.Images(n*3*h*w, uint64(step))
 			if err := one.Run(t.Context(), want, src, n, h, w); err != nil {
 				t.Fatal(err)
 			}
@@ -97,17 +98,17 @@ func testCalls(t *testing.T, env environment, plan *model.Plan, values map[strin
 // testHalvingKeepsErrors: when memory is short for the second part of a batch,
 // the error of the first is not lost.
 func testHalvingKeepsErrors(t *testing.T, env environment) {
-	plan := nets(model.Deploy)["plain"]
-	values := randomWeights(plan, 7)
+	plan := reference.Plans(model.Deploy)["plain"]
+	values := reference.Weights(plan, 7)
 	const n, h, w = 8, 16, 16
-	src, dst := randomImages(n*3*h*w, 1), make([]float32, n*plan.OutLen(h, w))
+	src, dst := reference.Images(n*3*h*w, 1), make([]float32, n*plan.OutLen(h, w))
 	for i := range src[:3*h*w] { // of the first part
 		src[i] = 60000
 	}
 	halved := 0
 	for extra := 0; extra < 400_000; extra += 20_000 {
 		t.Setenv("EMULATED_MEMORY", "1000000000")
-		r, err := newRunner(plan, fromMap(values), Options{Precision: FP16, NoTune: true, NoCache: true, MaxBatch: 4, CheckLayers: true,
+		r, err := newRunner(plan, reference.Source(values), Options{Precision: FP16, NoTune: true, NoCache: true, MaxBatch: 4, CheckLayers: true,
 			Note: func(text string) {
 				if strings.Contains(text, "memory is short") {
 					halved++
@@ -144,8 +145,8 @@ func (e *endsAfter) Err() error {
 
 // testFailedStartBytes: nothing writes to results after an error.
 func testFailedStartBytes(t *testing.T, env environment) {
-	plan := nets(model.Deploy)["plain"]
-	r := newTestRunner(t, env, plan, randomWeights(plan, 7), Options{Precision: FP16, NoTune: true, MaxBatch: 1, Table: randomImages(3*256, 8)})
+	plan := reference.Plans(model.Deploy)["plain"]
+	r := newTestRunner(t, env, plan, reference.Weights(plan, 7), Options{Precision: FP16, NoTune: true, MaxBatch: 1, Table: reference.Images(3*256, 8)})
 	const n, h, w = 3, 8, 8
 	if err := r.Prepare(t.Context(), 1, h, w); err != nil {
 		t.Fatal(err)
@@ -156,7 +157,7 @@ func testFailedStartBytes(t *testing.T, env environment) {
 	}
 	clear(dst)
 	for range 2 {
-		if err := r.Run(t.Context(), other, randomImages(3*h*w, 1), 1, h, w); err != nil {
+		if err := r.Run(t.Context(), other, reference.Images(3*h*w, 1), 1, h, w); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -177,8 +178,8 @@ func (r remembering) close()                                {}
 // testForgets: an engine that takes what lies in its result into account is seen,
 // even if its ReLU makes 0 of NaN.
 func testForgets(t *testing.T, env environment) {
-	plan := nets(model.Deploy)["plain"]
-	r := newTestRunner(t, env, plan, randomWeights(plan, 7), Options{Precision: FP16, NoTune: true})
+	plan := reference.Plans(model.Deploy)["plain"]
+	r := newTestRunner(t, env, plan, reference.Weights(plan, 7), Options{Precision: FP16, NoTune: true})
 	leave, err := r.d.enter()
 	if err != nil {
 		t.Fatal(err)

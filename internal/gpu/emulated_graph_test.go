@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"repvgg/internal/model"
+	"repvgg/internal/reference"
 )
 
 // The tests of this file run on the emulated cuDNN that computes
@@ -96,9 +97,9 @@ func leakFree(t *testing.T, env environment) {
 }
 
 // wide are two networks whose channels every engine takes.
-func wide(form model.Form) (*model.Plan, reference) {
-	plan := nets(form)["wide"]
-	return plan, reference{plan, randomWeights(plan, 3)}
+func wide(form model.Form) (*model.Plan, reference.Network) {
+	plan := reference.Plans(form)["wide"]
+	return plan, reference.Network{Plan: plan, Values: reference.Weights(plan, 3)}
 }
 
 // choose runs a network and returns what was chosen for its convolutions, and the
@@ -107,7 +108,7 @@ func choose(t *testing.T, env environment, form model.Form, opts Options) (chose
 	t.Helper()
 	plan, ref := wide(form)
 	opts.Note = func(text string) { notes = append(notes, text) }
-	r := newTestRunner(t, env, plan, ref.values, opts)
+	r := newTestRunner(t, env, plan, ref.Values, opts)
 	results = checkAgainst(t, r, ref, 2, 8, 9)
 	return r.engine.tuned, notes, results
 }
@@ -315,7 +316,7 @@ func testShortPlans(t *testing.T, env environment) {
 	// kernel does.
 	t.Setenv("EMULATED_LEGACY", "0")
 	var notes []string
-	r := newTestRunner(t, env, plan, ref.values, Options{Precision: FP32, NoTune: true, Note: func(text string) { notes = append(notes, text) }})
+	r := newTestRunner(t, env, plan, ref.Values, Options{Precision: FP32, NoTune: true, Note: func(text string) { notes = append(notes, text) }})
 	checkAgainst(t, r, ref, 2, 8, 9)
 	expectMethods(t, r, methodDirect)
 	if len(notes) != 1 || !strings.Contains(notes[0], "1 images are computed at once instead of 2") {
@@ -350,10 +351,10 @@ func (c countdown) Err() error {
 // testCancelledSearch: wherever a search is cancelled, the next one does.
 func testCancelledSearch(t *testing.T, env environment) {
 	plan, ref := wide(model.Deploy)
-	src, dst := randomImages(2*3*8*9, 1), make([]float32, 10)
+	src, dst := reference.Images(2*3*8*9, 1), make([]float32, 10)
 	done := false
 	for n := 0; !done; n += 1 + n/2 {
-		r := newTestRunner(t, env, plan, ref.values, Options{Precision: FP16})
+		r := newTestRunner(t, env, plan, ref.Values, Options{Precision: FP16})
 		ctx := countdown{t.Context(), make(chan struct{}, n)}
 		for range n {
 			ctx.left <- struct{}{}
@@ -375,7 +376,7 @@ func testCancelledSearch(t *testing.T, env environment) {
 // that were kept are first run.
 func testLostSearch(t *testing.T, env environment) {
 	plan, ref := wide(model.Deploy)
-	src, dst := randomImages(2*3*8*9, 1), make([]float32, 10)
+	src, dst := reference.Images(2*3*8*9, 1), make([]float32, 10)
 	opts := Options{Precision: FP16, CacheDir: t.TempDir()}
 	for i, launches := range []string{"0", "1", "2", "7", "40", "1000", "3000", "0", "1", "5"} {
 		if i == 7 {
@@ -383,7 +384,7 @@ func testLostSearch(t *testing.T, env environment) {
 			choose(t, env, model.Deploy, opts)
 		}
 		t.Setenv("EMULATED_LOSS", launches)
-		r, err := newRunner(plan, fromMap(ref.values), opts, env)
+		r, err := newRunner(plan, reference.Source(ref.Values), opts, env)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -400,8 +401,8 @@ func testLostSearch(t *testing.T, env environment) {
 // the search came to nothing.
 func testResidentAfterSearch(t *testing.T, env environment) {
 	plan, ref := wide(model.Deploy)
-	r := newTestRunner(t, env, plan, ref.values, Options{Precision: FP16, Resident: true})
-	src, first, again := randomImages(2*3*16*16, 1), make([]float32, 10), make([]float32, 10)
+	r := newTestRunner(t, env, plan, ref.Values, Options{Precision: FP16, Resident: true})
+	src, first, again := reference.Images(2*3*16*16, 1), make([]float32, 10), make([]float32, 10)
 	if err := r.Run(t.Context(), first, src, 2, 16, 16); err != nil {
 		t.Fatal(err)
 	}

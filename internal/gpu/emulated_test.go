@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"repvgg/internal/model"
+	"repvgg/internal/reference"
 	"repvgg/internal/tensor"
 )
 
@@ -78,13 +79,13 @@ func TestEmulatedFP32(t *testing.T) {
 // testChoosing: where cuDNN has no engine our own kernel is timed and taken, the
 // user hears of it once for each shape, and nothing is kept in the file.
 func testChoosing(t *testing.T, env environment) {
-	plan := nets(model.Deploy)["plain"]
-	values := randomWeights(plan, 1)
+	plan := reference.Plans(model.Deploy)["plain"]
+	values := reference.Weights(plan, 1)
 	var notes []string
 	opts := Options{Precision: FP16, CacheDir: t.TempDir(), Note: func(text string) { notes = append(notes, text) }}
 	r := newTestRunner(t, env, plan, values, opts)
-	checkAgainst(t, r, reference{plan, values}, 2, 8, 8)
-	checkAgainst(t, r, reference{plan, values}, 1, 8, 8)
+	checkAgainst(t, r, reference.Network{Plan: plan, Values: values}, 2, 8, 8)
+	checkAgainst(t, r, reference.Network{Plan: plan, Values: values}, 1, 8, 8)
 	if len(notes) < 2 || !strings.Contains(notes[0], "choosing cuDNN's engines for batches of 2 images of 8x8") {
 		t.Fatalf("notes %q", notes)
 	}
@@ -104,20 +105,20 @@ func testChoosing(t *testing.T, env environment) {
 	again := newTestRunner(t, env, plan, values, opts)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := again.Run(ctx, make([]float32, 140), randomImages(2*3*8*8, 1), 2, 8, 8); !errors.Is(err, context.Canceled) {
+	if err := again.Run(ctx, make([]float32, 140), reference.Images(2*3*8*8, 1), 2, 8, 8); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
 
 // testLost: after the device is lost every call says so, and Close ends.
 func testLost(t *testing.T, env environment) {
-	plan := nets(model.Deploy)["plain"]
-	values := randomWeights(plan, 1)
-	src, dst := randomImages(2*3*8*8, 1), make([]float32, 140)
+	plan := reference.Plans(model.Deploy)["plain"]
+	values := reference.Weights(plan, 1)
+	src, dst := reference.Images(2*3*8*8, 1), make([]float32, 140)
 	seen := false
 	for _, launches := range []string{"0", "1", "5", "9", "12", "20"} {
 		t.Setenv("EMULATED_LOSS", launches)
-		r, err := newRunner(plan, fromMap(values), Options{Precision: FP16, NoTune: true, NoCache: true, MaxBatch: 1}, env)
+		r, err := newRunner(plan, reference.Source(values), Options{Precision: FP16, NoTune: true, NoCache: true, MaxBatch: 1}, env)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,14 +150,14 @@ func testFailingStarts(t *testing.T, env environment) {
 		t.Fatal(err)
 	}
 	defer base.close()
-	plan := nets(model.Train)["se"]
-	values := randomWeights(plan, 1)
+	plan := reference.Plans(model.Train)["se"]
+	values := reference.Weights(plan, 1)
 	failed, started := 0, 0
 	for _, size := range []string{"1000", "16777216", "17825792", "17900000", "17910000", "20000000"} {
 		t.Setenv("EMULATED_MEMORY", "1000000000")
 		before := memory(t, base)
 		t.Setenv("EMULATED_MEMORY", size)
-		r, err := newRunner(plan, fromMap(values), Options{Precision: FP16, NoTune: true, NoCache: true}, env)
+		r, err := newRunner(plan, reference.Source(values), Options{Precision: FP16, NoTune: true, NoCache: true}, env)
 		if err == nil {
 			started++
 			err = r.Close()
@@ -189,11 +190,11 @@ func testFailingStarts(t *testing.T, env environment) {
 
 // testHalving: a batch that does not fit is computed in parts.
 func testHalving(t *testing.T, env environment) {
-	plan := net(model.Train, 5, block(3, 16, 1, 1, 1, 0), block(16, 16, 1, 1, 1, 0))
-	values := randomWeights(plan, 9)
+	plan := reference.Plan(model.Train, 5, reference.Block(3, 16, 1, 1, 1, 0), reference.Block(16, 16, 1, 1, 1, 0))
+	values := reference.Weights(plan, 9)
 	var notes []string
 	r := newTestRunner(t, env, plan, values, Options{Precision: FP16, NoTune: true, Note: func(text string) { notes = append(notes, text) }})
-	checkAgainst(t, r, reference{plan, values}, 21, 16, 16)
+	checkAgainst(t, r, reference.Network{Plan: plan, Values: values}, 21, 16, 16)
 	if len(notes) == 0 || !strings.Contains(notes[0], "the GPU's memory is short") || !strings.Contains(notes[0], "instead of 21") {
 		t.Errorf("notes %q", notes)
 	}
@@ -202,9 +203,9 @@ func testHalving(t *testing.T, env environment) {
 
 // testResident: the same slice is not copied again.
 func testResident(t *testing.T, env environment) {
-	plan := nets(model.Deploy)["plain"]
-	r := newTestRunner(t, env, plan, randomWeights(plan, 1), Options{Precision: FP16, NoTune: true, Resident: true})
-	src, first, again := randomImages(2*3*8*8, 1), make([]float32, 140), make([]float32, 140)
+	plan := reference.Plans(model.Deploy)["plain"]
+	r := newTestRunner(t, env, plan, reference.Weights(plan, 1), Options{Precision: FP16, NoTune: true, Resident: true})
+	src, first, again := reference.Images(2*3*8*8, 1), make([]float32, 140), make([]float32, 140)
 	if err := r.Run(t.Context(), first, src, 2, 8, 8); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"repvgg/internal/model"
+	"repvgg/internal/reference"
 )
 
 // memory is the device's free memory.
@@ -35,16 +36,16 @@ func testLeaks(t *testing.T, env environment, name string, rounds int) {
 		t.Fatal(err)
 	}
 	defer base.close()
-	plan := nets(model.Train)[name]
-	values := randomWeights(plan, 8)
+	plan := reference.Plans(model.Train)[name]
+	values := reference.Weights(plan, 8)
 	free := int64(0)
 	const settled = 4
 	for i := range rounds {
-		r, err := newRunner(plan, fromMap(values), Options{Precision: FP16, NoTune: true, NoCache: true}, env)
+		r, err := newRunner(plan, reference.Source(values), Options{Precision: FP16, NoTune: true, NoCache: true}, env)
 		if err != nil {
 			t.Fatal(err)
 		}
-		checkAgainst(t, r, reference{plan, values}, 2, 8, 9)
+		checkAgainst(t, r, reference.Network{Plan: plan, Values: values}, 2, 8, 9)
 		if err := errors.Join(r.Close(), r.Close()); err != nil {
 			t.Fatal(err)
 		}
@@ -65,8 +66,8 @@ func testLeaks(t *testing.T, env environment, name string, rounds int) {
 func TestGPUShortMemory(t *testing.T) { testShortMemory(t, requireGPU(t)) }
 
 func testShortMemory(t *testing.T, env environment) {
-	plan := net(model.Deploy, 5, block(3, 64, 1, 1, 1, 0), block(64, 64, 1, 1, 1, 0))
-	values := randomWeights(plan, 9)
+	plan := reference.Plan(model.Deploy, 5, reference.Block(3, 64, 1, 1, 1, 0), reference.Block(64, 64, 1, 1, 1, 0))
+	values := reference.Weights(plan, 9)
 	var notes []string
 	r := newTestRunner(t, env, plan, values, Options{Precision: FP16, NoTune: true, Note: func(text string) { notes = append(notes, text) }})
 	const n, h, w = 64, 128, 128 // maps of 134 MB
@@ -89,7 +90,7 @@ func testShortMemory(t *testing.T, env environment) {
 			r.d.free(&hog)
 		}
 	}()
-	src, dst := randomImages(n*3*h*w, 2), make([]float32, n*5)
+	src, dst := reference.Images(n*3*h*w, 2), make([]float32, n*5)
 	if err := r.Run(t.Context(), dst, src, n, h, w); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"repvgg/internal/model"
+	"repvgg/internal/reference"
 )
 
 // The tests of this file run where there is a GPU (make test-gpu), and are
@@ -47,7 +48,7 @@ func newTestRunner(t *testing.T, env environment, p *model.Plan, values map[stri
 	if opts.Note == nil {
 		opts.Note = func(text string) { t.Log(text) }
 	}
-	r, err := newRunner(p, fromMap(values), opts, env)
+	r, err := newRunner(p, reference.Source(values), opts, env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,16 +61,16 @@ func newTestRunner(t *testing.T, env environment, p *model.Plan, values map[stri
 }
 
 // checkAgainst runs n images and compares them with the reference.
-func checkAgainst(t *testing.T, r *Runner, ref reference, n, h, w int) []float32 {
+func checkAgainst(t *testing.T, r *Runner, ref reference.Network, n, h, w int) []float32 {
 	t.Helper()
-	in, out := ref.plan.InChannels*h*w, ref.plan.OutLen(h, w)
-	src, dst := randomImages(n*in, uint64(100*h+w)), make([]float32, n*out)
+	in, out := ref.Plan.InChannels*h*w, ref.Plan.OutLen(h, w)
+	src, dst := reference.Images(n*in, uint64(100*h+w)), make([]float32, n*out)
 	if err := r.Run(t.Context(), dst, src, n, h, w); err != nil {
 		t.Fatal(err)
 	}
 	worst := 0.0
 	for i := range n {
-		want := ref.image(src[i*in:][:in], h, w)
+		want := ref.Image(src[i*in:][:in], h, w)
 		largest := 0.0
 		for _, v := range want {
 			largest = max(largest, math.Abs(v))
@@ -101,9 +102,9 @@ func TestGPUMatchesReference(t *testing.T) {
 // put them to it, and how fast they are. It wants one for every layer.
 func TestGPUEngines(t *testing.T) {
 	env := requireGPU(t)
-	plan := nets(model.Deploy)["wide"]
+	plan := reference.Plans(model.Deploy)["wide"]
 	for _, p := range []Precision{FP16, BF16, TF32, FP32} {
-		r := newTestRunner(t, env, plan, randomWeights(plan, 1), Options{Precision: p})
+		r := newTestRunner(t, env, plan, reference.Weights(plan, 1), Options{Precision: p})
 		images := rowAlignment / p.size() // 3 channels, padded
 		for _, s := range []convShape{
 			{N: 32, H: 224, W: 224, C: images, K: 48, R: 3, Stride: 2, Dilation: 1, Pad: 1, Groups: 1},
@@ -119,12 +120,12 @@ func TestGPUEngines(t *testing.T) {
 // testMatchesReference runs images of several heights and widths.
 func testMatchesReference(t *testing.T, env environment, p Precision, sizes ...[2]int) {
 	for _, form := range []model.Form{model.Train, model.Deploy} {
-		for name, plan := range nets(form) {
+		for name, plan := range reference.Plans(form) {
 			t.Run(fmt.Sprintf("%v/%v/%s", p, form, name), func(t *testing.T) {
-				values := randomWeights(plan, 1)
+				values := reference.Weights(plan, 1)
 				r := newTestRunner(t, env, plan, values, Options{Precision: p, NoTune: true, CheckLayers: p == FP16})
 				for _, size := range sizes {
-					checkAgainst(t, r, reference{plan, values}, 2, size[0], size[1])
+					checkAgainst(t, r, reference.Network{Plan: plan, Values: values}, 2, size[0], size[1])
 				}
 			})
 		}
@@ -149,10 +150,10 @@ func testMethods(t *testing.T, env environment, p Precision) {
 				continue // its 3x3 convolutions add what is not times 0
 			}
 			t.Run(fmt.Sprintf("%s/%v/%v", method, p, form), func(t *testing.T) {
-				plan := nets(form)["wide"]
-				values := randomWeights(plan, 2)
+				plan := reference.Plans(form)["wide"]
+				values := reference.Weights(plan, 2)
 				r := newTestRunner(t, env, plan, values, Options{Precision: p, NoTune: true, method: method})
-				checkAgainst(t, r, reference{plan, values}, 2, 20, 20)
+				checkAgainst(t, r, reference.Network{Plan: plan, Values: values}, 2, 20, 20)
 				for key, c := range r.engine.tuned.passing {
 					t.Logf("%s: %s", key, c.name())
 				}
@@ -164,16 +165,16 @@ func testMethods(t *testing.T, env environment, p Precision) {
 // TestGPUTunes: the choice is kept, and taken the next time.
 func TestGPUTunes(t *testing.T) {
 	env := requireGPU(t)
-	plan := nets(model.Deploy)["wide"]
-	values := randomWeights(plan, 3)
+	plan := reference.Plans(model.Deploy)["wide"]
+	values := reference.Weights(plan, 3)
 	opts := Options{Precision: FP16, CacheDir: t.TempDir()}
 	first := newTestRunner(t, env, plan, values, opts)
-	a := checkAgainst(t, first, reference{plan, values}, 4, 32, 32)
+	a := checkAgainst(t, first, reference.Network{Plan: plan, Values: values}, 4, 32, 32)
 	again := newTestRunner(t, env, plan, values, opts)
 	if len(again.engine.tuned.Choices) != plan.Depth {
 		t.Fatalf("%d choices were kept, want %d", len(again.engine.tuned.Choices), plan.Depth)
 	}
-	b := checkAgainst(t, again, reference{plan, values}, 4, 32, 32)
+	b := checkAgainst(t, again, reference.Network{Plan: plan, Values: values}, 4, 32, 32)
 	if again.engine.tuned.changed {
 		t.Error("the choice was made again")
 	}
@@ -188,16 +189,16 @@ func TestGPUTunes(t *testing.T) {
 func TestGPUBatches(t *testing.T) { testBatches(t, requireGPU(t)) }
 
 func testBatches(t *testing.T, env environment) {
-	plan := nets(model.Train)["se"]
-	values := randomWeights(plan, 4)
+	plan := reference.Plans(model.Train)["se"]
+	values := reference.Weights(plan, 4)
 	r := newTestRunner(t, env, plan, values, Options{Precision: FP16, NoTune: true, MaxBatch: 4, CheckLayers: true})
 	const h, w = 12, 15
-	all := checkAgainst(t, r, reference{plan, values}, 11, h, w) // 4 + 4 + 3
+	all := checkAgainst(t, r, reference.Network{Plan: plan, Values: values}, 11, h, w) // 4 + 4 + 3
 	if len(r.programs) != 1 {
 		t.Errorf("%d programs, want one for all parts", len(r.programs))
 	}
 	in, out := plan.InChannels*h*w, plan.OutLen(h, w)
-	src := randomImages(11*in, 100*h+w)
+	src := reference.Images(11*in, 100*h+w)
 	for n := 1; n <= 4; n++ {
 		dst := make([]float32, n*out)
 		if err := r.Run(t.Context(), dst, src[:n*in], n, h, w); err != nil {
@@ -215,9 +216,9 @@ func testBatches(t *testing.T, env environment) {
 func TestGPUStart(t *testing.T) { testStart(t, requireGPU(t)) }
 
 func testStart(t *testing.T, env environment) {
-	plan := nets(model.Deploy)["plain"]
-	values := randomWeights(plan, 5)
-	r := newTestRunner(t, env, plan, values, Options{Precision: BF16, NoTune: true, Table: randomImages(3*256, 8)})
+	plan := reference.Plans(model.Deploy)["plain"]
+	values := reference.Weights(plan, 5)
+	r := newTestRunner(t, env, plan, values, Options{Precision: BF16, NoTune: true, Table: reference.Images(3*256, 8)})
 	const n, h, w, batches = 3, 32, 32, 7
 	in, out := n*plan.InChannels*h*w, n*plan.OutLen(h, w)
 	src := randomBytes(batches * in)
@@ -249,7 +250,7 @@ func testStart(t *testing.T, env environment) {
 
 func randomBytes(n int) []byte {
 	b := make([]byte, n)
-	for i, v := range randomImages(n, 6) {
+	for i, v := range reference.Images(n, 6) {
 		b[i] = byte(int(v * 100))
 	}
 	return b
@@ -271,9 +272,9 @@ func runBytes(t *testing.T, r *Runner, dst []float32, src []byte, n, h, w int) {
 func TestGPUBytes(t *testing.T) { testBytes(t, requireGPU(t)) }
 
 func testBytes(t *testing.T, env environment) {
-	plan := nets(model.Deploy)["plain"]
-	values := randomWeights(plan, 6)
-	table := randomImages(3*256, 8)
+	plan := reference.Plans(model.Deploy)["plain"]
+	values := reference.Weights(plan, 6)
+	table := reference.Images(3*256, 8)
 	for _, reverse := range []bool{false, true} {
 		r := newTestRunner(t, env, plan, values, Options{Precision: FP16, NoTune: true, Table: table, Reverse: reverse})
 		const n, h, w = 2, 9, 11
@@ -304,8 +305,8 @@ func testBytes(t *testing.T, env environment) {
 func TestGPUOverflow(t *testing.T) { testOverflow(t, requireGPU(t)) }
 
 func testOverflow(t *testing.T, env environment) {
-	plan := net(model.Deploy, 5, block(3, 16, 2, 1, 1, 0), block(16, 16, 1, 1, 1, 0), block(16, 16, 1, 1, 1, 0), block(16, 16, 1, 1, 1, 0))
-	values := randomWeights(plan, 7)
+	plan := reference.Plan(model.Deploy, 5, reference.Block(3, 16, 2, 1, 1, 0), reference.Block(16, 16, 1, 1, 1, 0), reference.Block(16, 16, 1, 1, 1, 0), reference.Block(16, 16, 1, 1, 1, 0))
+	values := reference.Weights(plan, 7)
 	weight, bias := plan.Blocks[2].Fused()
 	for i := range values[weight] {
 		values[weight][i] = 30000
@@ -313,7 +314,7 @@ func testOverflow(t *testing.T, env environment) {
 	for i := range values[bias] {
 		values[bias][i] = 60000
 	}
-	src, dst := randomImages(2*3*16*16, 1), make([]float32, 10)
+	src, dst := reference.Images(2*3*16*16, 1), make([]float32, 10)
 	for _, check := range []bool{true, false} {
 		// A later ReLU may turn what is no number into zeros: without the checks
 		// only what reaches the results is seen.
@@ -336,11 +337,11 @@ func testOverflow(t *testing.T, env environment) {
 func TestGPUCancelledAndClosed(t *testing.T) { testCancelledAndClosed(t, requireGPU(t)) }
 
 func testCancelledAndClosed(t *testing.T, env environment) {
-	plan := nets(model.Deploy)["plain"]
-	r := newTestRunner(t, env, plan, randomWeights(plan, 1), Options{NoTune: true, MaxBatch: 1})
+	plan := reference.Plans(model.Deploy)["plain"]
+	r := newTestRunner(t, env, plan, reference.Weights(plan, 1), Options{NoTune: true, MaxBatch: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	src, dst := randomImages(2*3*8*8, 1), make([]float32, 140)
+	src, dst := reference.Images(2*3*8*8, 1), make([]float32, 140)
 	if err := r.Run(ctx, dst, src, 2, 8, 8); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
@@ -362,8 +363,8 @@ func testCancelledAndClosed(t *testing.T, env environment) {
 
 func TestGPUNumber(t *testing.T) {
 	env := requireGPU(t)
-	plan := nets(model.Deploy)["plain"]
-	if _, err := newRunner(plan, fromMap(randomWeights(plan, 1)), Options{GPU: 1000}, env); err == nil || !strings.Contains(err.Error(), "there is no GPU 1000") {
+	plan := reference.Plans(model.Deploy)["plain"]
+	if _, err := newRunner(plan, reference.Source(reference.Weights(plan, 1)), Options{GPU: 1000}, env); err == nil || !strings.Contains(err.Error(), "there is no GPU 1000") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"repvgg/internal/model"
+	"repvgg/internal/reference"
 )
 
 // hostRun computes an image from what the packer made, in the layouts of the
@@ -17,7 +18,7 @@ import (
 // and folding are right; cuDNN and the kernels have their own tests.
 func hostRun(t *testing.T, plan *model.Plan, values map[string][]float32, size int, image []float32, h, w int) []float64 {
 	t.Helper()
-	p := &packer{plan: plan, weights: fromMap(values), widths: channelWidths(plan, size)}
+	p := &packer{plan: plan, weights: reference.Source(values), widths: channelWidths(plan, size)}
 	x := make([]float64, h*w*p.widths[0])
 	for i, v := range image {
 		c, at := i/(h*w), i%(h*w)
@@ -114,13 +115,13 @@ func hostMeans(x []float64, channels int) []float64 {
 func TestPacking(t *testing.T) {
 	const tolerance = 2e-6 // weights are rounded once to float32
 	for _, form := range []model.Form{model.Train, model.Deploy} {
-		for name, plan := range nets(form) {
+		for name, plan := range reference.Plans(form) {
 			for _, size := range []int{2, 4} {
 				t.Run(fmt.Sprintf("%v/%s/%d", form, name, size), func(t *testing.T) {
 					const h, w = 11, 14
-					values := randomWeights(plan, 1)
-					image := randomImages(plan.InChannels*h*w, 7)
-					want := reference{plan, values}.image(image, h, w)
+					values := reference.Weights(plan, 1)
+					image := reference.Images(plan.InChannels*h*w, 7)
+					want := reference.Network{Plan: plan, Values: values}.Image(image, h, w)
 					got := hostRun(t, plan, values, size, image, h, w)
 					if len(got) != len(want) {
 						t.Fatalf("%d results, want %d", len(got), len(want))
@@ -145,17 +146,17 @@ func TestChannelWidths(t *testing.T) {
 		"plain":  {8, 8, 8, 16, 40},       // 3 and 10 are padded
 		"groups": {8, 12, 12, 24, 24, 16}, // 12 is beside groups
 	} {
-		if got := channelWidths(nets(model.Deploy)[name], 2); !slices.Equal(got, want) {
+		if got := channelWidths(reference.Plans(model.Deploy)[name], 2); !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
-	if got := channelWidths(nets(model.Deploy)["plain"], 4); !slices.Equal(got, []int{4, 8, 8, 12, 40}) {
+	if got := channelWidths(reference.Plans(model.Deploy)["plain"], 4); !slices.Equal(got, []int{4, 8, 8, 12, 40}) {
 		t.Errorf("of float32: %v", got)
 	}
 }
 
 func TestArenas(t *testing.T) {
-	p := net(model.Train, 5, block(3, 8, 2, 1, 1, 0), block(8, 8, 1, 1, 1, 0), block(8, 64, 2, 1, 1, 0))
+	p := reference.Plan(model.Train, 5, reference.Block(3, 8, 2, 1, 1, 0), reference.Block(8, 8, 1, 1, 1, 0), reference.Block(8, 64, 2, 1, 1, 0))
 	got, fit, err := arenaSizes(p, channelWidths(p, 2), 10, 7, 9, 2)
 	if err != nil || fit != 10 {
 		t.Fatal(fit, err)
@@ -196,9 +197,9 @@ func TestGrids(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	plan := nets(model.Deploy)["plain"]
+	plan := reference.Plans(model.Deploy)["plain"]
 	broken := func(change func(p *model.Plan)) *model.Plan {
-		p := nets(model.Deploy)["plain"]
+		p := reference.Plans(model.Deploy)["plain"]
 		change(p)
 		return p
 	}
@@ -224,7 +225,7 @@ func TestOptions(t *testing.T) {
 }
 
 func TestRunArguments(t *testing.T) {
-	p := nets(model.Deploy)["plain"]
+	p := reference.Plans(model.Deploy)["plain"]
 	for _, c := range []struct {
 		results, have, n, h, w int
 		want                   string
@@ -240,11 +241,11 @@ func TestRunArguments(t *testing.T) {
 }
 
 func TestPackingRefusesBadStatistics(t *testing.T) {
-	plan := nets(model.Train)["plain"]
-	values := randomWeights(plan, 1)
+	plan := reference.Plans(model.Train)["plain"]
+	values := reference.Weights(plan, 1)
 	name := plan.Blocks[1].Conv1x1().Var()
 	values[name][3] = -1
-	p := &packer{plan: plan, weights: fromMap(values), widths: channelWidths(plan, 2)}
+	p := &packer{plan: plan, weights: reference.Source(values), widths: channelWidths(plan, 2)}
 	if _, err := p.layer(1); err == nil || !strings.Contains(err.Error(), name+" of channel 3 is -1") || !strings.Contains(err.Error(), `"backbone.stage_1.1"`) {
 		t.Errorf("got %v", err)
 	}

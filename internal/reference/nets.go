@@ -41,6 +41,7 @@ func Plans(form model.Form) map[string]*model.Plan {
 		"dilated":   Plan(form, 5, Block(3, 6, 2, 1, 1, 0), Block(6, 6, 1, 2, 1, 0), Block(6, 9, 1, 4, 1, 0), Block(9, 9, 2, 2, 3, 0)),
 		"se":        Plan(form, 5, Block(3, 8, 2, 1, 1, 2), Block(8, 8, 1, 1, 1, 3), Block(8, 36, 2, 1, 1, 1), Block(36, 36, 1, 1, 1, 9)),
 		"feature":   Plan(form, 0, Block(4, 4, 1, 1, 1, 0), Block(4, 6, 2, 1, 1, 2)),
+		"repeated":  Plan(form, 5, Block(3, 16, 2, 1, 1, 0), Block(16, 16, 1, 1, 1, 0), Block(16, 16, 1, 1, 1, 0), Block(16, 16, 1, 1, 1, 0)),
 		"one block": Plan(form, 0, Block(6, 6, 1, 1, 1, 0)),
 		"shallow":   shallow,
 	}
