@@ -1,5 +1,6 @@
-// A driver that runs kernels.cu on the host: memory is the host's, streams do at
-// once what is put into them, graphs are lists of what was captured. Built with
+// A driver that runs kernels.cu on the host: memory is the host's, streams do what
+// is put into them as late as they may, so that a wait that is missing shows, and
+// graphs are lists of what was captured. Built with
 // EMULATE_DRIVER it stands for libcuda, for one of the precisions of kernels.cu,
 // and for a cuDNN that computes on the host too (emulated_cudnn.h); built without,
 // for an NVRTC that compiles nothing and a cuDNN that refuses every convolution, so
@@ -20,7 +21,9 @@
 #include "kernels.cu"
 
 #include <cstdio>
+#include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -48,19 +51,48 @@ typedef std::function<void()> task;
 struct stream {
 	std::vector<task> *captured = nullptr;
 	bool broken = false; // something was refused during the capture
+	std::deque<task> waiting;
+	size_t put = 0, done = 0; // tasks so far
 };
-static int put(void *s, task t)
+static std::set<stream *> streams;
+struct event {
+	stream *on = nullptr;
+	size_t at = 0; // tasks that are before it
+	double time = 0;
+};
+struct graph {
+	std::vector<task> tasks;
+	int waiting = 0; // launches
+};
+
+static int put(void *where, task t)
 {
+	auto *s = static_cast<stream *>(where);
 	if (lost)
 		return ILLEGAL_ADDRESS;
-	if (static_cast<stream *>(s)->broken)
+	if (s->broken)
 		return CAPTURE_INVALIDATED;
-	auto *captured = static_cast<stream *>(s)->captured;
-	if (captured != nullptr)
-		captured->push_back(t);
-	else
+	if (s->captured != nullptr)
+		return s->captured->push_back(t), SUCCESS;
+	s->waiting.push_back(t);
+	s->put++;
+	return SUCCESS;
+}
+// work does the first tasks of a stream.
+static int work(stream *s, size_t until)
+{
+	while (!lost && s->done < until) {
+		task t = std::move(s->waiting.front());
+		s->waiting.pop_front();
+		s->done++;
 		t();
+	}
 	return lost ? ILLEGAL_ADDRESS : SUCCESS;
+}
+static void workAll()
+{
+	for (auto *s : streams)
+		work(s, s->put);
 }
 
 // inside tells whether size bytes at p are within one allocation.
@@ -109,8 +141,10 @@ int cuDevicePrimaryCtxRelease_v2(int)
 {
 	for (; lost && !allocations.empty(); allocations.erase(allocations.begin()))
 		free((void *)(uintptr_t)allocations.begin()->first);
-	if (lost)
+	if (lost) {
 		used = objects = 0; // with the context goes all that was in it
+		streams.clear();
+	}
 	return SUCCESS;
 }
 int cuCtxSetCurrent(void *) { return lost ? ILLEGAL_ADDRESS : SUCCESS; } // as any call may tell
@@ -132,6 +166,7 @@ int cuMemAlloc_v2(devptr *p, size_t size)
 }
 int cuMemFree_v2(devptr p)
 {
+	workAll();
 	auto a = allocations.find(p);
 	if (a == allocations.end())
 		return INVALID_VALUE;
@@ -146,7 +181,7 @@ int cuMemFree_v2(devptr p)
 	return SUCCESS;
 }
 int cuMemHostAlloc(void **p, size_t size, unsigned) { return objects++, *p = malloc(size), SUCCESS; }
-int cuMemFreeHost(void *p) { return objects--, free(p), SUCCESS; }
+int cuMemFreeHost(void *p) { return workAll(), objects--, free(p), SUCCESS; }
 int cuMemcpyHtoDAsync_v2(devptr dst, const void *src, size_t size, void *s)
 {
 	return inside(dst, size) ? put(s, [=] { memcpy((void *)(uintptr_t)dst, src, size); }) : INVALID_VALUE;
@@ -159,10 +194,19 @@ int cuMemsetD8Async(devptr dst, unsigned char value, size_t size, void *s)
 {
 	return inside(dst, size) ? put(s, [=] { memset((void *)(uintptr_t)dst, value, size); }) : INVALID_VALUE;
 }
-int cuStreamCreate(void **s, unsigned) { return objects++, *s = new stream, SUCCESS; }
-int cuStreamDestroy_v2(void *s) { return objects--, delete static_cast<stream *>(s), SUCCESS; }
-int cuStreamWaitEvent(void *, void *, unsigned) { return lost ? ILLEGAL_ADDRESS : SUCCESS; }
-int cuStreamSynchronize(void *) { return lost ? ILLEGAL_ADDRESS : SUCCESS; }
+int cuStreamCreate(void **s, unsigned) { return objects++, *s = *streams.insert(new stream).first, SUCCESS; }
+int cuStreamDestroy_v2(void *where)
+{
+	auto *s = static_cast<stream *>(where);
+	work(s, s->put);
+	return objects--, streams.erase(s), delete s, SUCCESS;
+}
+int cuStreamWaitEvent(void *s, void *e, unsigned)
+{
+	event now = *static_cast<event *>(e);
+	return put(s, [=] { if (now.on != nullptr) work(now.on, now.at); });
+}
+int cuStreamSynchronize(void *s) { return work(static_cast<stream *>(s), static_cast<stream *>(s)->put); }
 int cuStreamBeginCapture_v2(void *s, int) { return static_cast<stream *>(s)->captured = new std::vector<task>, SUCCESS; }
 int cuStreamEndCapture(void *s, void **graph)
 {
@@ -175,28 +219,42 @@ int cuStreamEndCapture(void *s, void **graph)
 	objects++;
 	return lost ? ILLEGAL_ADDRESS : SUCCESS;
 }
-int cuGraphInstantiateWithFlags(void **exec, void *graph, unsigned long long)
+int cuGraphInstantiateWithFlags(void **exec, void *captured, unsigned long long)
 {
-	return objects++, *exec = new std::vector<task>(*static_cast<std::vector<task> *>(graph)), SUCCESS;
+	return objects++, *exec = new graph{*static_cast<std::vector<task> *>(captured)}, SUCCESS;
 }
-int cuGraphLaunch(void *exec, void *)
+int cuGraphLaunch(void *exec, void *s)
 {
-	for (auto &t : *static_cast<std::vector<task> *>(exec))
-		t();
-	return lost ? ILLEGAL_ADDRESS : SUCCESS;
+	auto *g = static_cast<graph *>(exec);
+	g->waiting++;
+	return put(s, [=] {
+		g->waiting--;
+		for (auto &t : g->tasks)
+			t();
+	});
 }
-int cuGraphExecDestroy(void *exec) { return objects--, delete static_cast<std::vector<task> *>(exec), SUCCESS; }
+int cuGraphExecDestroy(void *exec)
+{
+	auto *g = static_cast<graph *>(exec);
+	if (g->waiting > 0 && !lost) {
+		fprintf(stderr, "emulator: a graph is destroyed before it has run\n");
+		abort();
+	}
+	return objects--, delete g, SUCCESS;
+}
 int cuGraphDestroy(void *graph) { return objects--, delete static_cast<std::vector<task> *>(graph), SUCCESS; }
-int cuEventCreate(void **event, unsigned) { return objects++, *event = new double(0), SUCCESS; }
-int cuEventDestroy_v2(void *event) { return objects--, delete static_cast<double *>(event), SUCCESS; }
-int cuEventRecord(void *event, void *s)
+int cuEventCreate(void **e, unsigned) { return objects++, *e = new event, SUCCESS; }
+int cuEventDestroy_v2(void *e) { return workAll(), objects--, delete static_cast<event *>(e), SUCCESS; }
+int cuEventRecord(void *where, void *s)
 {
-	return put(s, [=] { *static_cast<double *>(event) = elapsed; });
+	auto *e = static_cast<event *>(where);
+	int status = put(s, [=] { e->time = elapsed; });
+	return e->on = static_cast<stream *>(s), e->at = e->on->put, status;
 }
-int cuEventSynchronize(void *) { return lost ? ILLEGAL_ADDRESS : SUCCESS; }
+int cuEventSynchronize(void *e) { return static_cast<event *>(e)->on == nullptr ? SUCCESS : work(static_cast<event *>(e)->on, static_cast<event *>(e)->at); }
 int cuEventElapsedTime(float *ms, void *from, void *to)
 {
-	return *ms = (*static_cast<double *>(to) - *static_cast<double *>(from)) / 1e3, SUCCESS;
+	return *ms = (static_cast<event *>(to)->time - static_cast<event *>(from)->time) / 1e3, SUCCESS;
 }
 int cuModuleLoadData(void **module, const void *) { return objects++, *module = new int, SUCCESS; }
 int cuModuleUnload(void *module) { return objects--, delete static_cast<int *>(module), SUCCESS; }
