@@ -192,7 +192,7 @@ func testForgets(t *testing.T, env environment) {
 		t.Fatal(err)
 	}
 	defer r.d.free(&y)
-	tr := &trial{engine: r.engine, s: s, at: operands{y: y}}
+	tr := &trial{engine: r.engine, wanted: wanted{s: s, at: operands{y: y}}}
 	for _, remembers := range []bool{false, true} {
 		err := tr.forgets(remembering(func() error {
 			var before [2]byte

@@ -31,7 +31,7 @@ func testEngines(t *testing.T, r *Runner, s convShape) {
 			t.Fatal(err)
 		}
 	}
-	tr := &trial{engine: r.engine, s: s, ep: epilogue{Bias: true, ReLU: true}, at: at}
+	tr := &trial{engine: r.engine, wanted: wanted{s, epilogue{Bias: true, ReLU: true}, at}}
 	works := false
 	for i, list := range tr.lists() {
 		start := time.Now()
@@ -43,7 +43,7 @@ func testEngines(t *testing.T, r *Runner, s convShape) {
 		for j, c := range candidates {
 			op, err := made[j].op, made[j].err
 			if op == nil && err == nil {
-				op, err = tr.make(tr.c, s, tr.ep, c, at)
+				op, err = tr.make(tr.c, tr.wanted, c)
 			}
 			if err == nil && c.Method == methodGraphZero {
 				err = tr.forgets(op)

@@ -33,7 +33,8 @@ type convGraph struct {
 }
 
 // newConvGraph describes a convolution for one of the methods that are graphs.
-func newConvGraph(c *cudnn, s convShape, e epilogue, p Precision, method string) (*convGraph, error) {
+func newConvGraph(c *cudnn, want wanted, p Precision, method string) (*convGraph, error) {
+	s, e := want.s, want.ep
 	kind, bias := dataType(p), C.int(C.RG_FLOAT)
 	switch method {
 	case methodGraphNarrow:

@@ -17,7 +17,8 @@ type legacyPlan struct {
 
 // newLegacyPlan serves where the graph interface has no engine. Its bias is in
 // the precision of the maps. It is for convolutions with a bias.
-func newLegacyPlan(c *cudnn, s convShape, e epilogue, p Precision, at operands, workspace int64) (*legacyPlan, error) {
+func newLegacyPlan(c *cudnn, w wanted, p Precision, workspace int64) (*legacyPlan, error) {
+	s := w.s
 	height, width := s.out()
 	math := C.int(C.RG_TENSOR_OP_MATH)
 	switch p {
@@ -31,10 +32,10 @@ func newLegacyPlan(c *cudnn, s convShape, e epilogue, p Precision, at operands, 
 		n: C.int(s.N), c: C.int(s.C), h: C.int(s.H), w: C.int(s.W), k: C.int(s.K), p: C.int(height), q: C.int(width), r: C.int(s.R),
 		pad: C.int(s.Pad), stride: C.int(s.Stride), dilation: C.int(s.Dilation), groups: C.int(s.Groups),
 	}
-	if e.ReLU {
+	if w.ep.ReLU {
 		shape.relu = 1
 	}
-	l := &legacyPlan{c: c, at: at}
+	l := &legacyPlan{c: c, at: w.at}
 	var call *C.char
 	code := C.rg_legacy_create(&c.c, c.handle, &shape, &l.l, &call)
 	if code != 0 {

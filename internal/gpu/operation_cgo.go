@@ -17,19 +17,17 @@ type operation interface {
 // kernel of ours. In 16 bits that rounds once more.
 type plainPlan struct {
 	*graphPlan
-	e  *engine
-	s  convShape
-	ep epilogue
-	at operands
+	e *engine
+	w wanted
 }
 
 func (p *plainPlan) run() error {
 	if err := p.graphPlan.run(); err != nil {
 		return err
 	}
-	values, precision := p.s.results(), p.e.precision
-	return p.e.m.launch(precision.pick(finishVector, finishScalar, p.s.K), precision.span(values, p.s.K), p.e.stream,
-		p.at.y, p.ep.sideOf(p.at), p.at.bias, values, p.s.K, p.ep.ReLU)
+	w, values, precision := &p.w, p.w.s.results(), p.e.precision
+	return p.e.m.launch(precision.pick(finishVector, finishScalar, w.s.K), precision.span(values, w.s.K), p.e.stream,
+		w.at.y, w.side(), w.at.bias, values, w.s.K, w.ep.ReLU)
 }
 
 func (p *plainPlan) elsewhere(at operands) (operation, error) {
@@ -37,37 +35,27 @@ func (p *plainPlan) elsewhere(at operands) (operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &plainPlan{conv, p.e, p.s, p.ep, at}, nil
+	return &plainPlan{conv, p.e, p.w.of(at)}, nil
 }
 
 // directPlan is a convolution by our own kernel.
 type directPlan struct {
-	e  *engine
-	s  convShape
-	ep epilogue
-	at operands
+	e *engine
+	w wanted
 }
 
 func (p *directPlan) run() error {
-	if !p.ep.Bias {
+	if !p.w.ep.Bias {
 		return errors.New("convolve needs a bias")
 	}
-	s := p.s
+	w, s := &p.w, p.w.s
 	height, width := s.out()
-	return p.e.m.launch(convolve, elements(s.results()), p.e.stream, p.at.y, p.at.x, p.at.w, p.at.bias, p.ep.sideOf(p.at), s.results(),
-		s.H, s.W, s.C, height, width, s.K, s.R, s.Stride, s.Dilation, s.Pad, s.Groups, p.ep.ReLU)
+	return p.e.m.launch(convolve, elements(s.results()), p.e.stream, w.at.y, w.at.x, w.at.w, w.at.bias, w.side(), s.results(),
+		s.H, s.W, s.C, height, width, s.K, s.R, s.Stride, s.Dilation, s.Pad, s.Groups, w.ep.ReLU)
 }
 
 func (p *directPlan) elsewhere(at operands) (operation, error) {
-	return &directPlan{p.e, p.s, p.ep, at}, nil
+	return &directPlan{p.e, p.w.of(at)}, nil
 }
 
 func (p *directPlan) close() {}
-
-// sideOf is the tensor to add, 0 if there is none.
-func (e epilogue) sideOf(at operands) devptr {
-	if e.Add {
-		return at.side
-	}
-	return 0
-}

@@ -189,7 +189,7 @@ func (p *program) layer(ctx context.Context, i int, l *layer, h, w int) error {
 // of the same shape has, for other memory, if there is one.
 func (p *program) convolution(ctx context.Context, l *programLayer, want wanted) (choice, error) {
 	e := p.r.engine
-	key := shapeKey(want.s, want.ep, e.precision)
+	key := want.key(e.precision)
 	f, ok := p.first[key]
 	var op operation
 	var err error
@@ -329,86 +329,4 @@ func (p *program) traced() error {
 		r.addTime(i, p.layers[i].name, p.layers[i].algorithm, ms)
 	}
 	return nil
-}
-
-// maxPrograms bounds how many sizes of batch are kept.
-const maxPrograms = 4
-
-// program gives that for n images, made if there is none. A smaller batch runs
-// in a larger one's place, with zeros for its other images.
-func (r *Runner) program(ctx context.Context, n, h, w int) (*program, error) {
-	var best *program
-	for _, p := range r.programs {
-		if p.H == h && p.W == w && p.N >= n && (best == nil || p.N < best.N) {
-			best = p
-		}
-	}
-	if best != nil {
-		return best, nil
-	}
-	if err := r.drain(); err != nil { // what runs uses the arenas
-		return nil, err
-	}
-	if len(r.programs) >= maxPrograms {
-		r.programs[0].close()
-		r.programs = slices.Delete(r.programs, 0, 1)
-	}
-	r.laid = laid{} // engines are tried where images lie
-	if err := r.reserve(n, h, w); err != nil {
-		return nil, fmt.Errorf("making room for %d images of %dx%d: %w", n, h, w, err)
-	}
-	r.engine.news = fmt.Sprintf("choosing cuDNN's engines for batches of %d images of %dx%d, which can take a minute; the choice is kept", n, h, w)
-	p, err := newProgram(ctx, r, programKey{n, h, w})
-	if serr := r.engine.tuned.save(); serr != nil { // also what was chosen before an error
-		r.note("%v", serr)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("preparing batches of %d images of %dx%d: %w", n, h, w, err)
-	}
-	r.programs = append(r.programs, p)
-	return p, nil
-}
-
-// reserve makes the arenas large enough. Programs that know the old ones go.
-func (r *Runner) reserve(n, h, w int) error {
-	need, _, err := arenaSizes(r.plan, r.widths, n, h, w, r.precision.size())
-	if err != nil {
-		return err
-	}
-	if need.within(r.sizes) {
-		return nil
-	}
-	r.dropPrograms()
-	r.freeArenas()
-	for _, b := range []struct {
-		p    *devptr
-		size int64
-	}{{&r.images, need.Images}, {&r.maps[0], need.Maps[0]}, {&r.maps[1], need.Maps[1]}, {&r.side, need.Side}} {
-		if b.size == 0 { // side, in the deploy form; a map that no block has
-			continue
-		}
-		if *b.p, err = r.d.alloc(b.size); err != nil {
-			r.freeArenas()
-			return err
-		}
-	}
-	r.sizes = need
-	// Engines are tried before there are images: on small numbers instead of
-	// whatever lies there. The byte makes one in every precision.
-	return r.d.fill(r.images, 0x3d, need.Images, r.compute)
-}
-
-func (r *Runner) dropPrograms() {
-	for _, p := range r.programs {
-		p.close()
-	}
-	r.programs = nil
-}
-
-func (r *Runner) freeArenas() {
-	r.d.free(&r.images)
-	r.d.free(&r.maps[0])
-	r.d.free(&r.maps[1])
-	r.d.free(&r.side)
-	r.sizes, r.laid = arenas{}, laid{}
 }

@@ -1,0 +1,177 @@
+//go:build cgo && unix
+
+package gpu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Prepare chooses the engines for batches of n images of h x w, for which the
+// first of them would have to wait otherwise.
+func (r *Runner) Prepare(ctx context.Context, n, h, w int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return errors.New("preparing the network: the runner is closed")
+	}
+	if n < 1 || h < 1 || w < 1 {
+		return fmt.Errorf("preparing the network: want images of at least 1x1, got %d of %dx%d", n, h, w)
+	}
+	leave, err := r.d.enter()
+	if err != nil {
+		return fmt.Errorf("preparing the network: %w", err)
+	}
+	defer leave()
+	_, _, err = r.fitting(ctx, n, h, w)
+	return r.cause(err)
+}
+
+// Run computes n images of h x w. src holds them normalised, each InChannels,
+// h, w; dst takes Plan().OutLen(h, w) values for each: logits, or the last
+// feature map of a plan without a head. More images than MaxBatch, or than there
+// is memory for, are computed in parts, the copies of one while the one before
+// is computed. When ctx ends, Run returns its error after the current part, or
+// while it chooses engines, with dst partly written.
+func (r *Runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error {
+	return r.RunQueued(ctx, dst, src, n, h, w, 1)
+}
+
+// RunQueued is Run, but the network is run so many times, one after the other,
+// before the results are copied: that is how to measure what the GPU does without
+// the host.
+func (r *Runner) RunQueued(ctx context.Context, dst, src []float32, n, h, w, times int) error {
+	in := input{floats: src, times: times}
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return errors.New("running the network: the runner is closed")
+	}
+	if err := checkRun(r.plan, len(dst), in.len(), n, h, w); err != nil {
+		return err
+	}
+	if n == 0 {
+		return ctx.Err()
+	}
+	leave, err := r.d.enter()
+	if err != nil {
+		return fmt.Errorf("running the network: %w", err)
+	}
+	defer leave()
+	if err := r.inParts(ctx, dst, in, n, h, w); err != nil {
+		_ = r.drain() // the first error counts
+		return r.cause(err)
+	}
+	return nil
+}
+
+// cause is the loss of the device where that is behind an error of cuDNN, whose
+// statuses do not tell.
+func (r *Runner) cause(err error) error {
+	var e *StatusError
+	if errors.As(err, &e) && e.Library == libCUDNN {
+		if lost := r.d.synchronize(r.compute); isLost(lost) {
+			return fmt.Errorf("running the network: %w", lost)
+		}
+	}
+	return err
+}
+
+// inParts is Run without its checks.
+func (r *Runner) inParts(ctx context.Context, dst []float32, in input, n, h, w int) error {
+	out, perImage := len(dst)/n, in.len()/n
+	for first := 0; first < n; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		k, err := r.begin(ctx, dst[first*out:], in, first, n-first, perImage, h, w)
+		if err != nil {
+			return err
+		}
+		first += k
+	}
+	return r.drain()
+}
+
+// begin starts as many of n images, from first on, as can be computed at once,
+// and returns how many that are.
+func (r *Runner) begin(ctx context.Context, dst []float32, in input, first, n, perImage, h, w int) (int, error) {
+	for {
+		p, k, err := r.fitting(ctx, n, h, w)
+		if err != nil {
+			return 0, err
+		}
+		s := &r.slots[r.next]
+		if err := s.end(r); err != nil {
+			return 0, err
+		}
+		err = s.begin(r, p, dst[:k*r.plan.OutLen(h, w)], in.part(first, k, perImage), k)
+		switch {
+		case err == nil && r.opts.Resident:
+			return k, nil // diagnose needs the images in the slot that sent them
+		case err == nil:
+			r.next = 1 - r.next
+			return k, nil
+		case !isOutOfMemory(err) || k == 1:
+			return 0, fmt.Errorf("running the network: %w", err)
+		}
+		if err := r.halve(k); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// fitting is a program for up to n images and how many it takes. When memory is
+// short it halves what is computed at once.
+func (r *Runner) fitting(ctx context.Context, n, h, w int) (*program, int, error) {
+	for {
+		k := n
+		if k > r.limit {
+			k = (n + (n+r.limit-1)/r.limit - 1) / ((n + r.limit - 1) / r.limit) // parts of one size
+		}
+		_, fit, err := arenaSizes(r.plan, r.widths, k, h, w, r.precision.size())
+		if err != nil {
+			return nil, 0, err
+		}
+		if fit < k {
+			r.limit = fit
+			continue
+		}
+		p, err := r.program(ctx, k, h, w)
+		if err == nil {
+			return p, k, nil
+		}
+		if !isOutOfMemory(err) || k == 1 {
+			return nil, 0, err
+		}
+		if err := r.halve(k); err != nil {
+			return nil, 0, err
+		}
+	}
+}
+
+// halve makes room by computing fewer images at once. What is on its way ends
+// before: its error is the caller's.
+func (r *Runner) halve(k int) error {
+	if err := r.drain(); err != nil {
+		return err
+	}
+	r.limit = (k + 1) / 2
+	r.dropPrograms()
+	r.freeArenas()
+	r.note("the GPU's memory is short: %d images are computed at once instead of %d", r.limit, k)
+	return nil
+}
+
+// drain waits for all that is on its way, the older first.
+func (r *Runner) drain() error {
+	var first error
+	for i := range r.slots {
+		if err := r.slots[(r.next+i)%2].end(r); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
