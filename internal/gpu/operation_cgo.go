@@ -31,7 +31,7 @@ func (p *plainPlan) run() error {
 }
 
 func (p *plainPlan) elsewhere(at operands) (operation, error) {
-	conv, err := p.graphPlan.rebound(at)
+	conv, err := p.rebound(at)
 	if err != nil {
 		return nil, err
 	}

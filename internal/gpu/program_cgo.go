@@ -58,23 +58,13 @@ func (p *program) make(ctx context.Context) error {
 	if err := p.allocate(); err != nil {
 		return err
 	}
-	var all []wanted
-	h, w := p.H, p.W
-	for i, l := range r.weights.layers {
-		one, three := p.convolutions(i, l, h, w)
-		if all = append(all, three); one != nil {
-			all = append(all, *one)
-		}
-		h, w = l.OutSize(h), l.OutSize(w)
-	}
-	r.engine.prebuild(ctx, all)
+	blocks, h, w := p.convolutions()
+	r.engine.prebuild(ctx, slices.Concat(blocks...))
 	defer r.engine.discard()
-	h, w = p.H, p.W
 	for i, l := range r.weights.layers {
-		if err := p.layer(ctx, i, l, h, w); err != nil {
+		if err := p.layer(ctx, i, l, blocks[i]); err != nil {
 			return fmt.Errorf("block %q: %w", l.Name, err)
 		}
-		h, w = l.OutSize(h), l.OutSize(w)
 	}
 	p.head(h, w)
 	if err := p.issue(r.opts.CheckLayers); err != nil {
@@ -129,37 +119,43 @@ func (p *program) close() {
 	}
 }
 
-// convolutions are those of a block, for maps of h x w: with one by one, whose
-// result is added to the other's, in the train form only.
-func (p *program) convolutions(i int, l *layer, h, w int) (one *wanted, three wanted) {
+// convolutions are those of each block: with 3x3, and in the train form, before
+// it, with 1x1, whose result is added to the other's. h and w are the size of the
+// last map.
+func (p *program) convolutions() (blocks [][]wanted, h, w int) {
 	r := p.r
-	src, dst := r.maps[i%2], r.maps[(i+1)%2]
-	if i == 0 {
-		src = r.images
+	h, w = p.H, p.W
+	for i, l := range r.weights.layers {
+		src, dst := r.maps[i%2], r.maps[(i+1)%2]
+		if i == 0 {
+			src = r.images
+		}
+		three := wanted{
+			blockShape(l.Block, 3, p.N, h, w, l.in, l.out), epilogue{Bias: true, ReLU: l.Squeeze == 0},
+			operands{x: src, w: l.conv3x3.weight, bias: l.conv3x3.bias, narrowBias: l.conv3x3.narrowBias, y: dst},
+		}
+		var own []wanted
+		if l.conv1x1.weight != 0 {
+			own = append(own, wanted{
+				blockShape(l.Block, 1, p.N, h, w, l.in, l.out), epilogue{Bias: true},
+				operands{x: src, w: l.conv1x1.weight, bias: l.conv1x1.bias, narrowBias: l.conv1x1.narrowBias, y: r.side},
+			})
+			three.at.side, three.ep.Add = r.side, true
+		}
+		blocks = append(blocks, append(own, three))
+		h, w = l.OutSize(h), l.OutSize(w)
 	}
-	three = wanted{
-		blockShape(l.Block, 3, p.N, h, w, l.in, l.out), epilogue{Bias: true, ReLU: l.Squeeze == 0},
-		operands{x: src, w: l.conv3x3.weight, bias: l.conv3x3.bias, narrowBias: l.conv3x3.narrowBias, y: dst},
-	}
-	if l.conv1x1.weight == 0 {
-		return nil, three
-	}
-	three.at.side, three.ep.Add = r.side, true
-	return &wanted{
-		blockShape(l.Block, 1, p.N, h, w, l.in, l.out), epilogue{Bias: true},
-		operands{x: src, w: l.conv1x1.weight, bias: l.conv1x1.bias, narrowBias: l.conv1x1.narrowBias, y: r.side},
-	}, three
+	return blocks, h, w
 }
 
-// layer makes a block's steps, for maps of h x w.
-func (p *program) layer(ctx context.Context, i int, l *layer, h, w int) error {
+// layer makes a block's steps; convolutions are its own.
+func (p *program) layer(ctx context.Context, i int, l *layer, convolutions []wanted) error {
 	r := p.r
-	one, three := p.convolutions(i, l, h, w)
-	src, dst := three.at.x, three.at.y
 	out := &programLayer{name: l.Name}
-	values := three.s.results()
-	if one != nil {
-		if _, err := p.convolution(ctx, out, *one); err != nil {
+	three := convolutions[len(convolutions)-1]
+	src, dst, values := three.at.x, three.at.y, three.s.results()
+	if len(convolutions) > 1 {
+		if _, err := p.convolution(ctx, out, convolutions[0]); err != nil {
 			return err
 		}
 		if l.scale != 0 {
