@@ -317,7 +317,7 @@ func benchSubjects(cmd *cobra.Command, s *settings, networks []benchNetwork, wei
 						return nil, fmt.Errorf("config %q: %w", n.config, err)
 					}
 					n.describe(&row, form)
-					open := func() (bench.Runner, error) { return newCPURunner(plan, weights, &row) }
+					open := func() (bench.Runner, error) { return newCPURunner(cmd.Context(), plan, weights, &row) }
 					if s.Device == deviceCUDA {
 						// The host has little to do; the library and the GPU are named once
 						// they are open.

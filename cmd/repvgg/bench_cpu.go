@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"repvgg/internal/bench"
 	"repvgg/internal/cpu"
 	"repvgg/internal/cpu/kernel"
@@ -11,12 +13,12 @@ import (
 type cpuRunner struct{ *cpu.Runner }
 
 // newCPURunner makes the runner of a row.
-func newCPURunner(plan *model.Plan, w *benchWeights, row *bench.Row) (bench.Runner, error) {
+func newCPURunner(ctx context.Context, plan *model.Plan, w *benchWeights, row *bench.Row) (bench.Runner, error) {
 	precision, err := cpu.ParsePrecision(row.Precision)
 	if err != nil {
 		return nil, err
 	}
-	r, err := cpu.New(plan, w.of(plan), cpu.Options{
+	r, err := cpu.New(plan, interruptible(ctx, w.of(plan)), cpu.Options{
 		Threads: row.Threads, Precision: precision, Height: row.InputSize, Width: row.InputSize, LowLatency: row.LowLatency(),
 	})
 	if err != nil {

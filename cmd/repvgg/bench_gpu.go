@@ -22,7 +22,7 @@ func newGPURunner(cmd *cobra.Command, s *settings, plan *model.Plan, w *benchWei
 	if err != nil {
 		return nil, err
 	}
-	r, err := gpu.New(plan, w.of(plan), gpu.Options{
+	r, err := gpu.New(plan, interruptible(cmd.Context(), w.of(plan)), gpu.Options{
 		GPU: s.GPUID, Precision: precision, Resident: true,
 		Note: func(text string) { note(cmd, "%s", text) },
 	})

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -213,7 +215,7 @@ func TestBenchWeightsAreLively(t *testing.T) {
 			plan := plan.As(form)
 			const side = 64
 			row := bench.Row{Precision: "fp32", BatchSize: 1, Threads: 1, InputSize: side}
-			r, err := newCPURunner(plan, &benchWeights{}, &row)
+			r, err := newCPURunner(t.Context(), plan, &benchWeights{}, &row)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -238,5 +240,15 @@ func TestBenchWeightsAreLively(t *testing.T) {
 				t.Errorf("%s, %v: root mean square %.3g, %.0f %% zeros", name, form, size, 100*share)
 			}
 		}
+	}
+}
+
+// TestInterruptedPacking: packing weights ends with the context.
+func TestInterruptedPacking(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	row := bench.Row{Precision: "fp32", Threads: 1, InputSize: 32}
+	if _, err := newCPURunner(ctx, loadPlanFor(t, "repvgg-A0"), &benchWeights{}, &row); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -110,4 +111,15 @@ func gpuOf(s *settings, g shard.Group, count func() (int, error)) (int, error) {
 		return 0, err // without a GPU, opening the first says so
 	}
 	return g.Local % n, nil
+}
+
+// interruptible gives weights until ctx ends: reading and packing those of a large
+// network takes seconds.
+func interruptible(ctx context.Context, weights func(tensor.Spec) ([]float32, error)) func(tensor.Spec) ([]float32, error) {
+	return func(s tensor.Spec) ([]float32, error) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		return weights(s)
+	}
 }

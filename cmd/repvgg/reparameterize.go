@@ -132,7 +132,7 @@ func verify(cmd *cobra.Command, s *settings, plan *model.Plan, src *checkpoint.F
 	defer dst.Close()
 	dst.Path = dstPath // what messages should name
 	newRunner := func(p *model.Plan, weights func(tensor.Spec) ([]float32, error)) (convert.Runner, error) {
-		return cpu.New(p, weights, cpu.Options{Threads: s.Threads})
+		return cpu.New(p, interruptible(cmd.Context(), weights), cpu.Options{Threads: s.Threads})
 	}
 	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "%-24s %12s %12s %12s\n", "train against deploy", "max diff", "relative", "tolerance")

@@ -54,7 +54,7 @@ func (e *evaluation) share() ([]float32, error) {
 
 // predict runs a checkpoint on samples.
 func (e *evaluation) predict(plan *model.Plan, ckpt *checkpoint.File, samples []dataset.Sample) (*eval.Prediction, error) {
-	weights := func(s tensor.Spec) ([]float32, error) { return ckpt.Float32(s.Name) }
+	weights := interruptible(e.cmd.Context(), func(s tensor.Spec) ([]float32, error) { return ckpt.Float32(s.Name) })
 	runner, err := e.newRunner(plan, weights, len(samples))
 	if err != nil {
 		return nil, err
