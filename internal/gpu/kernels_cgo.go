@@ -10,8 +10,14 @@ import "C"
 
 import (
 	"fmt"
+	"strings"
+	"sync"
 	"unsafe"
 )
+
+// compiled is the machine code that this process has made, by compiler and
+// options: bench starts a runner for each of its rows.
+var compiled sync.Map
 
 // module is kernels.cu on the device.
 type module struct {
@@ -22,10 +28,17 @@ type module struct {
 
 // loadModule compiles the kernels for a device.
 func loadModule(d *device, c *compiler, p Precision) (*module, error) {
-	code, err := c.compile(kernelSource, compileOptions(p, fmt.Sprint(d.capability)))
-	if err != nil {
-		return nil, err
+	options := compileOptions(p, fmt.Sprint(d.capability))
+	key := c.path + " " + strings.Join(options, " ")
+	made, ok := compiled.Load(key)
+	if !ok {
+		var err error
+		if made, err = c.compile(kernelSource, options); err != nil {
+			return nil, err
+		}
+		compiled.Store(key, made)
 	}
+	code := made.([]byte)
 	m := &module{d: d}
 	if err := d.check("cuModuleLoadData", C.rg_module_load(&d.d, &m.module, unsafe.Pointer(&code[0]))); err != nil {
 		return nil, err

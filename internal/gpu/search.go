@@ -56,6 +56,9 @@ func nvrtcFor(cuda int) library {
 	return l
 }
 
+// maxLinks is how many links are followed from a Python on the path.
+const maxLinks = 8
+
 // environment is what a search depends on.
 type environment struct {
 	getenv func(string) string
@@ -136,9 +139,19 @@ func (env environment) sitePackages() []string {
 				continue
 			}
 			// A virtual environment's is a link to the Python that it was made
-			// with, so both places count.
-			prefixes = append(prefixes, filepath.Dir(dir))
-			if target, err := filepath.EvalSymlinks(file); err == nil {
+			// with, and may be linked to itself: every place on the way counts.
+			for range maxLinks {
+				prefixes = append(prefixes, filepath.Dir(filepath.Dir(file)))
+				target, err := os.Readlink(file)
+				if err != nil {
+					break
+				}
+				if !filepath.IsAbs(target) {
+					target = filepath.Join(filepath.Dir(file), target)
+				}
+				file = target
+			}
+			if target, err := filepath.EvalSymlinks(file); err == nil { // links among the folders
 				prefixes = append(prefixes, filepath.Dir(filepath.Dir(target)))
 			}
 		}

@@ -75,6 +75,28 @@ func TestNVRTCOfWheels(t *testing.T) {
 	}
 }
 
+// TestLinkedVenv: the Python of the path is a link to a virtual environment's,
+// which is one to the system's.
+func TestLinkedVenv(t *testing.T) {
+	root := t.TempDir()
+	place(t, root, "usr/bin/python3.12", "opt/venv/bin/readme", "local/bin/readme", "opt/venv/lib/python3.12/site-packages/nvidia/cudnn/lib/libcudnn.so.9")
+	for link, to := range map[string]string{
+		"usr/bin/python3": "python3.12", "opt/venv/bin/python3": filepath.Join(root, "usr/bin/python3"), "local/bin/python3": "../../opt/venv/bin/python3",
+	} {
+		if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := cudnnLibrary.candidates(environmentOf(t.TempDir(), map[string]string{"PATH": filepath.Join(root, "local/bin")}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"libcudnn.so.9", filepath.Join(root, "opt/venv/lib/python3.12/site-packages/nvidia/cudnn/lib/libcudnn.so.9")}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestNVRTCForDriver(t *testing.T) {
 	for cuda, want := range map[int][]string{13000: {"libnvrtc.so.13", "libnvrtc.so.12"}, 12080: {"libnvrtc.so.12", "libnvrtc.so.13"}} {
 		l := nvrtcFor(cuda)

@@ -27,4 +27,5 @@ def main():
         f.writelines(f'{i:06}.jpg {i * 7919 % 1000}\n' for i in range(count))
 
 
-main()
+if __name__ == '__main__':  # processes that are not forked read this file too
+    main()

@@ -5,8 +5,9 @@
                        [--compile] [--seconds 2]
 
 Prints a line of JSON for each network, setting and way to run it as soon as it
-is measured: eager (channels_last, cudnn.benchmark), and with --compile also
-torch.compile(mode="max-autotune") with static shapes, which takes minutes.
+is measured: eager (channels_last, cudnn.benchmark) and the same as a CUDA graph;
+with --compile instead torch.compile(mode="max-autotune") with static shapes, which
+takes minutes.
 Weights are random and the images lie on the GPU already, as for repvgg bench.
 
 latency_ms is the median of runs that are waited for one by one; images_per_s is
@@ -34,6 +35,10 @@ def seconds_of(f):
 
 
 def measure(f, seconds):
+    def queue():
+        for _ in range(20):
+            f()
+
     for _ in range(5):
         f()
     single, queued = [], []
@@ -42,7 +47,7 @@ def measure(f, seconds):
         single.append(seconds_of(f))
     end = time.perf_counter() + seconds
     while len(queued) < 3 or time.perf_counter() < end:
-        queued.append(seconds_of(lambda: [f() for _ in range(20)]) / 20)
+        queued.append(seconds_of(queue) / 20)
     return statistics.median(single), statistics.median(queued)
 
 
@@ -67,17 +72,25 @@ def main():
                 net = nets.build(arch, form).to('cuda', TYPES[precision], memory_format=torch.channels_last)
                 for batch in args.batch:
                     x = torch.randn(batch, 3, 224, 224, device='cuda').to(TYPES[precision], memory_format=torch.channels_last)
-                    for kind in ['eager'] + (['compile'] if args.compile else []):
-                        f = net
+                    for kind in ['compile'] if args.compile else ['eager', 'graph']:
+                        run = net
                         if kind == 'compile':
                             torch._dynamo.reset()
-                            f = torch.compile(net, mode='max-autotune', dynamic=False)
+                            run = torch.compile(net, mode='max-autotune', dynamic=False)
                         start = time.perf_counter()
                         with torch.inference_mode():
-                            f(x)
+                            for _ in range(3):  # compiles, and captures where that is asked for
+                                run(x)
+                            torch.cuda.synchronize()
+                            f = lambda: run(x)
+                            if kind == 'graph':
+                                graph = torch.cuda.CUDAGraph()
+                                with torch.cuda.graph(graph):
+                                    result = run(x)
+                                f = graph.replay
                             torch.cuda.synchronize()
                             ready = time.perf_counter() - start
-                            single, queued = measure(lambda: f(x), args.seconds)
+                            single, queued = measure(f, args.seconds)
                         print(json.dumps(dict(machine, kind=kind, arch=arch, form=form, precision=precision, batch_size=batch,
                                               latency_ms=round(single * 1e3, 4), images_per_s=round(batch / min(single, queued), 1),
                                               first_run_s=round(ready, 1))), flush=True)
