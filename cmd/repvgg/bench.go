@@ -46,7 +46,7 @@ come before them.`,
   repvgg bench --zoo --format json --out zoo.json --plot zoo.svg
   repvgg bench --zoo --runs 0
   repvgg bench my_config.py --checkpoint latest.pth --layers --plot layers.png
-  repvgg bench repvgg-A0 --baseline before.json
+  repvgg bench repvgg-A0 --baseline before.json --fail-if-slower
   repvgg bench repvgg-A0 --device cuda --precision fp16 bf16 --batch-size 1 128`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return config.Embedded(), cobra.ShellCompDirectiveDefault
@@ -85,6 +85,7 @@ func addBenchFlags(cmd *cobra.Command) {
 	f.String("out", "", "file to write too (.txt, .json, .csv, .md, .bench, or .html with pictures)")
 	f.String("plot", "", "file for a picture (.svg, .png): published accuracy against speed, or time per layer with --layers")
 	f.String("baseline", "", "file that an earlier run wrote (.json), to compare with")
+	f.Bool("fail-if-slower", false, "exit status 1 if a row is slower than in --baseline, beyond the noise, or if none can be compared")
 	for _, name := range []string{"form", "precision", "batch-size"} {
 		markList(cmd, name)
 	}
@@ -149,8 +150,32 @@ func runBench(cmd *cobra.Command, s *settings, args []string) error {
 		for _, text := range report.Compare(before) {
 			note(cmd, "baseline %q: %s", s.Baseline, text)
 		}
+		if s.FailIfSlower && err == nil {
+			err = slower(s, report)
+		}
 	}
 	return writeBench(cmd, s, report, err)
+}
+
+// slower is the error of --fail-if-slower.
+func slower(s *settings, report *bench.Report) error {
+	compared, worse := 0, []string{}
+	for i := range report.Rows {
+		c := report.Rows[i].Baseline
+		if c == nil || c.Verdict == bench.TooFew {
+			continue
+		}
+		if compared++; c.Verdict == bench.Slower {
+			worse = append(worse, fmt.Sprintf("%s by %.1f %%", report.Rows[i].Label(), 100*c.ChangeShare))
+		}
+	}
+	switch {
+	case compared == 0:
+		return fmt.Errorf("baseline %q: no row can be compared with it", s.Baseline)
+	case len(worse) > 0:
+		return fmt.Errorf("slower than baseline %q: %s", s.Baseline, strings.Join(worse, "; "))
+	}
+	return nil
 }
 
 // writeBench writes what was measured wherever it was asked for, also after an
@@ -208,6 +233,12 @@ func checkBench(s *settings, args []string) ([]model.Form, error) {
 	}
 	if s.InputSize < 1 || s.InputSize > 4096 {
 		return nil, fmt.Errorf("--input-size %d: want 1 to 4096", s.InputSize)
+	}
+	if s.Runs < -1 || s.Warmup < -1 {
+		return nil, fmt.Errorf("--runs %d --warmup %d: want 0 or more; without them both are as long as they need", s.Runs, s.Warmup)
+	}
+	if s.Baseline == "" && s.FailIfSlower {
+		return nil, errors.New("--fail-if-slower needs --baseline FILE.json")
 	}
 	if s.Runs < 0 && s.Duration <= 0 {
 		return nil, fmt.Errorf("--duration %v: want a positive duration such as 3s", s.Duration)
@@ -270,11 +301,9 @@ func checkBenchFiles(s *settings, subjects []bench.Subject) error {
 		if path == "" {
 			continue
 		}
-		f, err := atomicfile.Create(path)
-		if err != nil {
+		if err := atomicfile.Probe(path); err != nil {
 			return fmt.Errorf("writing %q: %w", path, err)
 		}
-		f.Abort()
 	}
 	return nil
 }
@@ -288,7 +317,7 @@ func benchForms(names []string) ([]model.Form, error) {
 		case model.Deploy.String():
 			forms = append(forms, model.Deploy)
 		default:
-			return nil, fmt.Errorf("--form %s: want train, deploy or both", name)
+			return nil, fmt.Errorf("--form %s: want train or deploy; both are measured without --form, or by --form train deploy", name)
 		}
 	}
 	slices.Sort(forms)

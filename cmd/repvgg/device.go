@@ -41,7 +41,10 @@ func checkDevice(device string, known, precisions []string) error {
 	}
 	for _, p := range precisions {
 		if !slices.Contains(of, p) {
-			return fmt.Errorf("--precision %s: want one of %s (with --device %s)", p, strings.Join(of, ", "), device)
+			if device != deviceCUDA && slices.Contains(gpu.Precisions(), p) {
+				return fmt.Errorf("--precision %s needs --device cuda; the CPU has %s", p, strings.Join(of, ", "))
+			}
+			return fmt.Errorf("--precision %s: want one of %s", p, strings.Join(of, ", "))
 		}
 	}
 	return nil

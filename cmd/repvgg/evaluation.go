@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"repvgg/internal/atomicfile"
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/config"
 	"repvgg/internal/convert"
@@ -40,11 +39,17 @@ type evaluation struct {
 	batchSize int
 }
 
+// maxBatch bounds the batch size: more gains nothing.
+const maxBatch = 1 << 16
+
 // evaluate is repvgg test. Whatever is wrong with the arguments is found before
 // any image is read.
 func evaluate(cmd *cobra.Command, s *settings, cfgName, ckptPath string) error {
 	e := &evaluation{cmd: cmd, settings: s}
 	if err := e.checkFlags(); err != nil {
+		return err
+	}
+	if err := e.checkOutputs(cfgName, ckptPath); err != nil {
 		return err
 	}
 	if err := e.join(); err != nil {
@@ -182,40 +187,24 @@ func (e *evaluation) checkFlags() error {
 	if e.group.World > 1 && (s.Compare != "" || s.SkipBadImages) {
 		return usageError{errors.New("--compare and --skip-bad-images need all images in one process: leave --launcher out")}
 	}
+	for _, f := range []struct {
+		name    string
+		useless bool
+		needs   string
+	}{
+		{"gpu-id", s.Device != deviceCUDA, "--device cuda"}, {"gpu-ids", s.Device != deviceCUDA, "--device cuda"},
+		{"gpu-collect", true, ""}, {"tmpdir", e.group.World == 1, "--launcher"},
+	} {
+		switch {
+		case !f.useless || !e.cmd.Flags().Changed(f.name):
+		case f.needs == "":
+			note(e.cmd, "--%s has no effect", f.name)
+		default:
+			note(e.cmd, "--%s has no effect without %s", f.name, f.needs)
+		}
+	}
 	if len(s.ShowOptions) > 0 {
 		note(e.cmd, "--show-options has no effect: painting adapts to the image")
-	}
-	return e.checkOutputs()
-}
-
-// checkOutputs checks the files to write: their formats, and that they can
-// stand where they shall.
-func (e *evaluation) checkOutputs() error {
-	s := e.settings
-	for _, f := range []struct {
-		path  string
-		check func(string) error
-	}{
-		{s.Out, report.CheckPath}, {s.Confusion, report.CheckConfusionPath}, {s.CompareOut, report.CheckComparisonPath},
-		{s.PerClass, func(path string) error {
-			if ext := filepath.Ext(path); ext != ".csv" {
-				return fmt.Errorf("unsupported format %q of table of classes %q: name it .csv", ext, path)
-			}
-			return nil
-		}},
-	} {
-		if f.path == "" {
-			continue
-		}
-		if err := f.check(f.path); err != nil {
-			return usageError{err}
-		}
-		if err := atomicfile.Check(f.path); err != nil {
-			return fmt.Errorf("writing results: %w", err)
-		}
-	}
-	if info, err := os.Stat(s.ShowDir); s.ShowDir != "" && err == nil && !info.IsDir() {
-		return fmt.Errorf("painting images: %q is not a folder", s.ShowDir)
 	}
 	return nil
 }
@@ -276,8 +265,8 @@ func (e *evaluation) readData(cfg *config.Config) error {
 		}
 	}
 	e.batchSize = loader.BatchSize
-	if e.batchSize < 1 || e.batchSize > 1<<16 {
-		return root.Errorf("samples_per_gpu", "want a batch size from 1, got %d", e.batchSize)
+	if e.batchSize < 1 || e.batchSize > maxBatch {
+		return root.Errorf("samples_per_gpu", "want a batch size from 1 to %d, got %d", maxBatch, e.batchSize)
 	}
 	section, err := root.Section("test")
 	if err != nil {

@@ -39,6 +39,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
+	if errors.Is(err, syscall.EPIPE) {
+		return 141 // whoever read stdout has gone: as a shell tells of SIGPIPE
+	}
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintln(stderr, "repvgg: interrupted")
 		return 130

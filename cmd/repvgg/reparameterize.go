@@ -53,7 +53,7 @@ func addCommonFlags(cmd *cobra.Command) {
 
 func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) error {
 	if filepath.Ext(dstPath) != ".pth" {
-		return fmt.Errorf("writing checkpoint %q: the path should end in .pth, the format that is written", dstPath)
+		return usageError{fmt.Errorf("writing checkpoint %q: the path should end in .pth, the format that is written", dstPath)}
 	}
 	plan, err := loadPlan(cmd, cfgName, s.CfgOptions)
 	if err != nil {

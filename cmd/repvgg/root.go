@@ -31,7 +31,7 @@ status is 0, 1 after a failure, 2 after wrong usage, 130 after an interruption.`
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		// How many letters a misspelt command may differ by to be suggested.
-		SuggestionsMinimumDistance: 2,
+		SuggestionsMinimumDistance: 1,
 		Args:                       cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -49,13 +49,14 @@ status is 0, 1 after a failure, 2 after wrong usage, 130 after an interruption.`
 	return cmd
 }
 
-// exactArgs is cobra.ExactArgs with an error that names the arguments.
+// exactArgs wants the n arguments that the command's usage names.
 func exactArgs(n int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if err := cobra.ExactArgs(n)(c, args); err != nil {
-			return usageHint(c, err)
+		if len(args) == n {
+			return nil
 		}
-		return nil
+		names := strings.Join(strings.Fields(c.Use)[1:1+n], " ")
+		return usageHint(c, fmt.Errorf("want %s, got %d arguments; they come before flags that take several values", names, len(args)))
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 // settings are what flags, REPVGG_* variables and repvgg.yaml can set. Each
 // command has flags for those that concern it.
 type settings struct {
+	FailIfSlower  bool          `mapstructure:"fail-if-slower"`
 	Baseline      string        `mapstructure:"baseline"`
 	BatchSize     []int         `mapstructure:"batch-size"`
 	CfgOptions    []string      `mapstructure:"cfg-options"`

@@ -17,16 +17,18 @@ func newTestCmd() *cobra.Command {
 network, and prints the metrics as MMClassification's tools/test.py prints them.
 
 CFG and CKPT are of the same form: a train config with a training checkpoint, or
-a deploy config with what repvgg reparameterize wrote.
+a deploy config with what repvgg reparameterize wrote. A train config becomes a
+deploy config by --cfg-options model.backbone.deploy=True.
 
 Flags that take several values (--metrics a b) end at the next flag, as in the
 original.`,
 		Example: `  repvgg test repvgg-A0_deploy a0_deploy.pth --metrics accuracy --cfg-options data.test.data_prefix=/imagenet/val data.test.ann_file=/imagenet/val.txt
   repvgg test my_config.py latest.pth --metrics accuracy precision recall f1_score support
+  repvgg test my_config.py deploy.pth --metrics accuracy --cfg-options model.backbone.deploy=True
   repvgg test my_config.py latest.pth --out scores.json --out-items class_scores pred_label filename
   repvgg test my_config.py latest.pth --metrics accuracy --confusion confusion.png --per-class classes.csv --show-dir painted
   repvgg test my_config.py latest.pth --compare deploy.pth
-  torchrun --nproc-per-node 4 --no-python repvgg test my_config.py latest.pth --metrics accuracy --launcher pytorch`,
+  torchrun --nproc_per_node 4 --no_python repvgg test my_config.py latest.pth --metrics accuracy --launcher pytorch`,
 		Args:              exactArgs(2),
 		ValidArgsFunction: completeConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -55,7 +57,7 @@ func addTestFlags(cmd *cobra.Command) {
 	f.String("device", deviceAuto, "where to run: cpu, or cuda for an NVIDIA GPU; auto is the cpu")
 	f.StringSlice("precision", []string{"fp32"}, precisionHelp())
 	f.String("launcher", "none", "what started this process among others that share the images: none pytorch slurm mpi")
-	f.String("tmpdir", "", "folder through which the processes of a launcher gather their results")
+	f.String("tmpdir", "", "folder, seen by all, through which the processes of a launcher gather their results (default .dist_test/JOB in the current folder)")
 	f.Bool("gpu-collect", false, "gather through the GPUs (results are gathered through --tmpdir)")
 	f.Int("gpu-id", 0, "GPU to run on, with --device cuda; the processes of a launcher share out all GPUs instead")
 	f.IntSlice("gpu-ids", nil, "deprecated: use --gpu-id; the first counts")

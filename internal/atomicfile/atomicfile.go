@@ -73,6 +73,17 @@ func Check(path string) error {
 	}
 }
 
+// Probe reports a path at which no file can be written, by making one under a
+// temporary name. It leaves nothing.
+func Probe(path string) error {
+	f, err := Create(path)
+	if err != nil {
+		return err
+	}
+	f.Abort()
+	return nil
+}
+
 // missingFolders are dir and those above it that do not exist, dir first.
 func missingFolders(dir string) []string {
 	var missing []string

@@ -15,9 +15,20 @@ type Change struct {
 	ChangeShare float64 `json:"change_share"`
 	// NoiseShare is how far the latency may differ by chance.
 	NoiseShare float64 `json:"noise_share"`
-	// Verdict is "faster", "slower", or "same" within the noise.
+	// Verdict is Faster, Slower, Same within the noise, or TooFew runs to tell.
 	Verdict string `json:"verdict"`
 }
+
+// What Change.Verdict can be.
+const (
+	Faster = "faster"
+	Same   = "same"
+	Slower = "slower"
+	TooFew = "too few runs"
+)
+
+// leastRuns are what each of two rows needs for a verdict.
+const leastRuns = 10
 
 // leastNoise is what two runs on a quiet machine differ by, as a share.
 const leastNoise = 0.03
@@ -121,17 +132,19 @@ func change(now, old *Row) *Change {
 		LatencyMSMedian: *old.LatencyMSMedian,
 		ChangeShare:     *now.LatencyMSMedian / *old.LatencyMSMedian - 1,
 		NoiseShare:      leastNoise,
-		Verdict:         "same",
+		Verdict:         Same,
 	}
 	if now.SpreadShare != nil && old.SpreadShare != nil {
 		c.NoiseShare = max(leastNoise, (*now.SpreadShare+*old.SpreadShare)/2)
 	}
 	switch {
+	case min(now.Runs, old.Runs) < leastRuns:
+		c.Verdict = TooFew
 	case math.Abs(c.ChangeShare) <= c.NoiseShare:
 	case c.ChangeShare < 0:
-		c.Verdict = "faster"
+		c.Verdict = Faster
 	default:
-		c.Verdict = "slower"
+		c.Verdict = Slower
 	}
 	return c
 }

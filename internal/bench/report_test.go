@@ -128,7 +128,9 @@ func TestBenchstatLines(t *testing.T) {
 }
 
 func TestBaseline(t *testing.T) {
-	row := func(median, spread float64) *Row { return &Row{LatencyMSMedian: &median, SpreadShare: &spread} }
+	row := func(median, spread float64) *Row {
+		return &Row{LatencyMSMedian: &median, SpreadShare: &spread, Runs: leastRuns}
+	}
 	for _, test := range []struct {
 		now, old    float64
 		spread      float64
@@ -145,6 +147,11 @@ func TestBaseline(t *testing.T) {
 		if c.Verdict != test.want || c.NoiseShare != test.nois || c.ChangeShare-test.share > 1e-12 || test.share-c.ChangeShare > 1e-12 {
 			t.Errorf("%v after %v: %+v", test.now, test.old, c)
 		}
+	}
+	few := row(200, 0)
+	few.Runs--
+	if c := change(few, row(100, 0)); c.Verdict != TooFew {
+		t.Errorf("%d runs: %+v", few.Runs, c)
 	}
 	path := filepath.Join(t.TempDir(), "x.json")
 	for _, bad := range []string{"{", `{"rows": 3}`, `{"rows": [{"latency_ms_median": 0}]}`} {

@@ -81,7 +81,7 @@ func find(name string) (source, error) {
 func findEmbedded(name string) (source, bool) {
 	clean := path.Clean(filepath.ToSlash(name))
 	for _, file := range embeddedFiles() {
-		if strings.EqualFold(shortName(file), name) && name != "" ||
+		if short := shortName(file); name != "" && (strings.EqualFold(short, name) || strings.EqualFold(short, "repvgg-"+name)) ||
 			file == clean || strings.HasSuffix(file, "/"+clean) && path.Ext(clean) == ".py" {
 			return source{file, true}, true
 		}

@@ -124,6 +124,7 @@ func TestEmbeddedNames(t *testing.T) {
 		{"repvgg-A0", train}, {"RepVGG-a0", train}, {"repvgg-A0_deploy", deploy}, {"REPVGG-A0_DEPLOY", deploy},
 		{train, train}, {"./" + train, train}, {"repvgg/" + path.Base(train), train}, {path.Base(train), train},
 		{deploy, deploy}, {"repvgg/deploy/" + path.Base(deploy), deploy}, {"deploy/" + path.Base(deploy), deploy}, {path.Base(deploy), deploy},
+		{"b1g2", "configs/repvgg/repvgg-B1g2_4xb64-coslr-120e_in1k.py"},
 		{"repvgg-B1g2", "configs/repvgg/repvgg-B1g2_4xb64-coslr-120e_in1k.py"},
 		{"_base_/models/repvgg-A0_in1k.py", "configs/_base_/models/repvgg-A0_in1k.py"},
 	}
@@ -135,7 +136,7 @@ func TestEmbeddedNames(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", test.name, c.Path(), test.want)
 		}
 	}
-	for _, name := range []string{"A0", "repvgg", "configs/repvgg", "in1k.py", "repvgg-A0_4xb64-coslr-120e_in1k", "../configs/repvgg-A0.py", "configs/embed.go"} {
+	for _, name := range []string{"A9", "repvgg", "configs/repvgg", "in1k.py", "repvgg-A0_4xb64-coslr-120e_in1k", "../configs/repvgg-A0.py", "configs/embed.go"} {
 		if c, err := Load(name, nil); err == nil {
 			t.Errorf("%s: loaded %s", name, c.Path())
 		}

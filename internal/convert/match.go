@@ -47,6 +47,9 @@ func Match(c *checkpoint.File, p *model.Plan) error {
 			faults = append(faults, fmt.Sprintf("%s: %s", f.what, enumerate(f.names)))
 		}
 	}
+	if foreign := slices.ContainsFunc(unexpected, namedElsewhere); foreign {
+		return fmt.Errorf("checkpoint %q names its tensors as the official RepVGG code or timm does (%s); only MMClassification's names are read: convert the names first", c.Path, printable(unexpected[0]))
+	}
 	if len(faults) > 0 {
 		return fmt.Errorf("checkpoint %q does not fit the config: %s; use the config that the checkpoint was trained with", c.Path, strings.Join(faults, "; "))
 	}
@@ -58,6 +61,13 @@ func Match(c *checkpoint.File, p *model.Plan) error {
 	return nil
 }
 
+// namedElsewhere tells whether a tensor has a name of the official RepVGG code or
+// of timm.
+func namedElsewhere(name string) bool {
+	return strings.Contains(name, "rbr_dense") || strings.Contains(name, "rbr_1x1") || strings.Contains(name, "rbr_reparam") ||
+		strings.Contains(name, "conv_kxk") || strings.Contains(name, "conv_1x1")
+}
+
 // matchForm tells a checkpoint of the other form from one that is just wrong.
 func matchForm(c *checkpoint.File, p *model.Plan) error {
 	form, ok := model.FormOf(c.Names)
@@ -65,7 +75,7 @@ func matchForm(c *checkpoint.File, p *model.Plan) error {
 	case !ok || form == p.Form:
 		return nil
 	case p.Form == model.Train:
-		return fmt.Errorf("checkpoint %q holds the deploy form (it has branch_reparam tensors): it is converted already; test it with the deploy config", c.Path)
+		return fmt.Errorf("checkpoint %q holds the deploy form (it has branch_reparam tensors): it is converted already; test it with the deploy config, or with --cfg-options model.backbone.deploy=True", c.Path)
 	default:
 		return fmt.Errorf("checkpoint %q holds the train form, but the config is a deploy config; use the train config, or convert the checkpoint with repvgg reparameterize", c.Path)
 	}
