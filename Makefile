@@ -78,7 +78,7 @@ gpu-bin:
 
 # Engines, results and leaks on this machine's GPU; the other parts (speed, peers, files) are in testdata/gpu/run.sh.
 test-gpu: gpu-bin
-	for part in engines check golden; do sh testdata/gpu/run.sh $$part || exit 1; done
+	for part in smoke engines check golden digits; do sh testdata/gpu/run.sh $$part || exit 1; done
 
 # The module path stands in go.mod and in imports. To publish under another: make rename MODULE=host/owner/repvgg
 rename:

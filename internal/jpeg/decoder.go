@@ -67,8 +67,7 @@ func (d Decoder) Decode(data, dst []byte) (width, height int, rgb []byte, err er
 func Library() (name string, ok bool) {
 	lib, err := loadLibrary()
 	if err != nil {
-		return fmt.Sprintf("%v (install libjpeg-turbo, on Debian libjpeg62-turbo, or name its libjpeg.so in %s)",
-			err, libraryVariable), false
+		return fmt.Sprintf("%v (%s)", err, advice), false
 	}
 	return lib.path, true
 }

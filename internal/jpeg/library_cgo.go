@@ -15,6 +15,9 @@ import (
 	"os"
 )
 
+// advice is what to do where the library can't be opened.
+const advice = "install libjpeg-turbo, on Debian libjpeg62-turbo, or name its libjpeg.so in " + libraryVariable
+
 // libraryNames are the names of libjpeg-turbo's libjpeg for the dynamic linker:
 // Debian, Fedora and others build it with the interface of version 6.2; Ubuntu,
 // Arch and Alpine with that of 8.

@@ -4,6 +4,8 @@ package jpeg
 
 import "errors"
 
+const advice = "build it with CGO_ENABLED=1 and a C compiler"
+
 // library stands for libjpeg-turbo, which cannot be opened from this build.
 type library struct{ path string }
 

@@ -33,22 +33,25 @@ func (g Group) Join(ctx context.Context, dir string) (*Gathering, error) {
 		}
 		err := os.Mkdir(dir, 0o777)
 		if errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("the tmpdir %q already exists; since it will be deleted after testing, give one that does not exist", dir)
+			return nil, fmt.Errorf("the tmpdir %q already exists, perhaps left by a run that was killed; since it will be deleted after testing, delete it or give one that does not exist by --tmpdir", dir)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("gathering results: %w", err)
 		}
 		return &Gathering{g, dir}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	waiting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	err := wait(ctx, func() (bool, error) {
+	err := wait(waiting, func() (bool, error) {
 		_, err := os.Stat(dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			return false, nil
 		}
 		return err == nil, err
 	})
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil, fmt.Errorf("rank 0 has not made the folder %q within %v: does it run, and do both see the folder?", dir, startTimeout)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("waiting for rank 0 in %q: %w", dir, err)
 	}
