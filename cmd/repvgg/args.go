@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -50,7 +52,13 @@ func spreadLists(root *cobra.Command, args []string) []string {
 
 func endsList(arg string) bool { return len(arg) > 1 && arg[0] == '-' }
 
+// notANumber is how pflag tells of one.
+var notANumber = regexp.MustCompile(`^(.*)strconv\.\w+: parsing ("[^"]*"): invalid syntax$`)
+
 // usageHint makes an error one of usage that says where help is.
 func usageHint(c *cobra.Command, err error) error {
+	if m := notANumber.FindStringSubmatch(err.Error()); m != nil {
+		err = errors.New(m[1] + m[2] + " is no number; arguments come before flags that take several values")
+	}
 	return usageError{fmt.Errorf("%w (usage: %s; %s --help says more)", err, c.UseLine(), c.CommandPath())}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -71,8 +72,14 @@ func (w *benchWeights) open(cmd *cobra.Command, s *settings, n *benchNetwork) er
 	if err := convert.Reparameterize(cmd.Context(), n.plan.As(model.Train), file, fused, nil); err != nil {
 		return err
 	}
-	w.files[model.Deploy], err = checkpoint.Open(fused)
-	return err
+	if w.files[model.Deploy], err = checkpoint.Open(fused); err != nil {
+		return err
+	}
+	if runtime.GOOS != "windows" {
+		// It is read through the open file: an end by a signal leaves nothing.
+		_ = os.RemoveAll(w.dir)
+	}
+	return nil
 }
 
 // of are the weights of a plan.

@@ -93,7 +93,11 @@ func (g *Gathering) Close() error {
 	if g.group.Rank > 0 {
 		return nil
 	}
-	return os.RemoveAll(g.dir)
+	err := os.RemoveAll(g.dir)
+	if parent := filepath.Dir(g.dir); filepath.Base(parent) == defaultParent {
+		_ = os.Remove(parent) // stays if another run uses it
+	}
+	return err
 }
 
 // Gather brings the rows of all processes together. rows are this process's, of

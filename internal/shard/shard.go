@@ -85,6 +85,10 @@ func (g Group) Indices(n int) []int {
 	return own
 }
 
+// defaultParent is where the folders are made that no flag names, below the
+// current folder, as in the original.
+const defaultParent = ".dist_test"
+
 // Dir is the folder to gather through: tmpdir if there is one, else one named
 // after the launcher's job.
 func (g Group) Dir(tmpdir string) (string, error) {
@@ -100,5 +104,5 @@ func (g Group) Dir(tmpdir string) (string, error) {
 		}
 		return r
 	}, g.job)
-	return filepath.Join(".dist_test", "job_"+clean), nil
+	return filepath.Join(defaultParent, "job_"+clean), nil
 }
