@@ -76,6 +76,7 @@ func (e *evaluation) join() error {
 	if err != nil {
 		return usageError{err}
 	}
+	e.group.Note = func(text string) { note(e.cmd, "%s", text) }
 	e.exchange, err = e.group.Join(e.cmd.Context(), dir)
 	return err
 }

@@ -42,7 +42,7 @@ func (g Group) Join(ctx context.Context, dir string) (*Gathering, error) {
 	}
 	waiting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	err := wait(waiting, func() (bool, error) {
+	err := g.wait(waiting, fmt.Sprintf("rank 0 to make the folder %q", dir), func() (bool, error) {
 		_, err := os.Stat(dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			return false, nil
@@ -58,9 +58,17 @@ func (g Group) Join(ctx context.Context, dir string) (*Gathering, error) {
 	return &Gathering{g, dir}, nil
 }
 
-// wait calls done until it is true.
-func wait(ctx context.Context, done func() (bool, error)) error {
-	for {
+// patience is how long a process waits without a word.
+const patience = 10 * time.Second
+
+// wait calls done until it is true; what is what it waits for.
+func (g *Group) wait(ctx context.Context, what string, done func() (bool, error)) error {
+	told := g.Note == nil
+	for start := time.Now(); ; {
+		if !told && time.Since(start) > patience {
+			g.Note("waiting for " + what)
+			told = true
+		}
 		ok, err := done()
 		if ok || err != nil {
 			return err
@@ -148,7 +156,7 @@ func writeWhole(path string, data []byte) error {
 }
 
 func (g *Gathering) receive(ctx context.Context, rank, values int) ([]float32, error) {
-	err := wait(ctx, func() (bool, error) {
+	err := g.group.wait(ctx, fmt.Sprintf("the results of rank %d of %d in %q", rank, g.group.World, g.dir), func() (bool, error) {
 		if cause, err := os.ReadFile(g.fault(rank)); err == nil {
 			return false, fmt.Errorf("rank %d failed: %s", rank, cause)
 		}

@@ -21,6 +21,8 @@ type Group struct {
 	// Local is the place among the processes on this machine, from 0; where the
 	// launcher does not tell, Rank.
 	Local int
+	// Note, unless nil, is told what is waited for when that takes long.
+	Note func(text string)
 	// job tells concurrent runs apart; empty if the launcher says nothing.
 	job string
 }
