@@ -27,9 +27,10 @@ type trial struct {
 	compared bool // an engine of a graph works
 }
 
-// perMethod is how many engines of a method are tried. They come in the order in
-// which cuDNN expects them to be fast; each costs a compilation.
-const perMethod = 6
+// perMethod is how many engines of a method are tried, perOther how many more that
+// another heuristic than the first proposes. They come in the order in which cuDNN
+// expects them to be fast; each costs a compilation.
+const perMethod, perOther = 6, 2
 
 // search takes the fastest of what there is: engines for each way to put the
 // convolution to cuDNN, and the older interface; else what cuDNN has to fall back
@@ -95,11 +96,11 @@ func (t *trial) propose(methods []string, modes ...C.int) []choice {
 	var all []choice
 	for _, method := range methods {
 		var own []choice
-		for _, mode := range modes {
+		for i, mode := range modes {
 			found, err := t.proposals(method, mode)
 			t.refuse(method, err)
 			for _, c := range found {
-				if len(own) < perMethod && !slices.ContainsFunc(own, c.same) {
+				if len(own) < perMethod+i*perOther && !slices.ContainsFunc(own, c.same) {
 					own = append(own, c)
 				}
 			}
