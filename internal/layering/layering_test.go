@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -98,5 +101,33 @@ func listPackages(t *testing.T) []pkg {
 			t.Fatal(err)
 		}
 		pkgs = append(pkgs, p)
+	}
+}
+
+// TestThirdParty: docs/third-party.md names the modules that are in the binary.
+func TestThirdParty(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the list is Linux's")
+	}
+	doc, err := os.ReadFile("../../docs/third-party.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(string(doc), -1) {
+		listed = append(listed, m[1])
+	}
+	cmd := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", "./cmd/repvgg")
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	linked := strings.Fields(string(out))
+	slices.Sort(linked)
+	linked = slices.Compact(linked)
+	slices.Sort(listed)
+	if !slices.Equal(linked, listed) {
+		t.Errorf("the binary holds %q, docs/third-party.md lists %q", linked, listed)
 	}
 }
