@@ -46,7 +46,29 @@ status is 0, 1 after a failure, 2 after wrong usage, 130 after an interruption.`
 	}
 	cmd.SetFlagErrorFunc(usageHint)
 	cmd.AddCommand(newReparameterizeCmd(), newTestCmd(), newBenchCmd(), newFlopsCmd(), newZooCmd())
+	completeShells(cmd)
 	return cmd
+}
+
+// completeShells lets completion refuse shells that it does not know: what it
+// prints goes into files.
+func completeShells(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	completion, _, err := root.Find([]string{"completion"})
+	if err != nil {
+		panic(err) // cobra has just added it
+	}
+	var shells []string
+	for _, c := range completion.Commands() {
+		shells = append(shells, c.Name())
+	}
+	completion.Args = cobra.ArbitraryArgs
+	completion.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		return usageHint(cmd, fmt.Errorf("unknown shell %q: want %s", args[0], strings.Join(shells, ", ")))
+	}
 }
 
 // exactArgs wants the n arguments that the command's usage names.
