@@ -58,7 +58,7 @@ var notANumber = regexp.MustCompile(`^(.*)strconv\.\w+: parsing ("[^"]*"): inval
 // usageHint makes an error one of usage that says where help is.
 func usageHint(c *cobra.Command, err error) error {
 	if m := notANumber.FindStringSubmatch(err.Error()); m != nil {
-		err = errors.New(m[1] + m[2] + " is no number; arguments come before flags that take several values")
+		err = errors.New(m[1] + m[2] + " is no number")
 	}
 	return usageError{fmt.Errorf("%w (usage: %s; %s --help says more)", err, c.UseLine(), c.CommandPath())}
 }

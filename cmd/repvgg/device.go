@@ -71,29 +71,7 @@ type deviceRunner interface {
 func (e *evaluation) newRunner(plan *model.Plan, weights func(tensor.Spec) ([]float32, error), images int) (deviceRunner, error) {
 	s := e.settings
 	if s.Device == deviceCUDA {
-		precision, err := gpu.ParsePrecision(s.Precision[0])
-		if err != nil {
-			return nil, err
-		}
-		id, err := gpuOf(s, e.group, gpu.Count)
-		if err != nil {
-			return nil, err
-		}
-		table, reverse := e.pipeline.Table(plan.InChannels)
-		r, err := gpu.New(plan, weights, gpu.Options{
-			GPU: id, Precision: precision, CheckLayers: precision == gpu.FP16, Table: table, Reverse: reverse,
-			Note: func(text string) { note(e.cmd, "%s", text) },
-		})
-		if err != nil {
-			return nil, err
-		}
-		if height, width, ok := e.pipeline.OutputSize(); ok && images > 0 {
-			if err := r.Prepare(e.cmd.Context(), min(e.batchSize, images), height, width); err != nil {
-				_ = r.Close() // the first error counts
-				return nil, err
-			}
-		}
-		return r, nil
+		return e.newRunnerOnGPU(plan, weights, images)
 	}
 	precision, err := cpu.ParsePrecision(s.Precision[0])
 	if err != nil {
@@ -101,6 +79,34 @@ func (e *evaluation) newRunner(plan *model.Plan, weights func(tensor.Spec) ([]fl
 	}
 	height, width, _ := e.pipeline.OutputSize() // 0 if it is not known yet
 	return cpu.New(plan, weights, cpu.Options{Threads: s.Threads, Precision: precision, Height: height, Width: width})
+}
+
+// newRunnerOnGPU is newRunner for a GPU. If the images' size is known, engines are
+// chosen here, before any time is measured.
+func (e *evaluation) newRunnerOnGPU(plan *model.Plan, weights func(tensor.Spec) ([]float32, error), images int) (deviceRunner, error) {
+	precision, err := gpu.ParsePrecision(e.settings.Precision[0])
+	if err != nil {
+		return nil, err
+	}
+	id, err := gpuOf(e.settings, e.group, gpu.Count)
+	if err != nil {
+		return nil, err
+	}
+	table, reverse := e.pipeline.Table(plan.InChannels)
+	r, err := gpu.New(plan, weights, gpu.Options{
+		GPU: id, Precision: precision, CheckLayers: precision == gpu.FP16, Table: table, Reverse: reverse,
+		Note: func(text string) { note(e.cmd, "%s", text) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	if height, width, ok := e.pipeline.OutputSize(); ok && images > 0 {
+		if err := r.Prepare(e.cmd.Context(), min(e.batchSize, images), height, width); err != nil {
+			_ = r.Close() // the first error counts
+			return nil, err
+		}
+	}
+	return r, nil
 }
 
 // gpuOf is the GPU of this process: --gpu-id, or among the processes of a

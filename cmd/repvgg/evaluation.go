@@ -188,26 +188,19 @@ func (e *evaluation) checkFlags() error {
 	if e.group.World > 1 && (s.Compare != "" || s.SkipBadImages) {
 		return usageError{errors.New("--compare and --skip-bad-images need all images in one process: leave --launcher out")}
 	}
-	for _, f := range []struct {
-		name    string
-		useless bool
-		needs   string
-	}{
-		{"gpu-id", s.Device != deviceCUDA, "--device cuda"}, {"gpu-ids", s.Device != deviceCUDA, "--device cuda"},
-		{"gpu-collect", true, ""}, {"tmpdir", e.group.World == 1, "--launcher"},
-	} {
-		switch {
-		case !f.useless || !e.cmd.Flags().Changed(f.name):
-		case f.needs == "":
-			note(e.cmd, "--%s has no effect", f.name)
-		default:
-			note(e.cmd, "--%s has no effect without %s", f.name, f.needs)
-		}
-	}
-	if len(s.ShowOptions) > 0 {
-		note(e.cmd, "--show-options has no effect: painting adapts to the image")
-	}
+	e.noteUseless("gpu-id", s.Device == deviceCUDA, " without --device cuda")
+	e.noteUseless("gpu-ids", s.Device == deviceCUDA, " without --device cuda")
+	e.noteUseless("tmpdir", e.group.World > 1, " without --launcher")
+	e.noteUseless("gpu-collect", false, ": results are gathered through --tmpdir")
+	e.noteUseless("show-options", false, ": painting adapts to the image")
 	return nil
+}
+
+// noteUseless says so if a flag was given that has no effect here.
+func (e *evaluation) noteUseless(flag string, useful bool, why string) {
+	if !useful && e.cmd.Flags().Changed(flag) {
+		note(e.cmd, "--%s has no effect%s", flag, why)
+	}
 }
 
 // checkTest checks the settings of repvgg test by themselves.

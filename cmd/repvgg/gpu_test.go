@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,11 +80,7 @@ func checkGolden(t *testing.T, name string, form model.Form, precision gpu.Preci
 	if err := r.Run(t.Context(), got, x, shape[0], shape[2], shape[3]); err != nil {
 		t.Fatal(err)
 	}
-	largest, worst := 0.0, 0.0
-	for i := range want {
-		largest = max(largest, math.Abs(float64(want[i])))
-		worst = max(worst, math.Abs(float64(got[i])-float64(want[i])))
-	}
+	worst, largest := farthest(got, want)
 	t.Logf("largest difference %.2g of %.3g", worst, largest)
 	if !(worst <= gpuTolerances[precision]*largest) || precision == gpu.FP32 && !(worst <= gpuAbsolute) {
 		t.Errorf("logits differ by %g, more than %g of %g", worst, gpuTolerances[precision], largest)

@@ -79,15 +79,20 @@ func checkLogits(t *testing.T, form string, p *model.Plan, path string, x []floa
 	if err := r.Run(t.Context(), got, x, shape[0], shape[2], shape[3]); err != nil {
 		t.Fatal(err)
 	}
-	largest, worst := 0.0, 0.0
-	for i := range want {
-		largest = max(largest, math.Abs(float64(want[i])))
-		worst = max(worst, math.Abs(float64(got[i])-float64(want[i])))
-	}
+	worst, largest := farthest(got, want)
 	t.Logf("%s form: largest difference %.2g of %.3g", form, worst, largest)
 	if !(worst <= logitsTolerance*largest) {
 		t.Errorf("%s form: logits differ by %g, more than %g of %g", form, worst, logitsTolerance, largest)
 	}
+}
+
+// farthest is the largest difference, NaN if there is one, and the largest value.
+func farthest(got, want []float32) (worst, largest float64) {
+	for i := range want {
+		largest = max(largest, math.Abs(float64(want[i])))
+		worst = max(worst, math.Abs(float64(got[i])-float64(want[i])))
+	}
+	return worst, largest
 }
 
 var npyShape = regexp.MustCompile(`'descr': '<f4', 'fortran_order': False, 'shape': \(([0-9, ]*)\)`)

@@ -47,8 +47,8 @@ func Match(c *checkpoint.File, p *model.Plan) error {
 			faults = append(faults, fmt.Sprintf("%s: %s", f.what, enumerate(f.names)))
 		}
 	}
-	if foreign := slices.ContainsFunc(unexpected, namedElsewhere); foreign {
-		return fmt.Errorf("checkpoint %q names its tensors as the official RepVGG code or timm does (%s); only MMClassification's names are read: convert the names first", c.Path, printable(unexpected[0]))
+	if i := slices.IndexFunc(unexpected, namedElsewhere); i >= 0 {
+		return fmt.Errorf("checkpoint %q names its tensors as the official RepVGG code or timm does (%s); only MMClassification's names are read: convert the names first", c.Path, printable(unexpected[i]))
 	}
 	if len(faults) > 0 {
 		return fmt.Errorf("checkpoint %q does not fit the config: %s; use the config that the checkpoint was trained with", c.Path, strings.Join(faults, "; "))
@@ -64,8 +64,9 @@ func Match(c *checkpoint.File, p *model.Plan) error {
 // namedElsewhere tells whether a tensor has a name of the official RepVGG code or
 // of timm.
 func namedElsewhere(name string) bool {
-	return strings.Contains(name, "rbr_dense") || strings.Contains(name, "rbr_1x1") || strings.Contains(name, "rbr_reparam") ||
-		strings.Contains(name, "conv_kxk") || strings.Contains(name, "conv_1x1")
+	return slices.ContainsFunc([]string{"rbr_dense", "rbr_1x1", "rbr_reparam", "conv_kxk", "conv_1x1"}, func(part string) bool {
+		return strings.Contains(name, part)
+	})
 }
 
 // matchForm tells a checkpoint of the other form from one that is just wrong.

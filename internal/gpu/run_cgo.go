@@ -8,28 +8,35 @@ import (
 	"fmt"
 )
 
-// Prepare chooses the engines for batches of n images of h x w, for which the
-// first of them would have to wait otherwise.
-func (r *Runner) Prepare(ctx context.Context, n, h, w int) error {
+// using runs f with the device's context, one call at a time.
+func (r *Runner) using(f func() error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		return errors.New("preparing the network: the runner is closed")
-	}
-	if n < 1 || h < 1 || w < 1 {
-		return fmt.Errorf("preparing the network: want images of at least 1x1, got %d of %dx%d", n, h, w)
+		return errors.New("running the network: the runner is closed")
 	}
 	leave, err := r.d.enter()
 	if err != nil {
-		return fmt.Errorf("preparing the network: %w", err)
+		return fmt.Errorf("running the network: %w", err)
 	}
 	defer leave()
-	_, _, err = r.fitting(ctx, n, h, w)
-	return r.cause(err)
+	return r.cause(f())
+}
+
+// Prepare chooses the engines for batches of n images of h x w, for which the
+// first of them would have to wait otherwise.
+func (r *Runner) Prepare(ctx context.Context, n, h, w int) error {
+	if n < 1 || h < 1 || w < 1 {
+		return fmt.Errorf("preparing the network: want images of at least 1x1, got %d of %dx%d", n, h, w)
+	}
+	return r.using(func() error {
+		_, _, err := r.fitting(ctx, n, h, w)
+		return err
+	})
 }
 
 // Run computes n images of h x w. src holds them normalised, each InChannels,
-// h, w; dst takes Plan().OutLen(h, w) values for each: logits, or the last
+// h, w; dst takes OutLen(h, w) of the plan for each: logits, or the last
 // feature map of a plan without a head. More images than MaxBatch, or than there
 // is memory for, are computed in parts, the copies of one while the one before
 // is computed. When ctx ends, Run returns its error after the current part, or
@@ -43,28 +50,15 @@ func (r *Runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error
 // the host.
 func (r *Runner) RunQueued(ctx context.Context, dst, src []float32, n, h, w, times int) error {
 	in := input{floats: src, times: times}
-
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return errors.New("running the network: the runner is closed")
-	}
 	if err := checkRun(r.plan, len(dst), in.len(), n, h, w); err != nil {
 		return err
 	}
-	if n == 0 {
-		return ctx.Err()
-	}
-	leave, err := r.d.enter()
-	if err != nil {
-		return fmt.Errorf("running the network: %w", err)
-	}
-	defer leave()
-	if err := r.inParts(ctx, dst, in, n, h, w); err != nil {
-		_ = r.drain() // the first error counts
-		return r.cause(err)
-	}
-	return nil
+	return r.using(func() error {
+		if n == 0 {
+			return ctx.Err()
+		}
+		return r.inParts(ctx, dst, in, n, h, w)
+	})
 }
 
 // cause is the loss of the device where that is behind an error of cuDNN, whose
@@ -79,8 +73,13 @@ func (r *Runner) cause(err error) error {
 	return err
 }
 
-// inParts is Run without its checks.
-func (r *Runner) inParts(ctx context.Context, dst []float32, in input, n, h, w int) error {
+// inParts is Run without its checks. After an error nothing is on its way.
+func (r *Runner) inParts(ctx context.Context, dst []float32, in input, n, h, w int) (err error) {
+	defer func() {
+		if last := r.drain(); err == nil { // the first error counts
+			err = last
+		}
+	}()
 	out, perImage := len(dst)/n, in.len()/n
 	for first := 0; first < n; {
 		if err := ctx.Err(); err != nil {
@@ -92,7 +91,7 @@ func (r *Runner) inParts(ctx context.Context, dst []float32, in input, n, h, w i
 		}
 		first += k
 	}
-	return r.drain()
+	return nil
 }
 
 // begin starts as many of n images, from first on, as can be computed at once,

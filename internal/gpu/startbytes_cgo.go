@@ -5,7 +5,6 @@ package gpu
 import (
 	"context"
 	"errors"
-	"fmt"
 )
 
 // pending is a batch that StartBytes has begun.
@@ -29,38 +28,30 @@ func (r *Runner) StartBytes(ctx context.Context, dst []float32, src []byte, n, h
 		src = []byte{}
 	}
 	in := input{bytes: src, times: 1}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return nil, errors.New("running the network: the runner is closed")
-	}
 	if err := checkRun(r.plan, len(dst), in.len(), n, h, w); err != nil {
 		return nil, err
 	}
 	p := &pending{r: r}
-	if err := ctx.Err(); err != nil || n == 0 {
-		return p.wait, err
-	}
-	leave, err := r.d.enter()
-	if err != nil {
-		return nil, fmt.Errorf("running the network: %w", err)
-	}
-	defer leave()
-	at := r.next
-	k, err := r.begin(ctx, dst, in, 0, n, in.len()/n, h, w)
-	if err != nil {
-		return nil, r.cause(err)
-	}
-	if k < n { // too many for one: the rest is computed here
-		perImage := len(dst) / n
-		if err := r.inParts(ctx, dst[k*perImage:], in.part(k, n-k, in.len()/n), n-k, h, w); err != nil {
-			_ = r.drain() // the first error counts
-			return nil, r.cause(err)
+	err = r.using(func() error {
+		if err := ctx.Err(); err != nil || n == 0 {
+			return err
 		}
-		return p.wait, nil
+		at := r.next
+		k, err := r.begin(ctx, dst, in, 0, n, in.len()/n, h, w)
+		if err != nil {
+			return err
+		}
+		if k < n { // too many for one: the rest is computed here
+			perImage := len(dst) / n
+			return r.inParts(ctx, dst[k*perImage:], in.part(k, n-k, in.len()/n), n-k, h, w)
+		}
+		p.slot = &r.slots[at]
+		p.slot.pending = p
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	p.slot = &r.slots[at]
-	p.slot.pending = p
 	return p.wait, nil
 }
 
