@@ -43,7 +43,7 @@ func openBenchWeights(cmd *cobra.Command, s *settings, networks []benchNetwork) 
 }
 
 func (w *benchWeights) open(cmd *cobra.Command, s *settings, n *benchNetwork) error {
-	file, err := checkpoint.Open(w.path)
+	file, err := convert.Open(w.path)
 	if err != nil {
 		return err
 	}
@@ -69,10 +69,10 @@ func (w *benchWeights) open(cmd *cobra.Command, s *settings, n *benchNetwork) er
 		return err
 	}
 	fused := filepath.Join(w.dir, "deploy.pth")
-	if err := convert.Reparameterize(cmd.Context(), n.plan.As(model.Train), file, fused, nil); err != nil {
+	if err := convert.Reparameterize(cmd.Context(), n.plan.As(model.Train), file, fused, convert.Namings[0], nil); err != nil {
 		return err
 	}
-	if w.files[model.Deploy], err = checkpoint.Open(fused); err != nil {
+	if w.files[model.Deploy], err = convert.Open(fused); err != nil {
 		return err
 	}
 	if runtime.GOOS != "windows" {

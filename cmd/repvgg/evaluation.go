@@ -128,7 +128,7 @@ func (e *evaluation) noteDecoder() {
 // be of the other form.
 func (e *evaluation) openCheckpoints(path string) error {
 	var err error
-	if e.ckpt, err = checkpoint.Open(path); err != nil {
+	if e.ckpt, err = convert.Open(path); err != nil {
 		return err
 	}
 	if err := convert.Match(e.ckpt, e.plan); err != nil {
@@ -137,7 +137,7 @@ func (e *evaluation) openCheckpoints(path string) error {
 	if e.settings.Compare == "" {
 		return nil
 	}
-	if e.other, err = checkpoint.Open(e.settings.Compare); err != nil {
+	if e.other, err = convert.Open(e.settings.Compare); err != nil {
 		return err
 	}
 	return convert.Match(e.other, e.otherPlan())

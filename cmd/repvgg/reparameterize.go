@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,12 +26,17 @@ checkpoint into one 3x3 convolution, and writes the deploy weights as PyTorch
 would: bit for bit those of MMClassification's reparameterize_model.py, readable
 by torch.load.
 
-CFG is the train config, SRC the checkpoint (.pth, in torch's zip or legacy
-format), DST the file to write (.pth). With --verify the written file is read
-back and both forms are run on seeded input; a difference above the tolerance
-fails.`,
+CFG is the train config, SRC the checkpoint: .pth in torch's zip or legacy
+format, or .safetensors, with the tensor names of MMClassification, of the
+official RepVGG code or of timm. DST is the file to write, .pth or .safetensors,
+with MMClassification's names or those that --names asks for.
+
+With --verify the written file is read back and both forms are run on seeded
+input; a difference above the tolerance fails.`,
 		Example: `  repvgg reparameterize repvgg-A0 epoch_120.pth repvgg-A0_deploy.pth
-  repvgg reparameterize configs/my_repvgg.py latest.pth out/deploy.pth --verify`,
+  repvgg reparameterize configs/my_repvgg.py latest.pth out/deploy.pth --verify
+  repvgg reparameterize A0 RepVGG-A0-train.pth RepVGG-A0-deploy.pth --names official
+  repvgg reparameterize A0 timm/model.safetensors deploy.safetensors --names timm`,
 		Args:              exactArgs(3),
 		ValidArgsFunction: completeConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -41,6 +48,11 @@ fails.`,
 		},
 	}
 	cmd.Flags().Bool("verify", false, "read DST back and compare both forms block by block")
+	ids := namingIDs()
+	cmd.Flags().String("names", ids[0], "whose tensor names DST gets: "+strings.Join(ids, ", "))
+	if err := cmd.RegisterFlagCompletionFunc("names", cobra.FixedCompletions(ids, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag does not exist
+	}
 	addCommonFlags(cmd)
 	return cmd
 }
@@ -52,8 +64,12 @@ func addCommonFlags(cmd *cobra.Command) {
 }
 
 func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) error {
-	if filepath.Ext(dstPath) != ".pth" {
-		return usageError{fmt.Errorf("writing checkpoint %q: the path should end in .pth, the format that is written", dstPath)}
+	if ext := filepath.Ext(dstPath); ext != ".pth" && ext != checkpoint.SafetensorsSuffix {
+		return usageError{fmt.Errorf("writing checkpoint %q: the path should end in .pth or %s, the formats that are written", dstPath, checkpoint.SafetensorsSuffix)}
+	}
+	named := slices.Index(namingIDs(), s.Names)
+	if named < 0 {
+		return usageError{fmt.Errorf("--names %s: want one of %s", s.Names, strings.Join(namingIDs(), ", "))}
 	}
 	plan, err := loadPlan(cmd, cfgName, s.CfgOptions)
 	if err != nil {
@@ -62,7 +78,7 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 	if plan.Form == model.Deploy {
 		return fmt.Errorf("config %q describes the deploy form; give the train config, whose blocks have branches to fuse", cfgName)
 	}
-	src, err := checkpoint.Open(srcPath)
+	src, err := convert.Open(srcPath)
 	if err != nil {
 		return err
 	}
@@ -74,17 +90,30 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 		return err
 	}
 	if src.Averages > 0 {
-		note(cmd, "%q also holds %d averaged tensors (ema_*), which are left out", srcPath, src.Averages)
+		note(cmd, "%q also holds %d averaged tensors (ema_* or state_dict_ema), which are left out", srcPath, src.Averages)
+	}
+	naming := convert.Namings[named]
+	if has := convert.NamingOf(src); has != naming && !cmd.Flags().Changed("names") {
+		note(cmd, "%q has the tensor names of %s, DST gets those of %s (--names %s keeps them)", srcPath, has.Owner, naming.Owner, has.ID)
 	}
 	var check func(string) error
 	if s.Verify {
 		check = func(tmp string) error { return verify(cmd, s, plan, src, tmp, dstPath) }
 	}
-	if err := convert.Reparameterize(cmd.Context(), plan, src, dstPath, check); err != nil {
+	if err := convert.Reparameterize(cmd.Context(), plan, src, dstPath, naming, check); err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "Done! Save at path \"%s\"\n", dstPath)
 	return nil
+}
+
+// namingIDs are the values of --names, the default first.
+func namingIDs() []string {
+	var ids []string
+	for _, n := range convert.Namings {
+		ids = append(ids, n.ID)
+	}
+	return ids
 }
 
 func sameFile(a, b string) bool {
@@ -125,7 +154,7 @@ func note(cmd *cobra.Command, format string, args ...any) {
 // verify reads the written file back, which still has a temporary name, and
 // compares both forms.
 func verify(cmd *cobra.Command, s *settings, plan *model.Plan, src *checkpoint.File, tmp, dstPath string) error {
-	dst, err := checkpoint.Open(tmp)
+	dst, err := convert.Open(tmp)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"repvgg/internal/checkpoint"
+	"repvgg/internal/convert"
 )
 
 const testdata = "../../testdata"
@@ -66,7 +67,7 @@ func checkFused(t *testing.T, path string, want []fusedTensor) {
 	if len(want) == 0 {
 		t.Fatal("nothing to compare with")
 	}
-	c, err := checkpoint.Open(path)
+	c, err := convert.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,13 +154,55 @@ func TestFuseContainers(t *testing.T) {
 		for _, name := range g.Files {
 			seen++
 			t.Run(name, func(t *testing.T) {
-				checkFused(t, fused(t, filepath.Join(dir, "tiny.py"), filepath.Join(dir, "ok", name+".pth")), g.Tensors)
+				checkFused(t, fused(t, filepath.Join(dir, "tiny.py"), filepath.Join(dir, "ok", withSuffix(name))), g.Tensors)
 			})
 		}
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "ok", "*.pth"))
+	files, err := filepath.Glob(filepath.Join(dir, "ok", "*"))
 	if err != nil || len(files) != seen {
 		t.Errorf("%d files, but expectations for %d (%v)", len(files), seen, err)
+	}
+}
+
+// withSuffix is the file name of a fixture.
+func withSuffix(name string) string {
+	if filepath.Ext(name) == "" {
+		name += ".pth"
+	}
+	return name
+}
+
+// TestNames writes deploy weights with every framework's names, in both formats,
+// and fuses nothing from them again: read back, they are what was fused.
+func TestNames(t *testing.T) {
+	dir := filepath.Join(testdata, "fuse", "se")
+	var want []fusedTensor
+	readJSON(t, filepath.Join(dir, "deploy.sha256.json"), &want)
+	for id, names := range map[string][]string{
+		"mmcls":    {"backbone.stem.se_layer.conv1.conv.weight", "backbone.stage_3.1.branch_reparam.bias", "head.fc.bias"},
+		"official": {"stage0.se.down.weight", "stage3.1.rbr_reparam.bias", "linear.bias"},
+		"timm":     {"stem.attn.fc1.weight", "stages.2.1.reparam_conv.bias", "head.fc.bias"},
+	} {
+		for _, suffix := range []string{".pth", ".safetensors"} {
+			t.Run(id+suffix, func(t *testing.T) {
+				dst := filepath.Join(t.TempDir(), "deploy"+suffix)
+				_, stderr, status := repvgg(t, "reparameterize", filepath.Join(dir, "train_cfg.py"), filepath.Join(dir, "train.pth"), dst, "--verify", "--names", id)
+				if status != 0 || stderr != "" {
+					t.Fatalf("exit status %d, stderr %q", status, stderr)
+				}
+				raw, err := checkpoint.Open(dst)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer raw.Close()
+				for _, name := range names {
+					if raw.Tensors[name] == nil {
+						t.Errorf("no tensor %q among %q", name, raw.Names)
+					}
+				}
+				checkFused(t, dst, want)
+			})
+		}
 	}
 }
 
@@ -186,8 +229,15 @@ func TestSameBytes(t *testing.T) {
 func TestRefused(t *testing.T) {
 	dir := filepath.Join(testdata, "checkpoints")
 	wants := map[string]string{
-		"already_deployed":  "it is converted already",
-		"missing_key":       "missing: backbone.stage_3.0.branch_1x1.norm.bias",
+		"already_deployed": "it is converted already",
+		"missing_key":      "missing: backbone.stage_3.0.branch_1x1.norm.bias",
+
+		"official_missing_key":  "missing: stage3.0.rbr_1x1.bn.bias",
+		"repvggplus":            "RepVGGplus, a network that is not supported",
+		"two_namings":           "unexpected: stage0.rbr_dense.conv.weight, ",
+		"truncated.safetensors": "the file is truncated",
+		"lying.safetensors":     `tensor "head.fc.weight": it has 640 bytes, but shape (6, 32) of F32 takes 768`,
+
 		"unexpected_key":    "unexpected: backbone.stage_3.0.extra.weight",
 		"wrong_shape":       "head.fc.weight has shape (7, 32) where the config needs (5, 32)",
 		"nan_variance":      `block "backbone.stage_3.0": backbone.stage_3.0.branch_1x1.norm.running_var of channel 3 is NaN`,
@@ -197,7 +247,7 @@ func TestRefused(t *testing.T) {
 		"flipped_bit":       "CRC-32",
 		"runs_a_command":    "may be malicious",
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "bad", "*.pth"))
+	files, err := filepath.Glob(filepath.Join(dir, "bad", "*"))
 	if err != nil || len(files) < len(wants) {
 		t.Fatalf("found %d files: %v", len(files), err)
 	}
@@ -267,19 +317,23 @@ func TestGoldenFolders(t *testing.T) {
 		}
 		return tensors
 	}
-	formats, err := filepath.Glob(filepath.Join(golden, "formats", "*.pth"))
+	formats, err := filepath.Glob(filepath.Join(golden, "formats", "*"))
 	if err != nil || len(formats) == 0 {
 		t.Fatalf("found %d formats: %v", len(formats), err)
 	}
 	for _, src := range formats {
 		name := strings.TrimSuffix(filepath.Base(src), ".pth")
-		if strings.Contains(name, "_naming") || strings.HasPrefix(name, "expected_") {
+		if strings.HasPrefix(name, "expected_") {
 			continue
 		}
 		t.Run("formats/"+name, func(t *testing.T) {
-			want := filepath.Join(golden, "digits", "deploy.pth")
-			if name == "fp16" || name == "bf16" {
+			cfg, want := cfg, filepath.Join(golden, "digits", "deploy.pth")
+			switch {
+			case name == "fp16" || name == "bf16":
 				want = filepath.Join(golden, "formats", "expected_"+name+"_deploy.pth")
+			case strings.HasSuffix(name, "_se"):
+				cfg = filepath.Join(golden, "fuse", "se", "train_cfg.py")
+				want = filepath.Join(golden, "fuse", "se", "deploy.pth")
 			}
 			checkFused(t, fused(t, cfg, src), tensorsOf(want))
 		})

@@ -39,6 +39,7 @@ type settings struct {
 	LocalRank     int           `mapstructure:"local_rank"`
 	MetricOptions []string      `mapstructure:"metric-options"`
 	Metrics       []string      `mapstructure:"metrics"`
+	Names         string        `mapstructure:"names"`
 	Out           string        `mapstructure:"out"`
 	OutItems      []string      `mapstructure:"out-items"`
 	PerClass      string        `mapstructure:"per-class"`

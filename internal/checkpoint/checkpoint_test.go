@@ -215,7 +215,7 @@ func TestFloat16(t *testing.T) {
 
 // FuzzOpen feeds damaged checkpoints: any outcome but a crash or a hang is fine.
 func FuzzOpen(f *testing.F) {
-	for _, pattern := range []string{"bad/*.pth", "ok/legacy.pth", "ok/train.pth", "ok/deflated.pth"} {
+	for _, pattern := range []string{"bad/*", "ok/legacy.pth", "ok/train.pth", "ok/deflated.pth", "ok/*.safetensors"} {
 		paths, err := filepath.Glob(filepath.Join(fixtures, pattern))
 		if err != nil || len(paths) == 0 {
 			f.Fatalf("no fixtures for %s: %v", pattern, err)

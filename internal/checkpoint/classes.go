@@ -174,12 +174,15 @@ func toInt(v any) (int, error) {
 	return 0, fmt.Errorf("a %T stands where a number belongs", v)
 }
 
+// maxDims is how many dimensions PyTorch's tensors can have.
+const maxDims = 64
+
 func toInts(v any) ([]int, error) {
 	t, ok := v.(*pickle.Tuple)
 	if !ok {
 		return nil, fmt.Errorf("a %T stands where a shape belongs", v)
 	}
-	if t.Len() > 64 {
+	if t.Len() > maxDims {
 		return nil, fmt.Errorf("a tensor has %d dimensions", t.Len())
 	}
 	ints := make([]int, t.Len())

@@ -1,6 +1,6 @@
 // Package checkpoint reads and writes PyTorch checkpoints: the zip format of
-// torch >= 1.6 and the legacy format before it, which published weights still
-// use.
+// torch >= 1.6, the legacy format before it, which published weights still use,
+// and safetensors.
 //
 // A checkpoint is untrusted input. Its pickles are checked before they are
 // interpreted, no class or function that they name is ever called, every

@@ -16,13 +16,14 @@ import (
 type File struct {
 	// Path is the name it was opened by.
 	Path string
-	// Tensors are the state dict's, by name. The prefix "module." of a network
-	// wrapped in DataParallel is taken off.
+	// Tensors are the state dict's, by name. The prefixes "module." of a network
+	// wrapped in DataParallel and "_orig_mod." of a compiled one are taken off.
 	Tensors map[string]*Tensor
 	// Names are the tensors' names in the order of the file.
 	Names []string
-	// Averages counts the tensors of mmcv's EMAHook (ema_*), which are left out
-	// as the original leaves them out.
+	// Averages counts averaged weights that stand beside those that are read:
+	// the tensors of mmcv's EMAHook (ema_*), which the original leaves out too,
+	// and those of timm's state_dict_ema.
 	Averages int
 	// Unreadable are the entries of the state dict that are no tensors of a type
 	// that is read.
@@ -36,7 +37,7 @@ type File struct {
 }
 
 // Open reads the structure of a checkpoint: of a training run ({"state_dict":
-// ...} or {"model": ...}) or a bare state dict.
+// ...} or {"model": ...}), a bare state dict, or a safetensors file.
 func Open(path string) (*File, error) {
 	// Looked at before it is opened: opening a pipe would wait for its writer.
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
@@ -98,12 +99,18 @@ func (c *File) read() error {
 	switch head = head[:n]; {
 	case n == 0:
 		return errors.New("the file is empty")
+	case isSafetensors(head):
+		tensors, err := openSafetensors(c.f, info.Size())
+		if err != nil {
+			return err
+		}
+		return c.readState(tensors)
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
 		root, c.storages, err = openZip(c.f, info.Size())
 	case isLegacy(head):
 		root, c.storages, err = openLegacy(c.f, info.Size())
 	default:
-		return errors.New("it is not a PyTorch checkpoint: neither torch's zip format nor its legacy format")
+		return errors.New("it is not a PyTorch checkpoint: neither torch's zip format, nor its legacy format, nor safetensors")
 	}
 	if err != nil {
 		return err
@@ -111,30 +118,43 @@ func (c *File) read() error {
 	return c.readRoot(root)
 }
 
-// readRoot finds the state dict in what torch.load would return: mmcv's rule
-// (state_dict if there is one), and the official code's `model`.
+// stateKeys are where a checkpoint has its state dict, the first that is there:
+// mmcv's state_dict, the official code's model, and timm's averages for want of
+// anything else.
+var stateKeys = [...]string{"state_dict", "model", averagedKey, "model_ema"}
+
+// averagedKey is where timm's training keeps averaged weights beside the others.
+const averagedKey = "state_dict_ema"
+
+// readRoot finds the state dict in what torch.load would return: under one of
+// stateKeys, or the dict itself, which is mmcv's rule.
 func (c *File) readRoot(root any) error {
 	items, ok := dictItems(root)
 	if !ok {
 		return fmt.Errorf("no state dict found: it holds a %s, not a dict", pythonType(root))
 	}
-	state := items
-	for _, key := range []string{"model", "state_dict"} {
-		for k, v := range items {
-			if k != key {
-				continue
-			}
-			if inner, ok := dictItems(v); ok {
-				state = inner
-			}
-		}
-	}
+	inner := make(map[string]iter.Seq2[any, any])
 	for k, v := range items {
-		if meta, ok := dictItems(v); ok && k == "meta" {
-			c.readMeta(meta)
+		key, _ := k.(string)
+		if d, isDict := dictItems(v); isDict {
+			inner[key] = d
 		}
 	}
-	return c.readState(state)
+	if meta := inner["meta"]; meta != nil {
+		c.readMeta(meta)
+	}
+	for _, key := range stateKeys {
+		if inner[key] == nil {
+			continue
+		}
+		if averaged := inner[averagedKey]; averaged != nil && key != averagedKey {
+			for range averaged {
+				c.Averages++
+			}
+		}
+		return c.readState(inner[key])
+	}
+	return c.readState(items)
 }
 
 func (c *File) readState(items iter.Seq2[any, any]) error {
@@ -143,7 +163,7 @@ func (c *File) readState(items iter.Seq2[any, any]) error {
 	for k, v := range items {
 		full, isName := k.(string)
 		t, isTensor := v.(*Tensor)
-		name := strings.TrimPrefix(full, "module.")
+		name := strings.TrimPrefix(strings.TrimPrefix(full, "module."), "_orig_mod.")
 		if isName && !isTensor {
 			c.Unreadable[name] = true
 		}
@@ -151,7 +171,7 @@ func (c *File) readState(items iter.Seq2[any, any]) error {
 			continue
 		}
 		if prefixed[name] != "" && prefixed[name] != full {
-			return fmt.Errorf("tensor %.80q is there twice: with the prefix \"module.\" and without", name)
+			return fmt.Errorf("tensor %.80q is there twice: as %.80q and as %.80q", name, prefixed[name], full)
 		}
 		prefixed[name] = full
 		// EMAHook's buffers have their dots replaced, so no module owns them.
@@ -167,6 +187,25 @@ func (c *File) readState(items iter.Seq2[any, any]) error {
 	if len(c.Names) == 0 {
 		return errors.New("its state dict holds no tensors (looked for under state_dict, model, or the file as a whole)")
 	}
+	return nil
+}
+
+// Rename gives tensors other names, in Names, Tensors and Unreadable: rename
+// returns the name that a name becomes. A tensor's own Name stays that of the
+// file, which is what messages should tell.
+func (c *File) Rename(rename func(name string) string) error {
+	tensors, unreadable := make(map[string]*Tensor, len(c.Tensors)), make(map[string]bool)
+	for i, from := range c.Names {
+		to := rename(from)
+		if other := tensors[to]; other != nil {
+			return fmt.Errorf("reading checkpoint %q: tensors %.80q and %.80q both stand for %q", c.Path, other.Name, from, to)
+		}
+		tensors[to], c.Names[i] = c.Tensors[from], to
+	}
+	for name := range c.Unreadable {
+		unreadable[rename(name)] = true
+	}
+	c.Tensors, c.Unreadable = tensors, unreadable
 	return nil
 }
 

@@ -60,14 +60,8 @@ func (p *pickler) tensor(key string, spec tensor.Spec) {
 	p.integer(spec.Numel())
 	p.WriteString("tQ") // TUPLE, BINPERSID
 	p.integer(0)
-	strides := make([]int, len(spec.Shape))
-	stride := 1
-	for i := len(strides) - 1; i >= 0; i-- {
-		strides[i] = stride
-		stride *= spec.Shape[i]
-	}
 	p.tuple(spec.Shape)
-	p.tuple(strides)
+	p.tuple(tensor.Strides(spec.Shape))
 	p.WriteByte(0x89) // NEWFALSE: requires_grad
 	p.orderedDict()   // no hooks
 	p.WriteString("tR")

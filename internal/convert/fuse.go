@@ -16,11 +16,16 @@ import (
 // convolution, then the head, all as float32. Tensors stream through in slices
 // of output channels, so that memory does not grow with the network.
 //
-// src must match train (see Match). check, unless nil, is given the complete
-// file under a temporary name and may refuse it. A failed run leaves no file.
-func Reparameterize(ctx context.Context, train *model.Plan, src *checkpoint.File, path string, check func(tmp string) error) error {
+// src must match train (see Match). The tensors get the names of naming. check,
+// unless nil, is given the complete file under a temporary name and may refuse
+// it. A failed run leaves no file.
+func Reparameterize(ctx context.Context, train *model.Plan, src *checkpoint.File, path string, naming *Naming, check func(tmp string) error) error {
 	deploy := train.As(model.Deploy)
-	dst, err := checkpoint.Create(path, deploy.Tensors(), deploy.Modules())
+	var modules []string
+	if naming == Namings[0] {
+		modules = deploy.Modules()
+	}
+	dst, err := checkpoint.Create(path, naming.Named(deploy.Tensors()), modules)
 	if err != nil {
 		return err
 	}

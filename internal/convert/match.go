@@ -17,25 +17,26 @@ func Match(c *checkpoint.File, p *model.Plan) error {
 	if err := matchForm(c, p); err != nil {
 		return err
 	}
+	naming := NamingOf(c)
 	var missing, unreadable, misshapen []string
 	known := make(map[string]bool)
 	for _, spec := range p.Tensors() {
 		known[spec.Name] = true
-		t := c.Tensors[spec.Name]
+		t, name := c.Tensors[spec.Name], translate(spec.Name, Namings[0], naming)
 		switch {
 		case t == nil && c.Unreadable[spec.Name]:
-			unreadable = append(unreadable, spec.Name)
+			unreadable = append(unreadable, name)
 		case t == nil:
-			missing = append(missing, spec.Name)
+			missing = append(missing, name)
 		case !slices.Equal(t.Shape, spec.Shape):
 			misshapen = append(misshapen, fmt.Sprintf("%s has shape %s where the config needs %s",
-				spec.Name, tensor.FormatShape(t.Shape), tensor.FormatShape(spec.Shape)))
+				name, tensor.FormatShape(t.Shape), tensor.FormatShape(spec.Shape)))
 		}
 	}
 	var unexpected []string
 	for _, name := range c.Names {
 		if !known[name] && !model.IsCounter(name) {
-			unexpected = append(unexpected, printable(name))
+			unexpected = append(unexpected, printable(c.Tensors[name].Name))
 		}
 	}
 	var faults []string
@@ -47,8 +48,8 @@ func Match(c *checkpoint.File, p *model.Plan) error {
 			faults = append(faults, fmt.Sprintf("%s: %s", f.what, enumerate(f.names)))
 		}
 	}
-	if i := slices.IndexFunc(unexpected, namedElsewhere); i >= 0 {
-		return fmt.Errorf("checkpoint %q names its tensors as the official RepVGG code or timm does (%s); only MMClassification's names are read: convert the names first", c.Path, printable(unexpected[i]))
+	if slices.ContainsFunc(unexpected, ofRepVGGplus) {
+		return fmt.Errorf("checkpoint %q holds a RepVGGplus, a network that is not supported; RepVGG-A0 to B3g4 and D2se are", c.Path)
 	}
 	if len(faults) > 0 {
 		return fmt.Errorf("checkpoint %q does not fit the config: %s; use the config that the checkpoint was trained with", c.Path, strings.Join(faults, "; "))
@@ -61,12 +62,10 @@ func Match(c *checkpoint.File, p *model.Plan) error {
 	return nil
 }
 
-// namedElsewhere tells whether a tensor has a name of the official RepVGG code or
-// of timm.
-func namedElsewhere(name string) bool {
-	return slices.ContainsFunc([]string{"rbr_dense", "rbr_1x1", "rbr_reparam", "conv_kxk", "conv_1x1"}, func(part string) bool {
-		return strings.Contains(name, part)
-	})
+// ofRepVGGplus tells whether a tensor is one of the blocks that the official
+// code's RepVGGplus has and RepVGG does not.
+func ofRepVGGplus(name string) bool {
+	return strings.HasPrefix(name, "stage") && strings.Contains(name, ".blocks.")
 }
 
 // matchForm tells a checkpoint of the other form from one that is just wrong.

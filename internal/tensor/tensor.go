@@ -76,6 +76,17 @@ func Numel(shape []int) int {
 	return n
 }
 
+// Strides are those of a dense row-major tensor.
+func Strides(shape []int) []int {
+	strides := make([]int, len(shape))
+	stride := 1
+	for i := len(shape) - 1; i >= 0; i-- {
+		strides[i] = stride
+		stride *= shape[i]
+	}
+	return strides
+}
+
 // FormatShape writes a shape as Python writes a tuple: (64, 3, 3, 3), (10,), ().
 func FormatShape(shape []int) string {
 	parts := make([]string, len(shape))

@@ -3,11 +3,11 @@
 
   /usr/bin/python3 make.py
 
-ok/NAME.pth must fuse to the tensors that expected.json names for it: name, shape and SHA-256 of the little-endian
-float32 bytes, computed here by PyTorch in the order of operations of MMClassification's RepVGGBlock.
-bad/NAME.pth must be refused.
+The files of ok/ must fuse to the tensors that expected.json names for them: name, shape and SHA-256 of the
+little-endian float32 bytes, computed here by PyTorch in the order of operations of MMClassification's RepVGGBlock.
+Those of bad/ must be refused.
 """
-import copy, hashlib, io, json, os, zipfile
+import copy, hashlib, io, json, os, re, struct, zipfile
 from collections import OrderedDict
 import torch
 
@@ -87,6 +87,36 @@ def saved(obj, **kw):
     return b.getvalue()
 
 
+def official(name):
+    """MMClassification's name of a tensor as the official RepVGG code has it."""
+    for a, b in (('branch_3x3.conv', 'rbr_dense.conv'), ('branch_3x3.norm', 'rbr_dense.bn'), ('branch_1x1.conv', 'rbr_1x1.conv'),
+                 ('branch_1x1.norm', 'rbr_1x1.bn'), ('branch_norm', 'rbr_identity'), ('backbone.stem', 'stage0'),
+                 ('backbone.stage_', 'stage'), ('head.fc', 'linear')):
+        name = name.replace(a, b)
+    return name
+
+
+def timm(name):
+    """MMClassification's name of a tensor as timm has it."""
+    for a, b in (('branch_3x3.conv', 'conv_kxk.conv'), ('branch_3x3.norm', 'conv_kxk.bn'), ('branch_1x1.conv', 'conv_1x1.conv'),
+                 ('branch_1x1.norm', 'conv_1x1.bn'), ('branch_norm', 'identity'), ('backbone.stem', 'stem')):
+        name = name.replace(a, b)
+    return re.sub(r'backbone\.stage_(\d)', lambda m: 'stages.%d' % (int(m[1]) - 1), name)
+
+
+def safetensors(sd):
+    """What safetensors.torch.save_file would write, but for the order of the tensors."""
+    types = {torch.float32: 'F32', torch.float16: 'F16', torch.int64: 'I64'}
+    header, data = {'__metadata__': {'format': 'pt'}}, b''
+    for k, v in sd.items():
+        b = v.numpy().tobytes()
+        header[k] = {'dtype': types[v.dtype], 'shape': list(v.shape), 'data_offsets': [len(data), len(data) + len(b)]}
+        data += b
+    text = json.dumps(header).encode()
+    text += b' ' * (-len(text) % 8)
+    return struct.pack('<Q', len(text)) + text + data
+
+
 class Unknown:
     """Stands for the classes of a framework that whoever reads the file does not have."""
 
@@ -137,6 +167,13 @@ ok = {
     'float16': (saved(cast(torch.float16)), cast(torch.float16)),
     'bfloat16': (saved(cast(torch.bfloat16)), cast(torch.bfloat16)),
     'integers': (saved(ints), ints),
+    'compiled': (saved(OrderedDict(('_orig_mod.' + k, v) for k, v in sd.items())), sd),
+    'official': (saved({'model': OrderedDict((official(k), v) for k, v in sd.items()), 'epoch': 3}), sd),
+    'timm': (saved({'state_dict': OrderedDict((timm(k), v) for k, v in sd.items()),
+                    'state_dict_ema': OrderedDict((timm(k), v * 2) for k, v in sd.items())}), sd),
+    'timm_averages': (saved({'state_dict_ema': OrderedDict((timm(k), v) for k, v in sd.items()), 'arch': 'repvgg_a0'}), sd),
+    'timm.safetensors': (safetensors(OrderedDict((timm(k), v) for k, v in sd.items())), sd),
+    'float16.safetensors': (safetensors(OrderedDict(reversed(cast(torch.float16).items()))), cast(torch.float16)),
 }
 
 
@@ -171,6 +208,13 @@ bad = {
 flipped = bytearray(saved(sd))
 flipped[len(flipped) // 2] ^= 0x10  # inside a tensor: only the checksum tells
 bad['flipped_bit'] = bytes(flipped)
+plus = OrderedDict((official(k).replace('stage1.', 'stage1.blocks.'), v) for k, v in sd.items())
+bad['repvggplus'] = saved({'model': plus})
+bad['two_namings'] = saved(OrderedDict(list(sd.items()) + [(official(k), v) for k, v in sd.items() if '.stem.' in k]))
+bad['official_missing_key'] = saved(OrderedDict((official(k), v) for k, v in sd.items() if k != 'backbone.stage_3.0.branch_1x1.norm.bias'))
+whole = ok['timm.safetensors'][0]
+bad['truncated.safetensors'] = whole[:-100]
+bad['lying.safetensors'] = whole.replace(b'"shape": [5, 32]', b'"shape": [6, 32]')
 bad['runs_a_command'] = saved({'state_dict': sd, 'meta': Command()})
 # Sizes that a reader must not believe.
 def handmade(body):
@@ -200,7 +244,7 @@ bad['no_stop'] = handmade(b'\x80\x02}')
 for folder, files in (('ok', {k: v[0] for k, v in ok.items()}), ('bad', bad)):
     os.makedirs(os.path.join(HERE, folder), exist_ok=True)
     for name, data in files.items():
-        with open(os.path.join(HERE, folder, name + '.pth'), 'wb') as f:
+        with open(os.path.join(HERE, folder, name if '.' in name else name + '.pth'), 'wb') as f:
             f.write(data)
 expected = {name: [dict(name=k, shape=list(v.shape), sha256=hashlib.sha256(v.numpy().astype('<f4').tobytes()).hexdigest())
                    for k, v in fuse(state).items()] for name, (_, state) in ok.items()}

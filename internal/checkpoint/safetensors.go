@@ -1,0 +1,216 @@
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"slices"
+
+	"repvgg/internal/tensor"
+)
+
+// A safetensors file is the length of its header (8 bytes, little-endian), the
+// header, a JSON object, and the values of all tensors without gaps:
+//
+//	{"NAME": {"dtype": "F32", "shape": [64, 3, 3, 3], "data_offsets": [FROM, TO]}, ...}
+//
+// with offsets in bytes after the header. The key __metadata__ holds strings.
+// See https://huggingface.co/docs/safetensors.
+
+// maxHeader bounds the header; that of a large RepVGG takes 0.2 MB.
+const maxHeader = 16 << 20
+
+const metadataKey = "__metadata__"
+
+var safetensorsTypes = map[string]tensor.DType{
+	"F64": tensor.Float64, "F32": tensor.Float32, "F16": tensor.Float16, "BF16": tensor.BFloat16,
+	"I64": tensor.Int64, "I32": tensor.Int32, "I16": tensor.Int16, "I8": tensor.Int8,
+	"U8": tensor.Uint8, "BOOL": tensor.Bool,
+}
+
+// headerEntry describes a tensor in the header.
+type headerEntry struct {
+	DType   string  `json:"dtype"`
+	Shape   []int   `json:"shape"`
+	Offsets []int64 `json:"data_offsets"`
+}
+
+// isSafetensors tells from a file's first bytes: no header is so long that the
+// upper half of its length is not 0.
+func isSafetensors(head []byte) bool {
+	return len(head) > 8 && head[8] == '{' && binary.LittleEndian.Uint32(head[4:]) == 0
+}
+
+// openSafetensors reads the header. Tensors of types that are not read come as
+// nil.
+func openSafetensors(f io.ReaderAt, size int64) (iter.Seq2[any, any], error) {
+	var length [8]byte
+	if _, err := f.ReadAt(length[:], 0); err != nil {
+		return nil, err
+	}
+	n := int64(binary.LittleEndian.Uint64(length[:]))
+	begin := int64(len(length)) + n
+	switch {
+	case begin > size:
+		return nil, fmt.Errorf("its safetensors header takes %d bytes of a file of %d; it is truncated or damaged", n, size)
+	case n > maxHeader:
+		return nil, fmt.Errorf("its safetensors header is larger than %d MiB", maxHeader>>20)
+	}
+	header := make([]byte, n)
+	if _, err := f.ReadAt(header, int64(len(length))); err != nil {
+		return nil, err
+	}
+	names, entries, err := parseHeader(header)
+	if err != nil {
+		return nil, fmt.Errorf("its safetensors header is damaged: %w", err)
+	}
+	if err := checkOffsets(names, entries, size-begin); err != nil {
+		return nil, err
+	}
+	return func(yield func(any, any) bool) {
+		for _, name := range names {
+			e := entries[name]
+			if !yield(name, e.tensor(name, io.NewSectionReader(f, begin+e.Offsets[0], e.Offsets[1]-e.Offsets[0]))) {
+				return
+			}
+		}
+	}, nil
+}
+
+// parseHeader gives the tensors' names in the header's order.
+func parseHeader(header []byte) (names []string, entries map[string]*headerEntry, err error) {
+	entries = make(map[string]*headerEntry)
+	d := json.NewDecoder(bytes.NewReader(header))
+	if _, err := d.Token(); err != nil {
+		return nil, nil, err
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return nil, nil, err
+		}
+		name, _ := key.(string)
+		if name == metadataKey {
+			if err := d.Decode(new(json.RawMessage)); err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
+		if entries[name] != nil {
+			return nil, nil, fmt.Errorf("tensor %.80q is there twice", name)
+		}
+		e := new(headerEntry)
+		if err := d.Decode(e); err != nil {
+			return nil, nil, fmt.Errorf("tensor %.80q: %w", name, err)
+		}
+		if err := e.check(); err != nil {
+			return nil, nil, fmt.Errorf("tensor %.80q: %w", name, err)
+		}
+		names, entries[name] = append(names, name), e
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, nil, err
+	}
+	if len(bytes.TrimRight(header[d.InputOffset():], " ")) > 0 {
+		return nil, nil, errors.New("it goes on after its end")
+	}
+	return names, entries, nil
+}
+
+// check holds the tensor's shape against its number of bytes.
+func (e *headerEntry) check() error {
+	if len(e.Offsets) != 2 || e.Offsets[0] < 0 || e.Offsets[1] < e.Offsets[0] {
+		return fmt.Errorf("its data_offsets are %v", e.Offsets)
+	}
+	if len(e.Shape) > maxDims {
+		return fmt.Errorf("it has %d dimensions", len(e.Shape))
+	}
+	dtype, ok := safetensorsTypes[e.DType]
+	if !ok {
+		return nil // nobody will read it
+	}
+	bytes, want := e.Offsets[1]-e.Offsets[0], int64(dtype.Size())
+	for _, d := range e.Shape {
+		if d < 0 || d > 0 && want > math.MaxInt64/int64(d) {
+			return fmt.Errorf("its shape is %s", tensor.FormatShape(e.Shape))
+		}
+		want *= int64(d)
+	}
+	if bytes != want {
+		return fmt.Errorf("it has %d bytes, but shape %s of %s takes %d", bytes, tensor.FormatShape(e.Shape), e.DType, want)
+	}
+	return nil
+}
+
+// checkOffsets holds the tensors to the format's rule: they lie one after the
+// other and fill the size bytes after the header.
+func checkOffsets(names []string, entries map[string]*headerEntry, size int64) error {
+	byOffset := slices.Clone(names)
+	slices.SortStableFunc(byOffset, func(a, b string) int {
+		return slices.Compare(entries[a].Offsets, entries[b].Offsets)
+	})
+	at := int64(0)
+	for _, name := range byOffset {
+		from, to := entries[name].Offsets[0], entries[name].Offsets[1]
+		if from != at || to > size {
+			return fmt.Errorf("tensor %.80q lies at bytes %d to %d, where byte %d is the next and %d the last; the file is truncated or damaged", name, from, to, at, size)
+		}
+		at = to
+	}
+	if at != size {
+		return fmt.Errorf("its tensors take %d bytes, but %d follow the header; the file is damaged", at, size)
+	}
+	return nil
+}
+
+// tensor is the tensor whose values are data, or nil if its type is not read.
+func (e *headerEntry) tensor(name string, data *io.SectionReader) any {
+	dtype, ok := safetensorsTypes[e.DType]
+	if !ok {
+		return nil
+	}
+	s := &storage{key: name, dtype: dtype, numel: int(data.Size()) / dtype.Size(), find: func() (source, error) { return unchecked{data}, nil }}
+	return &Tensor{Name: name, View: tensor.View{DType: dtype, Shape: e.Shape, Strides: tensor.Strides(e.Shape)}, storage: s}
+}
+
+// safetensorsFormat writes a safetensors file; the tensors stand in it in the
+// order they are given in.
+type safetensorsFormat struct{ out *countingWriter }
+
+func (f *safetensorsFormat) begin(specs []tensor.Spec) error {
+	// Made by hand, since a map would not keep the order. "format" is what
+	// Python's readers ask for.
+	header := []byte(`{"` + metadataKey + `":{"format":"pt"}`)
+	at := int64(0)
+	for _, s := range specs {
+		name, err := json.Marshal(s.Name)
+		if err != nil {
+			return err
+		}
+		end := at + int64(s.Numel())*int64(tensor.Float32.Size())
+		entry, err := json.Marshal(headerEntry{DType: "F32", Shape: append([]int{}, s.Shape...), Offsets: []int64{at, end}})
+		if err != nil {
+			return err
+		}
+		header = append(append(append(append(header, ','), name...), ':'), entry...)
+		at = end
+	}
+	header = append(header, '}')
+	for len(header)%8 != 0 { // which aligns the values
+		header = append(header, ' ')
+	}
+	if _, err := f.out.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(header)))); err != nil {
+		return err
+	}
+	_, err := f.out.Write(header)
+	return err
+}
+
+func (f *safetensorsFormat) tensor(int) (io.Writer, error) { return f.out, nil }
+
+func (f *safetensorsFormat) end() error { return nil }
