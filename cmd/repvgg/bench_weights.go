@@ -2,9 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -18,17 +15,18 @@ import (
 
 // benchWeights are the weights of all networks: random, or of one checkpoint.
 type benchWeights struct {
-	// files are by form; there is none with random weights.
-	files map[model.Form]*checkpoint.File
-	path  string
-	// dir holds the deploy form that was fused from a training checkpoint.
-	dir string
+	path string
+	// file is the checkpoint, of a form; nil with random weights.
+	file *checkpoint.File
+	form model.Form
+	// fused is the deploy form of a training checkpoint, if it is needed.
+	fused *fusedFile
 }
 
 // openBenchWeights opens the checkpoint, if there is one, and fuses it if the
 // deploy form of a training checkpoint is to be measured.
 func openBenchWeights(cmd *cobra.Command, s *settings, networks []benchNetwork) (*benchWeights, error) {
-	w := &benchWeights{path: s.Checkpoint, files: make(map[model.Form]*checkpoint.File)}
+	w := &benchWeights{path: s.Checkpoint}
 	if s.Checkpoint == "" {
 		return w, nil
 	}
@@ -51,7 +49,7 @@ func (w *benchWeights) open(cmd *cobra.Command, s *settings, n *benchNetwork) er
 	if !ok {
 		form = n.plan.Form // what is wrong, Match says best
 	}
-	w.files[form] = file
+	w.file, w.form = file, form
 	if form == model.Deploy && slices.Contains(n.forms, model.Train) {
 		if len(s.Form) > 0 {
 			return fmt.Errorf("checkpoint %q holds the deploy form, from which the train form can't be had back; measure --form deploy", w.path)
@@ -65,26 +63,24 @@ func (w *benchWeights) open(cmd *cobra.Command, s *settings, n *benchNetwork) er
 	if form == model.Deploy || !slices.Contains(n.forms, model.Deploy) || s.Runs == 0 {
 		return nil
 	}
-	if w.dir, err = os.MkdirTemp("", "repvgg-bench-"); err != nil {
-		return err
-	}
-	fused := filepath.Join(w.dir, "deploy.pth")
-	if err := convert.Reparameterize(cmd.Context(), n.plan.As(model.Train), file, fused, convert.Namings[0], nil); err != nil {
-		return err
-	}
-	if w.files[model.Deploy], err = convert.Open(fused); err != nil {
-		return err
-	}
-	if runtime.GOOS != "windows" {
-		// It is read through the open file: an end by a signal leaves nothing.
-		_ = os.RemoveAll(w.dir)
+	w.fused, err = openFused(cmd.Context(), n.plan, file)
+	return err
+}
+
+// fileOf is the file that has the weights of a form; nil if none has.
+func (w *benchWeights) fileOf(form model.Form) *checkpoint.File {
+	switch {
+	case w.file != nil && form == w.form:
+		return w.file
+	case w.fused != nil && form == model.Deploy:
+		return w.fused.File
 	}
 	return nil
 }
 
 // of are the weights of a plan.
 func (w *benchWeights) of(p *model.Plan) func(tensor.Spec) ([]float32, error) {
-	if file := w.files[p.Form]; file != nil {
+	if file := w.fileOf(p.Form); file != nil {
 		return func(s tensor.Spec) ([]float32, error) { return file.Float32(s.Name) }
 	}
 	return bench.RandomWeights(p)
@@ -92,7 +88,7 @@ func (w *benchWeights) of(p *model.Plan) func(tensor.Spec) ([]float32, error) {
 
 // verify reports damage of the file that shows only when all of it was read.
 func (w *benchWeights) verify(p *model.Plan) error {
-	if file := w.files[p.Form]; file != nil {
+	if file := w.fileOf(p.Form); file != nil {
 		return file.Verify()
 	}
 	return nil
@@ -107,10 +103,10 @@ func (w *benchWeights) name() string {
 }
 
 func (w *benchWeights) close() {
-	for _, f := range w.files {
-		f.Close()
+	if w.file != nil {
+		w.file.Close()
 	}
-	if w.dir != "" {
-		_ = os.RemoveAll(w.dir) // of a temporary folder
+	if w.fused != nil {
+		w.fused.close()
 	}
 }

@@ -45,7 +45,7 @@ status is 0, 1 after a failure, 2 after wrong usage, 130 after an interruption.`
 		},
 	}
 	cmd.SetFlagErrorFunc(usageHint)
-	cmd.AddCommand(newReparameterizeCmd(), newTestCmd(), newBenchCmd(), newFlopsCmd(), newZooCmd())
+	cmd.AddCommand(newReparameterizeCmd(), newTestCmd(), newBenchCmd(), newExportCmd(), newFlopsCmd(), newZooCmd())
 	completeShells(cmd)
 	return cmd
 }

@@ -42,6 +42,7 @@ type settings struct {
 	Names         string        `mapstructure:"names"`
 	Out           string        `mapstructure:"out"`
 	OutItems      []string      `mapstructure:"out-items"`
+	Output        string        `mapstructure:"output"`
 	PerClass      string        `mapstructure:"per-class"`
 	Plot          string        `mapstructure:"plot"`
 	Precision     []string      `mapstructure:"precision"`

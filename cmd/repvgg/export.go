@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"repvgg/internal/convert"
+	"repvgg/internal/model"
+	"repvgg/internal/onnx"
+	"repvgg/internal/tensor"
+)
+
+// exportOutputs are the values of --output, the default first.
+var exportOutputs = []string{onnx.Probs, onnx.Logits}
+
+func newExportCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "export CFG CKPT DST",
+		Short: "Write the deploy form as an ONNX model",
+		Long: `Export writes the deploy form of a network as an ONNX model (operators of version
+13), for onnxruntime, TensorRT and other runtimes. CFG and CKPT may be of either
+form: a training checkpoint is fused on the way. The train form itself is never
+exported.
+
+The input, "input", is a batch of images as the config's pipeline makes them,
+(batch, 3, height, width); the output is "probs", the softmax, as of
+MMClassification's pytorch2onnx.py, or with --output logits "logits". Batch,
+height and width are open unless --batch-size and --shape fix them.`,
+		Example: `  repvgg export repvgg-A0 epoch_120.pth repvgg-A0.onnx
+  repvgg export my_config.py latest.pth model.onnx --batch-size 1 --shape 224`,
+		Args:              exactArgs(3),
+		ValidArgsFunction: completeConfig,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := readSettings(cmd)
+			if err != nil {
+				return err
+			}
+			return export(cmd, s, args[0], args[1], args[2])
+		},
+	}
+	f := cmd.Flags()
+	f.IntSlice("shape", nil, "fix the size of the images: H or H W")
+	f.IntSlice("batch-size", nil, "fix the number of images")
+	f.String("output", exportOutputs[0], "what the model gives: "+strings.Join(exportOutputs, ", "))
+	f.StringArray("cfg-options", nil, "override entries of the config: KEY=VALUE ...")
+	for _, name := range []string{"shape", "cfg-options"} {
+		markList(cmd, name)
+	}
+	if err := cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(exportOutputs, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag does not exist
+	}
+	return cmd
+}
+
+func export(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) error {
+	o, err := exportOptions(cmd, s, dstPath)
+	if err != nil {
+		return err
+	}
+	plan, err := loadPlan(cmd, cfgName, s.CfgOptions)
+	if err != nil {
+		return err
+	}
+	src, err := convert.Open(srcPath)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	if sameFile(srcPath, dstPath) {
+		return fmt.Errorf("writing %q: it is the checkpoint itself; give another name", dstPath)
+	}
+	form, ok := model.FormOf(src.Names)
+	if !ok {
+		form = plan.Form // what is wrong, Match says best
+	}
+	if err := convert.Match(src, plan.As(form)); err != nil {
+		return err
+	}
+	if form == model.Train {
+		fused, err := openFused(cmd.Context(), plan, src)
+		if err != nil {
+			return err
+		}
+		defer fused.close()
+		src = fused.File
+	}
+	weights := func(t tensor.Spec) ([]float32, error) { return src.Float32(t.Name) }
+	if err := onnx.Write(cmd.Context(), dstPath, plan.As(model.Deploy), weights, src.Verify, o); err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "Done! Save at path \"%s\"\n", dstPath)
+	return nil
+}
+
+func exportOptions(cmd *cobra.Command, s *settings, dstPath string) (onnx.Options, error) {
+	o := onnx.Options{Output: s.Output, Producer: "repvgg", Version: cmd.Root().Version}
+	switch {
+	case filepath.Ext(dstPath) != ".onnx":
+		return o, usageError{fmt.Errorf("writing %q: the path should end in .onnx, the format that is written", dstPath)}
+	case !slices.Contains(exportOutputs, s.Output):
+		return o, usageError{fmt.Errorf("--output %s: want one of %s", s.Output, strings.Join(exportOutputs, ", "))}
+	case len(s.BatchSize) > 1:
+		return o, usageHint(cmd, errors.New("--batch-size takes one number"))
+	case len(s.Shape) > 2:
+		return o, usageHint(cmd, errors.New("--shape takes one size or height and width"))
+	}
+	if len(s.BatchSize) > 0 {
+		o.Batch = s.BatchSize[0]
+	}
+	if len(s.Shape) > 0 {
+		o.Height, o.Width = s.Shape[0], s.Shape[len(s.Shape)-1]
+	}
+	for _, v := range append(slices.Clone(s.BatchSize), s.Shape...) {
+		if v < 1 {
+			return o, usageHint(cmd, fmt.Errorf("--batch-size and --shape: want numbers from 1 on, got %d", v))
+		}
+	}
+	return o, nil
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+)
+
+// exported exports and gives the path of the model.
+func exported(t *testing.T, cfg, src string, flags ...string) string {
+	t.Helper()
+	dst := filepath.Join(t.TempDir(), "out", "model.onnx")
+	args := append([]string{"export", cfg, src, dst}, flags...)
+	if stdout, stderr, status := repvgg(t, args...); status != 0 || stderr != "" || stdout != "Done! Save at path \""+dst+"\"\n" {
+		t.Fatalf("repvgg %q: exit status %d, stdout %q, stderr %q", args, status, stdout, stderr)
+	}
+	return dst
+}
+
+// onnxResult is what testdata/onnx/run.js prints.
+type onnxResult struct {
+	Inputs, Outputs []string
+	Dims            []int
+	Values          []float32
+}
+
+// runONNX runs a model in onnxruntime.
+func runONNX(t *testing.T, model string, x []float32, shape []int) (onnxResult, error) {
+	t.Helper()
+	input := filepath.Join(t.TempDir(), "input.f32")
+	var b bytes.Buffer
+	if err := binary.Write(&b, binary.LittleEndian, x); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(input, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{filepath.Join(testdata, "onnx", "run.js"), model, input}
+	for _, d := range shape {
+		args = append(args, strconv.Itoa(d))
+	}
+	var r onnxResult
+	out, err := exec.Command("node", args...).Output()
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(out, &r); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return r, nil
+}
+
+func needONNXRuntime(t *testing.T) {
+	t.Helper()
+	if err := exec.Command("node", "-e", "require('onnxruntime-node')").Run(); err != nil {
+		if os.Getenv("REPVGG_REQUIRE_ONNXRUNTIME") != "" {
+			t.Fatalf("onnxruntime is required, but: %v", err)
+		}
+		t.Skip("no onnxruntime-node in NODE_PATH")
+	}
+}
+
+// TestExport has onnxruntime run the five architectures, exported from training
+// checkpoints, on the original's input.
+func TestExport(t *testing.T) {
+	needONNXRuntime(t)
+	for _, name := range []string{"plain", "groups", "se", "dilated", "eps"} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(testdata, "fuse", name)
+			cfg, src := filepath.Join(dir, "train_cfg.py"), filepath.Join(dir, "train.pth")
+			x, shape := readNPY(t, filepath.Join(dir, "input.npy"))
+			for output, file := range map[string]string{"probs": "scores.npy", "logits": "logits.npy"} {
+				want, dims := readNPY(t, filepath.Join(dir, file))
+				r, err := runONNX(t, exported(t, cfg, src, "--output", output), x, shape)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(r.Inputs, []string{"input"}) || !slices.Equal(r.Outputs, []string{output}) || !slices.Equal(r.Dims, dims) {
+					t.Errorf("%q to %q of %v, want input to %q of %v", r.Inputs, r.Outputs, r.Dims, output, dims)
+				}
+				if len(r.Values) != len(want) {
+					t.Fatalf("%d values, want %d", len(r.Values), len(want))
+				}
+				worst, largest := farthest(r.Values, want)
+				t.Logf("%s: largest difference %.2g of %.3g", output, worst, largest)
+				if !(worst <= logitsTolerance*largest) {
+					t.Errorf("%s differ by %g, more than %g of %g", output, worst, logitsTolerance, largest)
+				}
+			}
+			fixed := exported(t, cfg, src, "--batch-size", strconv.Itoa(shape[0]), "--shape", strconv.Itoa(shape[2]), strconv.Itoa(shape[3]))
+			if _, err := runONNX(t, fixed, x, shape); err != nil {
+				t.Error(err)
+			}
+			if _, err := runONNX(t, fixed, x[:len(x)/shape[0]], append([]int{1}, shape[1:]...)); err == nil && shape[0] != 1 {
+				t.Error("a model of a fixed batch ran with another")
+			}
+		})
+	}
+}
+
+// TestExportForms exports the same weights from both forms and from another
+// framework's file.
+func TestExportForms(t *testing.T) {
+	dir := filepath.Join(testdata, "checkpoints")
+	cfg, train := filepath.Join(dir, "tiny.py"), filepath.Join(dir, "ok", "train.pth")
+	want, err := os.ReadFile(exported(t, cfg, train))
+	if err != nil {
+		t.Fatal(err)
+	}
+	deploy := fused(t, cfg, train)
+	for _, args := range [][2]string{{cfg, deploy}, {filepath.Join(dir, "tiny_deploy.py"), deploy}, {filepath.Join(dir, "tiny_deploy.py"), train},
+		{cfg, filepath.Join(dir, "ok", "timm.safetensors")}} {
+		got, err := os.ReadFile(exported(t, args[0], args[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s with %s gives another model", args[0], args[1])
+		}
+	}
+}

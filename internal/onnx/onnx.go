@@ -1,0 +1,186 @@
+// Package onnx writes the deploy form of a network as an ONNX model, which
+// onnxruntime, TensorRT and OpenVINO read. Only what such a network is made of
+// can be written; nothing is read.
+package onnx
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"repvgg/internal/atomicfile"
+	"repvgg/internal/model"
+	"repvgg/internal/tensor"
+)
+
+// The version of the operators, which runtimes since 2020 have, and that of the
+// file format that goes with it.
+const (
+	opset     = 13
+	irVersion = 7
+)
+
+// maxBytes is what a protocol buffer may take.
+const maxBytes = math.MaxInt32
+
+// Names of the model's input, images laid out (N, InChannels, H, W) as the
+// config's pipeline gives them, and of its output (N, Classes), by what it is.
+const (
+	Input  = "input"
+	Probs  = "probs"
+	Logits = "logits"
+)
+
+// Options are what a model has beyond a Plan.
+type Options struct {
+	// Output is Probs, the softmax of the logits, or Logits.
+	Output string
+	// Batch, Height and Width fix the input's size; 0 leaves one open.
+	Batch, Height, Width int
+	// Producer and Version say what wrote the file.
+	Producer, Version string
+}
+
+// Write writes a plan in the deploy form, with the values that weights gives of
+// its tensors, to a file that appears under its name when it is complete and
+// verify, which is called when all was read, finds nothing wrong. One tensor at
+// a time is held in memory.
+func Write(ctx context.Context, path string, p *model.Plan, weights func(tensor.Spec) ([]float32, error), verify func() error, o Options) error {
+	g, err := newGraph(p, o)
+	if err != nil {
+		return fmt.Errorf("writing %q: %w", path, err)
+	}
+	head, size := g.model(o)
+	if size > maxBytes {
+		return fmt.Errorf("writing %q: the network takes %d bytes, more than the %d that an ONNX file can have", path, size, maxBytes)
+	}
+	return atomicfile.Write(path, func(w *bufio.Writer) error {
+		if _, err := w.Write(head); err != nil {
+			return err
+		}
+		var buf []byte
+		for _, spec := range g.weights {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			values, err := weights(spec)
+			if err != nil {
+				return err
+			}
+			if len(values) != spec.Numel() {
+				return fmt.Errorf("tensor %q has %d values, want shape %s", spec.Name, len(values), tensor.FormatShape(spec.Shape))
+			}
+			if _, err := w.Write(g.initializer(spec)); err != nil {
+				return err
+			}
+			buf = buf[:0]
+			for _, v := range values {
+				buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+			}
+			if _, err := w.Write(buf); err != nil {
+				return err
+			}
+		}
+		return verify()
+	})
+}
+
+// graph is a network as ONNX has it: nodes that name their inputs and outputs.
+type graph struct {
+	nodes   []node
+	weights []tensor.Spec
+	in, out value
+}
+
+type node struct {
+	name, op        string
+	inputs, outputs []string
+	attributes      []attribute
+}
+
+// attribute holds one integer, or several if list is set.
+type attribute struct {
+	name string
+	ints []int
+	list bool
+}
+
+// value is an input or output of the graph. A dimension that is no number may
+// have any size; equal names are equal sizes.
+type value struct {
+	name string
+	dims []string
+}
+
+func newGraph(p *model.Plan, o Options) (*graph, error) {
+	if p.Form != model.Deploy || p.Head == nil {
+		return nil, errors.New("only the deploy form of a whole network can be written")
+	}
+	g := &graph{
+		in: value{Input, []string{dim(o.Batch, "batch"), strconv.Itoa(p.InChannels), dim(o.Height, "height"), dim(o.Width, "width")}},
+	}
+	specs := make(map[string]tensor.Spec)
+	for _, s := range p.Tensors() {
+		specs[s.Name] = s
+	}
+	x := Input
+	for i := range p.Blocks[:p.Depth] {
+		x = g.block(&p.Blocks[i], specs, x)
+	}
+	x = g.add("head", "GlobalAveragePool", []string{x})
+	x = g.add("head", "Flatten", []string{x}, integer("axis", 1))
+	x = g.add("head", "Gemm", []string{x, g.weight(specs[model.HeadWeight]), g.weight(specs[model.HeadBias])}, integer("transB", 1))
+	if o.Output == Probs {
+		g.add("head", "Softmax", []string{x}, integer("axis", 1))
+	}
+	g.nodes[len(g.nodes)-1].outputs = []string{o.Output}
+	g.out = value{o.Output, []string{dim(o.Batch, "batch"), strconv.Itoa(p.Head.Classes)}}
+	return g, nil
+}
+
+func dim(size int, name string) string {
+	if size == 0 {
+		return name
+	}
+	return strconv.Itoa(size)
+}
+
+// block adds convolution, squeeze-and-excitation and ReLU.
+func (g *graph) block(b *model.Block, specs map[string]tensor.Spec, x string) string {
+	weight, bias := b.Fused()
+	x = g.add(b.Name, "Conv", []string{x, g.weight(specs[weight]), g.weight(specs[bias])},
+		integers("kernel_shape", 3, 3),
+		integers("strides", b.Stride, b.Stride),
+		integers("pads", b.Dilation, b.Dilation, b.Dilation, b.Dilation),
+		integers("dilations", b.Dilation, b.Dilation),
+		integer("group", b.Groups))
+	if se := b.SETensors(); len(se) > 0 {
+		name := b.Name + ".se_layer"
+		y := g.add(name, "GlobalAveragePool", []string{x})
+		y = g.add(name+".conv1", "Conv", []string{y, g.weight(se[0]), g.weight(se[1])}, integers("kernel_shape", 1, 1))
+		y = g.add(name+".conv1", "Relu", []string{y})
+		y = g.add(name+".conv2", "Conv", []string{y, g.weight(se[2]), g.weight(se[3])}, integers("kernel_shape", 1, 1))
+		y = g.add(name+".conv2", "Sigmoid", []string{y})
+		x = g.add(name, "Mul", []string{x, y})
+	}
+	return g.add(b.Name, "Relu", []string{x})
+}
+
+// add appends a node and gives the name of its output, which is also the node's.
+func (g *graph) add(part, op string, inputs []string, attributes ...attribute) string {
+	name := part + "." + op
+	g.nodes = append(g.nodes, node{name, op, inputs, []string{name}, attributes})
+	return name
+}
+
+func (g *graph) weight(s tensor.Spec) string {
+	g.weights = append(g.weights, s)
+	return s.Name
+}
+
+func integer(name string, v int) attribute     { return attribute{name: name, ints: []int{v}} }
+func integers(name string, v ...int) attribute { return attribute{name: name, ints: v, list: true} }
