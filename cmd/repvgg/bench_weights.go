@@ -20,7 +20,7 @@ type benchWeights struct {
 	file *checkpoint.File
 	form model.Form
 	// fused is the deploy form of a training checkpoint, if it is needed.
-	fused *fusedFile
+	fused *convert.Fused
 }
 
 // openBenchWeights opens the checkpoint, if there is one, and fuses it if the
@@ -63,7 +63,7 @@ func (w *benchWeights) open(cmd *cobra.Command, s *settings, n *benchNetwork) er
 	if form == model.Deploy || !slices.Contains(n.forms, model.Deploy) || s.Runs == 0 {
 		return nil
 	}
-	w.fused, err = openFused(cmd.Context(), n.plan, file)
+	w.fused, err = convert.Fuse(cmd.Context(), n.plan, file)
 	return err
 }
 
@@ -107,6 +107,6 @@ func (w *benchWeights) close() {
 		w.file.Close()
 	}
 	if w.fused != nil {
-		w.fused.close()
+		_ = w.fused.Close() // of a temporary file
 	}
 }

@@ -82,11 +82,11 @@ func export(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) e
 		return err
 	}
 	if form == model.Train {
-		fused, err := openFused(cmd.Context(), plan, src)
+		fused, err := convert.Fuse(cmd.Context(), plan, src)
 		if err != nil {
 			return err
 		}
-		defer fused.close()
+		defer func() { _ = fused.Close() }() // of a temporary file
 		src = fused.File
 	}
 	weights := func(t tensor.Spec) ([]float32, error) { return src.Float32(t.Name) }

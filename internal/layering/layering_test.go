@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"internal/convert", "internal/cpu", "internal/gpu", "internal/onnx", "internal/reference"},
 	{"internal/eval", "internal/bench"},
 	{"internal/report"},
-	{"cmd/repvgg", "internal/testgen", "internal/layering"},
+	{"repvgg", "cmd/repvgg", "internal/testgen", "internal/layering"},
 }
 
 // onlyIn are dependencies that only the packages named may have.

@@ -1,0 +1,246 @@
+// Package repvgg converts RepVGG checkpoints and classifies images with them, in
+// Go alone: what the command repvgg does, for programs.
+//
+// Configs are MMClassification's, checkpoints PyTorch's or safetensors with the
+// tensor names of MMClassification, of the official RepVGG code or of timm; see
+// the README. A checkpoint is untrusted input: nothing in it is executed, and
+// one that does not fit its config is an error that names the tensors.
+package repvgg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"repvgg/internal/checkpoint"
+	"repvgg/internal/config"
+	"repvgg/internal/convert"
+	"repvgg/internal/cpu"
+	"repvgg/internal/dataset"
+	"repvgg/internal/eval"
+	"repvgg/internal/metrics"
+	"repvgg/internal/model"
+	"repvgg/internal/preprocess"
+	"repvgg/internal/tensor"
+)
+
+// Reparameterize fuses the branches of every block of a training checkpoint and
+// writes the deploy weights to dst, bit for bit as MMClassification's
+// reparameterize_model.py does. cfg is the train config: a file, or the name of
+// a published variant such as "repvgg-A0"; overrides are entries of it such as
+// "model.head.num_classes=10". dst is written in torch's zip format, or as
+// safetensors if its name ends so. A failed run leaves no file.
+func Reparameterize(ctx context.Context, cfg, src, dst string, overrides ...string) error {
+	c, err := config.Load(cfg, overrides)
+	if err != nil {
+		return err
+	}
+	plan, err := model.FromConfig(c)
+	if err != nil {
+		return err
+	}
+	ckpt, err := convert.Open(src)
+	if err != nil {
+		return err
+	}
+	defer ckpt.Close()
+	plan = plan.As(model.Train)
+	if err := convert.Match(ckpt, plan); err != nil {
+		return err
+	}
+	return convert.Reparameterize(ctx, plan, ckpt, dst, convert.Namings[0], nil)
+}
+
+// Options of Open. The zero value is a good choice.
+type Options struct {
+	// Overrides are entries of the config, as of --cfg-options.
+	Overrides []string
+	// Threads is how many the network runs on; 0 means all cores.
+	Threads int
+	// BF16 computes in bfloat16, on processors that have AVX512-BF16.
+	BF16 bool
+}
+
+// Classifier is a network with its weights, ready to run on the CPU. It is safe
+// for concurrent use; calls wait for one another. Close it to free its memory
+// and end its threads.
+type Classifier struct {
+	pipeline *preprocess.Pipeline
+	runner   *cpu.Runner
+	classes  []string
+}
+
+// Prediction is what a network makes of an image.
+type Prediction struct {
+	// Label is the class with the highest score, the first of equals; Class is
+	// its name.
+	Label int
+	Class string
+	// Scores are the softmax scores of all classes; they add up to 1.
+	Scores []float32
+}
+
+// Open reads a config and a checkpoint of either form. A training checkpoint is
+// fused on the way: the network always runs in its deploy form.
+func Open(ctx context.Context, cfg, ckpt string, o Options) (*Classifier, error) {
+	loaded, err := config.Load(cfg, o.Overrides)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := model.FromConfig(loaded)
+	if err != nil {
+		return nil, err
+	}
+	c := new(Classifier)
+	if plan.InChannels != 3 {
+		return nil, fmt.Errorf("config %q: image files have 3 channels, the network takes %d", cfg, plan.InChannels)
+	}
+	if c.pipeline, err = filePipeline(loaded); err != nil {
+		return nil, fmt.Errorf("config %q: %w", cfg, err)
+	}
+	file, err := convert.Open(ckpt)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	c.classes = classNames(file.Classes, plan.Head.Classes)
+	if c.runner, err = newRunner(ctx, plan, file, c.pipeline, o); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// filePipeline is the config's test pipeline, which must be one for image files.
+func filePipeline(c *config.Config) (*preprocess.Pipeline, error) {
+	data, err := c.Root().Section("data")
+	if err != nil {
+		return nil, err
+	}
+	test, err := data.Section("test")
+	if err != nil {
+		return nil, err
+	}
+	steps, err := test.Sections("pipeline")
+	if err != nil {
+		return nil, err
+	}
+	p, err := preprocess.NewPipeline(steps)
+	if err != nil {
+		return nil, err
+	}
+	if !p.ReadsFiles() {
+		return nil, errors.New("its pipeline is for arrays: it does not begin with LoadImageFromFile")
+	}
+	return p, p.CheckChannels(3)
+}
+
+// classNames are the checkpoint's names of so many classes, or ImageNet's if it
+// has none and there are as many.
+func classNames(recorded []string, classes int) []string {
+	for _, names := range [][]string{recorded, dataset.ImageNetClasses()} {
+		if len(names) == classes {
+			return names
+		}
+	}
+	names := make([]string, classes)
+	for i := range names {
+		names[i] = fmt.Sprint(i)
+	}
+	return names
+}
+
+func newRunner(ctx context.Context, plan *model.Plan, file *checkpoint.File, p *preprocess.Pipeline, o Options) (*cpu.Runner, error) {
+	form, ok := model.FormOf(file.Names)
+	if !ok {
+		form = plan.Form // what is wrong, Match says best
+	}
+	if err := convert.Match(file, plan.As(form)); err != nil {
+		return nil, err
+	}
+	if form == model.Train {
+		fused, err := convert.Fuse(ctx, plan, file)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = fused.Close() }() // of a temporary file
+		file = fused.File
+	}
+	options := cpu.Options{Threads: o.Threads}
+	options.Height, options.Width, _ = p.OutputSize() // 0 if images differ
+	if o.BF16 {
+		options.Precision = cpu.BF16
+	}
+	r, err := cpu.New(plan.As(model.Deploy), func(s tensor.Spec) ([]float32, error) { return file.Float32(s.Name) }, options)
+	if err != nil {
+		return nil, err
+	}
+	if err := file.Verify(); err != nil {
+		_ = r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// Close frees what the classifier holds.
+func (c *Classifier) Close() error { return c.runner.Close() }
+
+// Classes are the names of the classes, in the order of the scores.
+func (c *Classifier) Classes() []string { return c.classes }
+
+// batchSize is how many files ClassifyFiles runs at a time.
+const batchSize = 32
+
+// ClassifyFiles classifies image files (JPEG, PNG, BMP, PNM, TIFF), reading some
+// while others run. The predictions are in the order of the paths. The error is
+// that of the first file that can't be used.
+func (c *Classifier) ClassifyFiles(ctx context.Context, paths ...string) ([]Prediction, error) {
+	samples := make([]dataset.Sample, len(paths))
+	for i, path := range paths {
+		samples[i] = dataset.Sample{Name: path, Path: path}
+	}
+	p, err := eval.Predict(ctx, c.runner, c.pipeline, samples, eval.Options{BatchSize: batchSize, Classes: len(c.classes)})
+	if err != nil {
+		return nil, err
+	}
+	return c.predictions(p.Scores), nil
+}
+
+// Classify classifies one image, given as the content of an image file.
+func (c *Classifier) Classify(ctx context.Context, file []byte) (Prediction, error) {
+	m, err := preprocess.Decode(file)
+	if err != nil {
+		return Prediction{}, err
+	}
+	if m, err = c.pipeline.Apply(m); err != nil {
+		return Prediction{}, err
+	}
+	x := make([]float32, m.Channels()*m.Height*m.Width)
+	if err := c.pipeline.Tensor(m, x); err != nil {
+		return Prediction{}, err
+	}
+	scores := make([]float32, len(c.classes))
+	if err := c.runner.Run(ctx, scores, x, 1, m.Height, m.Width); err != nil {
+		return Prediction{}, err
+	}
+	metrics.Softmax(scores, scores)
+	return c.predictions(scores)[0], nil
+}
+
+// Logits runs the network on n images of h x w that are normalised already, laid
+// out C, H, W one after the other, and writes one value a class for each to dst.
+// An image's logits are the same bits in whatever batch it stands.
+func (c *Classifier) Logits(ctx context.Context, dst, images []float32, n, h, w int) error {
+	return c.runner.Run(ctx, dst, images, n, h, w)
+}
+
+// predictions makes one of each row of scores.
+func (c *Classifier) predictions(scores []float32) []Prediction {
+	n := len(c.classes)
+	all := make([]Prediction, len(scores)/n)
+	for i := range all {
+		row := scores[i*n : (i+1)*n : (i+1)*n]
+		label := metrics.ArgMax(row)
+		all[i] = Prediction{Label: label, Class: c.classes[label], Scores: row}
+	}
+	return all
+}
