@@ -52,7 +52,7 @@ func Match(c *checkpoint.File, p *model.Plan) error {
 		return fmt.Errorf("checkpoint %q holds a RepVGGplus, a network that is not supported; RepVGG-A0 to B3g4 and D2se are", c.Path)
 	}
 	if len(faults) > 0 {
-		return fmt.Errorf("checkpoint %q does not fit the config: %s; use the config that the checkpoint was trained with", c.Path, strings.Join(faults, "; "))
+		return fmt.Errorf("checkpoint %q does not fit the config: %s; %s", c.Path, strings.Join(faults, "; "), advice(c))
 	}
 	for _, spec := range p.Tensors() {
 		if err := c.Tensors[spec.Name].Check(); err != nil {
@@ -60,6 +60,15 @@ func Match(c *checkpoint.File, p *model.Plan) error {
 		}
 	}
 	return nil
+}
+
+// advice says which config a checkpoint wants.
+func advice(c *checkpoint.File) string {
+	arch, classes, ok := model.Identify(c.Names, func(name string) []int { return c.Tensors[name].Shape })
+	if !ok {
+		return "use the config that the checkpoint was trained with"
+	}
+	return fmt.Sprintf("it holds a RepVGG-%s of %d classes: use a config with arch='%s' and num_classes=%d", arch, classes, arch, classes)
 }
 
 // ofRepVGGplus tells whether a tensor is one of the blocks that the official

@@ -3,7 +3,6 @@ package convert
 import (
 	"testing"
 
-	"repvgg/internal/config"
 	"repvgg/internal/model"
 )
 
@@ -32,14 +31,7 @@ func TestNamings(t *testing.T) {
 			t.Errorf("%s is written as %s", c.mmcls, got)
 		}
 	}
-	cfg, err := config.Load("repvgg-D2se", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plan, err := model.FromConfig(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	plan := planOf(t, "repvgg-D2se")
 	for _, form := range []model.Form{model.Train, model.Deploy} {
 		for _, n := range Namings {
 			seen := make(map[string]bool)

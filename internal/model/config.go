@@ -121,8 +121,9 @@ func headFromConfig(s config.Section, features int) (*Head, error) {
 	return &Head{Features: c.InChannels, Classes: c.NumClasses}, nil
 }
 
-func backbonePlan(s config.Section) (*Plan, error) {
-	c := backboneConfig{
+// defaultBackbone has what a config need not say.
+func defaultBackbone() backboneConfig {
+	return backboneConfig{
 		InChannels:   3,
 		BaseChannels: 64,
 		OutIndices:   []int{3},
@@ -131,6 +132,10 @@ func backbonePlan(s config.Section) (*Plan, error) {
 		NormCfg:      normConfig{Type: "BN", Eps: 1e-5},
 		ActCfg:       typeConfig{Type: "ReLU"},
 	}
+}
+
+func backbonePlan(s config.Section) (*Plan, error) {
+	c := defaultBackbone()
 	if err := wantType(s, "RepVGG"); err != nil {
 		return nil, err
 	}

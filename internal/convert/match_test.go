@@ -1,0 +1,42 @@
+package convert
+
+import (
+	"strings"
+	"testing"
+
+	"repvgg/internal/checkpoint"
+	"repvgg/internal/config"
+	"repvgg/internal/model"
+	"repvgg/internal/tensor"
+)
+
+func planOf(t *testing.T, name string) *model.Plan {
+	t.Helper()
+	cfg, err := config.Load(name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := model.FromConfig(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// TestMatchNamesTheConfig gives a checkpoint of one variant to the config of
+// another, and one that is none.
+func TestMatchNamesTheConfig(t *testing.T) {
+	c := &checkpoint.File{Path: "a1.pth", Tensors: make(map[string]*checkpoint.Tensor)}
+	for _, s := range planOf(t, "repvgg-A1").Tensors() {
+		c.Names = append(c.Names, s.Name)
+		c.Tensors[s.Name] = &checkpoint.Tensor{Name: s.Name, View: tensor.View{Shape: s.Shape}}
+	}
+	b0 := planOf(t, "repvgg-B0")
+	if err := Match(c, b0); err == nil || !strings.HasSuffix(err.Error(), "and 81 more; it holds a RepVGG-A1 of 1000 classes: use a config with arch='A1' and num_classes=1000") {
+		t.Errorf("got error %v", err)
+	}
+	c.Tensors["head.fc.weight"].Shape = []int{1000}
+	if err := Match(c, b0); err == nil || !strings.HasSuffix(err.Error(), "use the config that the checkpoint was trained with") {
+		t.Errorf("got error %v for a network that has no name", err)
+	}
+}
