@@ -48,7 +48,7 @@ func Reparameterize(ctx context.Context, cfg, src, dst string, overrides ...stri
 	if err := convert.Match(ckpt, plan); err != nil {
 		return err
 	}
-	return convert.Reparameterize(ctx, plan, ckpt, dst, convert.Namings[0], nil)
+	return convert.Reparameterize(ctx, plan, ckpt, dst, convert.MMClassification, nil)
 }
 
 // Options of Open. The zero value is a good choice.
@@ -158,12 +158,12 @@ func newRunner(ctx context.Context, plan *model.Plan, file *checkpoint.File, p *
 		return nil, err
 	}
 	if form == model.Train {
-		fused, err := convert.Fuse(ctx, plan, file)
+		fused, remove, err := convert.Fuse(ctx, plan, file)
 		if err != nil {
 			return nil, err
 		}
-		defer func() { _ = fused.Close() }() // of a temporary file
-		file = fused.File
+		defer remove()
+		file = fused
 	}
 	options := cpu.Options{Threads: o.Threads}
 	options.Height, options.Width, _ = p.OutputSize() // 0 if images differ

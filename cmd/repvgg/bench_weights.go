@@ -20,7 +20,8 @@ type benchWeights struct {
 	file *checkpoint.File
 	form model.Form
 	// fused is the deploy form of a training checkpoint, if it is needed.
-	fused *convert.Fused
+	fused       *checkpoint.File
+	removeFused func()
 }
 
 // openBenchWeights opens the checkpoint, if there is one, and fuses it if the
@@ -63,7 +64,7 @@ func (w *benchWeights) open(cmd *cobra.Command, s *settings, n *benchNetwork) er
 	if form == model.Deploy || !slices.Contains(n.forms, model.Deploy) || s.Runs == 0 {
 		return nil
 	}
-	w.fused, err = convert.Fuse(cmd.Context(), n.plan, file)
+	w.fused, w.removeFused, err = convert.Fuse(cmd.Context(), n.plan, file)
 	return err
 }
 
@@ -73,7 +74,7 @@ func (w *benchWeights) fileOf(form model.Form) *checkpoint.File {
 	case w.file != nil && form == w.form:
 		return w.file
 	case w.fused != nil && form == model.Deploy:
-		return w.fused.File
+		return w.fused
 	}
 	return nil
 }
@@ -107,6 +108,6 @@ func (w *benchWeights) close() {
 		w.file.Close()
 	}
 	if w.fused != nil {
-		_ = w.fused.Close() // of a temporary file
+		w.removeFused()
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"repvgg/internal/atomicfile"
 	"repvgg/internal/convert"
 	"repvgg/internal/model"
 	"repvgg/internal/onnx"
@@ -30,9 +30,9 @@ exported.
 The input, "input", is a batch of images as the config's pipeline makes them,
 (batch, 3, height, width); the output is "probs", the softmax, as of
 MMClassification's pytorch2onnx.py, or with --output logits "logits". Batch,
-height and width are open unless --batch-size and --shape fix them.`,
+height and width are open unless --fix-batch and --fix-shape fix them.`,
 		Example: `  repvgg export repvgg-A0 epoch_120.pth repvgg-A0.onnx
-  repvgg export my_config.py latest.pth model.onnx --batch-size 1 --shape 224`,
+  repvgg export my_config.py latest.pth model.onnx --fix-batch 1 --fix-shape 224`,
 		Args:              exactArgs(3),
 		ValidArgsFunction: completeConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -44,11 +44,11 @@ height and width are open unless --batch-size and --shape fix them.`,
 		},
 	}
 	f := cmd.Flags()
-	f.IntSlice("shape", nil, "fix the size of the images: H or H W")
-	f.IntSlice("batch-size", nil, "fix the number of images")
+	f.Int("fix-batch", 0, "fix the number of images")
+	f.IntSlice("fix-shape", nil, "fix the size of the images: H or H W")
 	f.String("output", exportOutputs[0], "what the model gives: "+strings.Join(exportOutputs, ", "))
 	f.StringArray("cfg-options", nil, "override entries of the config: KEY=VALUE ...")
-	for _, name := range []string{"shape", "cfg-options"} {
+	for _, name := range []string{"fix-shape", "cfg-options"} {
 		markList(cmd, name)
 	}
 	if err := cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(exportOutputs, cobra.ShellCompDirectiveNoFileComp)); err != nil {
@@ -74,6 +74,15 @@ func export(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) e
 	if sameFile(srcPath, dstPath) {
 		return fmt.Errorf("writing %q: it is the checkpoint itself; give another name", dstPath)
 	}
+	// Before a training checkpoint is fused, which takes time and room.
+	deploy := plan.As(model.Deploy)
+	err = onnx.Check(deploy, o)
+	if err == nil {
+		err = atomicfile.Probe(dstPath)
+	}
+	if err != nil {
+		return fmt.Errorf("writing %q: %w", dstPath, err)
+	}
 	form, ok := model.FormOf(src.Names)
 	if !ok {
 		form = plan.Form // what is wrong, Match says best
@@ -81,16 +90,17 @@ func export(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) e
 	if err := convert.Match(src, plan.As(form)); err != nil {
 		return err
 	}
+	noteAverages(cmd, src)
 	if form == model.Train {
-		fused, err := convert.Fuse(cmd.Context(), plan, src)
+		fused, remove, err := convert.Fuse(cmd.Context(), plan, src)
 		if err != nil {
 			return err
 		}
-		defer func() { _ = fused.Close() }() // of a temporary file
-		src = fused.File
+		defer remove()
+		src = fused
 	}
 	weights := func(t tensor.Spec) ([]float32, error) { return src.Float32(t.Name) }
-	if err := onnx.Write(cmd.Context(), dstPath, plan.As(model.Deploy), weights, src.Verify, o); err != nil {
+	if err := onnx.Write(cmd.Context(), dstPath, deploy, weights, src.Verify, o); err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "Done! Save at path \"%s\"\n", dstPath)
@@ -104,21 +114,14 @@ func exportOptions(cmd *cobra.Command, s *settings, dstPath string) (onnx.Option
 		return o, usageError{fmt.Errorf("writing %q: the path should end in .onnx, the format that is written", dstPath)}
 	case !slices.Contains(exportOutputs, s.Output):
 		return o, usageError{fmt.Errorf("--output %s: want one of %s", s.Output, strings.Join(exportOutputs, ", "))}
-	case len(s.BatchSize) > 1:
-		return o, usageHint(cmd, errors.New("--batch-size takes one number"))
-	case len(s.Shape) > 2:
-		return o, usageHint(cmd, errors.New("--shape takes one size or height and width"))
+	case s.FixBatch < 0 || s.FixBatch > maxBatch:
+		return o, usageHint(cmd, fmt.Errorf("--fix-batch %d: want a number from 1 to %d", s.FixBatch, maxBatch))
+	case len(s.FixShape) > 2 || slices.ContainsFunc(s.FixShape, func(v int) bool { return v < 1 || v > model.MaxSide }):
+		return o, usageHint(cmd, fmt.Errorf("--fix-shape %v: want one size or height and width, from 1 to %d", s.FixShape, model.MaxSide))
 	}
-	if len(s.BatchSize) > 0 {
-		o.Batch = s.BatchSize[0]
-	}
-	if len(s.Shape) > 0 {
-		o.Height, o.Width = s.Shape[0], s.Shape[len(s.Shape)-1]
-	}
-	for _, v := range append(slices.Clone(s.BatchSize), s.Shape...) {
-		if v < 1 {
-			return o, usageHint(cmd, fmt.Errorf("--batch-size and --shape: want numbers from 1 on, got %d", v))
-		}
+	o.Batch = s.FixBatch
+	if len(s.FixShape) > 0 {
+		o.Height, o.Width = s.FixShape[0], s.FixShape[len(s.FixShape)-1]
 	}
 	return o, nil
 }

@@ -93,7 +93,7 @@ func TestExport(t *testing.T) {
 					t.Errorf("%s differ by %g, more than %g of %g", output, worst, logitsTolerance, largest)
 				}
 			}
-			fixed := exported(t, cfg, src, "--batch-size", strconv.Itoa(shape[0]), "--shape", strconv.Itoa(shape[2]), strconv.Itoa(shape[3]))
+			fixed := exported(t, cfg, src, "--fix-batch", strconv.Itoa(shape[0]), "--fix-shape", strconv.Itoa(shape[2]), strconv.Itoa(shape[3]))
 			if _, err := runONNX(t, fixed, x, shape); err != nil {
 				t.Error(err)
 			}

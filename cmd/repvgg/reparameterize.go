@@ -49,7 +49,7 @@ input; a difference above the tolerance fails.`,
 	}
 	cmd.Flags().Bool("verify", false, "read DST back and compare both forms block by block")
 	ids := namingIDs()
-	cmd.Flags().String("names", ids[0], "whose tensor names DST gets: "+strings.Join(ids, ", "))
+	cmd.Flags().String("names", "", "whose tensor names DST gets: "+strings.Join(ids, ", ")+" (default "+ids[0]+")")
 	if err := cmd.RegisterFlagCompletionFunc("names", cobra.FixedCompletions(ids, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // the flag does not exist
 	}
@@ -67,9 +67,13 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 	if ext := filepath.Ext(dstPath); ext != ".pth" && ext != checkpoint.SafetensorsSuffix {
 		return usageError{fmt.Errorf("writing checkpoint %q: the path should end in .pth or %s, the formats that are written", dstPath, checkpoint.SafetensorsSuffix)}
 	}
-	named := slices.Index(namingIDs(), s.Names)
-	if named < 0 {
-		return usageError{fmt.Errorf("--names %s: want one of %s", s.Names, strings.Join(namingIDs(), ", "))}
+	naming := convert.MMClassification
+	if s.Names != "" {
+		i := slices.Index(namingIDs(), s.Names)
+		if i < 0 {
+			return usageError{fmt.Errorf("--names %s: want one of %s", s.Names, strings.Join(namingIDs(), ", "))}
+		}
+		naming = convert.Namings[i]
 	}
 	plan, err := loadPlan(cmd, cfgName, s.CfgOptions)
 	if err != nil {
@@ -89,11 +93,8 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 	if err := convert.Match(src, plan); err != nil {
 		return err
 	}
-	if src.Averages > 0 {
-		note(cmd, "%q also holds %d averaged tensors (ema_* or state_dict_ema), which are left out", srcPath, src.Averages)
-	}
-	naming := convert.Namings[named]
-	if has := convert.NamingOf(src); has != naming && !cmd.Flags().Changed("names") {
+	noteAverages(cmd, src)
+	if has := convert.NamingOf(src); has != naming && s.Names == "" {
 		note(cmd, "%q has the tensor names of %s, DST gets those of %s (--names %s keeps them)", srcPath, has.Owner, naming.Owner, has.ID)
 	}
 	var check func(string) error
@@ -105,6 +106,16 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "Done! Save at path \"%s\"\n", dstPath)
 	return nil
+}
+
+// noteAverages says what becomes of averaged weights.
+func noteAverages(cmd *cobra.Command, c *checkpoint.File) {
+	if c.Averages > 0 {
+		note(cmd, "%q also holds %d averaged tensors (ema_*, state_dict_ema or model_ema), which are left out", c.Path, c.Averages)
+	}
+	if slices.Contains(checkpoint.AverageKeys, c.Key) {
+		note(cmd, "%q holds averaged weights only (%s): they are used", c.Path, c.Key)
+	}
 }
 
 // namingIDs are the values of --names, the default first.

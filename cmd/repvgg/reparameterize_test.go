@@ -234,7 +234,7 @@ func TestRefused(t *testing.T) {
 
 		"official_missing_key":  "missing: stage3.0.rbr_1x1.bn.bias",
 		"repvggplus":            "RepVGGplus, a network that is not supported",
-		"two_namings":           "unexpected: stage0.rbr_dense.conv.weight, ",
+		"two_namings":           "has tensors with the names of MMClassification and with those of the official RepVGG code",
 		"truncated.safetensors": "the file is truncated",
 		"lying.safetensors":     `tensor "head.fc.weight": it has 640 bytes, but shape (6, 32) of F32 takes 768`,
 

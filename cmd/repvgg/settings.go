@@ -28,6 +28,8 @@ type settings struct {
 	Confusion     string        `mapstructure:"confusion"`
 	Device        string        `mapstructure:"device"`
 	Duration      time.Duration `mapstructure:"duration"`
+	FixBatch      int           `mapstructure:"fix-batch"`
+	FixShape      []int         `mapstructure:"fix-shape"`
 	Form          []string      `mapstructure:"form"`
 	Format        string        `mapstructure:"format"`
 	GPUCollect    bool          `mapstructure:"gpu-collect"`

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"slices"
 	"strings"
 
 	"repvgg/internal/pickle"
@@ -21,9 +22,11 @@ type File struct {
 	Tensors map[string]*Tensor
 	// Names are the tensors' names in the order of the file.
 	Names []string
+	// Key is what the state dict stands under; empty if it is the file itself.
+	Key string
 	// Averages counts averaged weights that stand beside those that are read:
 	// the tensors of mmcv's EMAHook (ema_*), which the original leaves out too,
-	// and those of timm's state_dict_ema.
+	// and those under one of AverageKeys.
 	Averages int
 	// Unreadable are the entries of the state dict that are no tensors of a type
 	// that is read.
@@ -118,16 +121,16 @@ func (c *File) read() error {
 	return c.readRoot(root)
 }
 
-// stateKeys are where a checkpoint has its state dict, the first that is there:
-// mmcv's state_dict, the official code's model, and timm's averages for want of
-// anything else.
-var stateKeys = [...]string{"state_dict", "model", averagedKey, "model_ema"}
+// stateKeys are where a checkpoint has its state dict: mmcv's key, and the
+// official code's.
+var stateKeys = []string{"state_dict", "model"}
 
-// averagedKey is where timm's training keeps averaged weights beside the others.
-const averagedKey = "state_dict_ema"
+// AverageKeys are where timm's training keeps averaged weights, which are read
+// for want of others.
+var AverageKeys = []string{"state_dict_ema", "model_ema"}
 
 // readRoot finds the state dict in what torch.load would return: under one of
-// stateKeys, or the dict itself, which is mmcv's rule.
+// stateKeys, else the dict itself, which is mmcv's rule, if it holds a tensor.
 func (c *File) readRoot(root any) error {
 	items, ok := dictItems(root)
 	if !ok {
@@ -143,19 +146,32 @@ func (c *File) readRoot(root any) error {
 	if meta := inner["meta"]; meta != nil {
 		c.readMeta(meta)
 	}
-	for _, key := range stateKeys {
-		if inner[key] == nil {
-			continue
+	for _, v := range items {
+		if _, isTensor := v.(*Tensor); isTensor {
+			inner[""] = items
+			break
 		}
-		if averaged := inner[averagedKey]; averaged != nil && key != averagedKey {
-			for range averaged {
+	}
+	isThere := func(key string) bool { return inner[key] != nil }
+	keys := slices.Concat(stateKeys, []string{""}, AverageKeys)
+	if i := slices.IndexFunc(keys, isThere); i >= 0 {
+		c.Key, items = keys[i], inner[keys[i]]
+	}
+	for _, key := range AverageKeys {
+		if isThere(key) && !slices.Contains(AverageKeys, c.Key) {
+			for range inner[key] {
 				c.Averages++
 			}
 		}
-		return c.readState(inner[key])
 	}
-	return c.readState(items)
+	err := c.readState(items)
+	if errors.Is(err, errNoTensors) {
+		return fmt.Errorf("%w (looked for in the file as a whole and under %s)", err, strings.Join(slices.Concat(stateKeys, AverageKeys), ", "))
+	}
+	return err
 }
+
+var errNoTensors = errors.New("it holds no tensors of a type that is read")
 
 func (c *File) readState(items iter.Seq2[any, any]) error {
 	c.Tensors, c.Unreadable = make(map[string]*Tensor), make(map[string]bool)
@@ -163,7 +179,7 @@ func (c *File) readState(items iter.Seq2[any, any]) error {
 	for k, v := range items {
 		full, isName := k.(string)
 		t, isTensor := v.(*Tensor)
-		name := strings.TrimPrefix(strings.TrimPrefix(full, "module."), "_orig_mod.")
+		name := unwrapped(full)
 		if isName && !isTensor {
 			c.Unreadable[name] = true
 		}
@@ -185,9 +201,20 @@ func (c *File) readState(items iter.Seq2[any, any]) error {
 		c.Tensors[name] = &Tensor{Name: name, View: t.View, storage: t.storage}
 	}
 	if len(c.Names) == 0 {
-		return errors.New("its state dict holds no tensors (looked for under state_dict, model, or the file as a whole)")
+		return errNoTensors
 	}
 	return nil
+}
+
+// unwrapped takes off what wrappers put before a name, in any order.
+func unwrapped(name string) string {
+	for {
+		inner := strings.TrimPrefix(strings.TrimPrefix(name, "module."), "_orig_mod.")
+		if inner == name {
+			return name
+		}
+		name = inner
+	}
 }
 
 // Rename gives tensors other names, in Names, Tensors and Unreadable: rename
@@ -198,7 +225,7 @@ func (c *File) Rename(rename func(name string) string) error {
 	for i, from := range c.Names {
 		to := rename(from)
 		if other := tensors[to]; other != nil {
-			return fmt.Errorf("reading checkpoint %q: tensors %.80q and %.80q both stand for %q", c.Path, other.Name, from, to)
+			return fmt.Errorf("reading checkpoint %q: tensors %.80q and %.80q both stand for %.80q; leave out the one that is not to be read", c.Path, other.Name, c.Tensors[from].Name, to)
 		}
 		tensors[to], c.Names[i] = c.Tensors[from], to
 	}

@@ -83,7 +83,7 @@ func (s *storage) locate(f io.ReaderAt, at, size int64) (end int64, err error) {
 	return at + bytes, nil
 }
 
-// unchecked is a part of a legacy file, which has no checksums.
+// unchecked is a part of a file whose format has no checksums.
 type unchecked struct{ *io.SectionReader }
 
 // Verify implements source.

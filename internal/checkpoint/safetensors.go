@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strconv"
 
 	"repvgg/internal/tensor"
 )
@@ -35,9 +37,9 @@ var safetensorsTypes = map[string]tensor.DType{
 
 // headerEntry describes a tensor in the header.
 type headerEntry struct {
-	DType   string  `json:"dtype"`
-	Shape   []int   `json:"shape"`
-	Offsets []int64 `json:"data_offsets"`
+	DType   string `json:"dtype"`
+	Shape   []int  `json:"shape"`
+	Offsets []int  `json:"data_offsets"`
 }
 
 // isSafetensors tells from a file's first bytes: no header is so long that the
@@ -69,92 +71,157 @@ func openSafetensors(f io.ReaderAt, size int64) (iter.Seq2[any, any], error) {
 	if err != nil {
 		return nil, fmt.Errorf("its safetensors header is damaged: %w", err)
 	}
-	if err := checkOffsets(names, entries, size-begin); err != nil {
+	if err := checkOffsets(names, entries, int(size-begin)); err != nil {
 		return nil, err
 	}
 	return func(yield func(any, any) bool) {
 		for _, name := range names {
 			e := entries[name]
-			if !yield(name, e.tensor(name, io.NewSectionReader(f, begin+e.Offsets[0], e.Offsets[1]-e.Offsets[0]))) {
+			if !yield(name, e.open(name, io.NewSectionReader(f, begin+int64(e.Offsets[0]), int64(e.size())))) {
 				return
 			}
 		}
 	}, nil
 }
 
-// parseHeader gives the tensors' names in the header's order.
+// parseHeader gives the tensors' names in the header's order. It takes the JSON
+// apart token by token: no key may be there twice or in other letters, which two
+// readers could understand in two ways.
 func parseHeader(header []byte) (names []string, entries map[string]*headerEntry, err error) {
 	entries = make(map[string]*headerEntry)
 	d := json.NewDecoder(bytes.NewReader(header))
-	if _, err := d.Token(); err != nil {
-		return nil, nil, err
+	d.UseNumber()
+	err = object(d, func(name string) error {
+		if name == metadataKey {
+			return d.Decode(new(json.RawMessage))
+		}
+		if entries[name] != nil {
+			return fmt.Errorf("tensor %.80q is there twice", name)
+		}
+		e := new(headerEntry)
+		if err := e.decode(d); err != nil {
+			return fmt.Errorf("tensor %.80q: %w", name, err)
+		}
+		names, entries[name] = append(names, name), e
+		return nil
+	})
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF // of the header, not of the file
+	}
+	if err == nil && len(bytes.TrimRight(header[d.InputOffset():], " ")) > 0 {
+		err = errors.New("it goes on after its end")
+	}
+	return names, entries, err
+}
+
+// object reads a JSON object; value is called to read that of each key.
+func object(d *json.Decoder, value func(key string) error) error {
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return cmp.Or(err, errors.New("something else stands where an object belongs"))
 	}
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
-		name, _ := key.(string)
-		if name == metadataKey {
-			if err := d.Decode(new(json.RawMessage)); err != nil {
-				return nil, nil, err
-			}
-			continue
+		if err := value(key.(string)); err != nil { // JSON has no other keys
+			return err
 		}
-		if entries[name] != nil {
-			return nil, nil, fmt.Errorf("tensor %.80q is there twice", name)
-		}
-		e := new(headerEntry)
-		if err := d.Decode(e); err != nil {
-			return nil, nil, fmt.Errorf("tensor %.80q: %w", name, err)
-		}
-		if err := e.check(); err != nil {
-			return nil, nil, fmt.Errorf("tensor %.80q: %w", name, err)
-		}
-		names, entries[name] = append(names, name), e
 	}
-	if _, err := d.Token(); err != nil {
-		return nil, nil, err
-	}
-	if len(bytes.TrimRight(header[d.InputOffset():], " ")) > 0 {
-		return nil, nil, errors.New("it goes on after its end")
-	}
-	return names, entries, nil
+	_, err := d.Token()
+	return err
 }
+
+// decode reads the entry of a tensor and holds its shape against its number of
+// bytes.
+func (e *headerEntry) decode(d *json.Decoder) error {
+	seen := make(map[string]bool)
+	err := object(d, func(key string) (err error) {
+		if seen[key] {
+			return fmt.Errorf("%.80q is there twice", key)
+		}
+		seen[key] = true
+		switch key {
+		case "dtype":
+			t, err := d.Token()
+			if e.DType, _ = t.(string); e.DType == "" {
+				return cmp.Or(err, errors.New("its dtype is not a string"))
+			}
+		case "shape":
+			e.Shape, err = integers(d)
+		case "data_offsets":
+			e.Offsets, err = integers(d)
+		default:
+			err = d.Decode(new(json.RawMessage))
+		}
+		if err != nil {
+			return fmt.Errorf("%.80q: %w", key, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if len(e.Offsets) != 2 || e.Offsets[1] < e.Offsets[0] || !seen["shape"] || !seen["dtype"] {
+		return errors.New("it has no dtype, shape and two data_offsets in ascending order")
+	}
+	return e.check()
+}
+
+// integers reads a list of whole numbers from 0, as many as a tensor can have
+// dimensions.
+func integers(d *json.Decoder) ([]int, error) {
+	wrong := fmt.Errorf("want a list of at most %d whole numbers from 0", maxDims)
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return nil, cmp.Or(err, wrong)
+	}
+	list := []int{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		text, _ := t.(json.Number)
+		n, err := strconv.Atoi(string(text))
+		if err != nil || n < 0 || len(list) == maxDims {
+			return nil, wrong
+		}
+		list = append(list, n)
+	}
+	_, err := d.Token()
+	return list, err
+}
+
+// size is the number of bytes.
+func (e *headerEntry) size() int { return e.Offsets[1] - e.Offsets[0] }
 
 // check holds the tensor's shape against its number of bytes.
 func (e *headerEntry) check() error {
-	if len(e.Offsets) != 2 || e.Offsets[0] < 0 || e.Offsets[1] < e.Offsets[0] {
-		return fmt.Errorf("its data_offsets are %v", e.Offsets)
-	}
-	if len(e.Shape) > maxDims {
-		return fmt.Errorf("it has %d dimensions", len(e.Shape))
-	}
 	dtype, ok := safetensorsTypes[e.DType]
 	if !ok {
 		return nil // nobody will read it
 	}
-	bytes, want := e.Offsets[1]-e.Offsets[0], int64(dtype.Size())
+	want := dtype.Size()
 	for _, d := range e.Shape {
-		if d < 0 || d > 0 && want > math.MaxInt64/int64(d) {
-			return fmt.Errorf("its shape is %s", tensor.FormatShape(e.Shape))
+		if d > 0 && want > math.MaxInt/d {
+			return fmt.Errorf("shape %s is too large", tensor.FormatShape(e.Shape))
 		}
-		want *= int64(d)
+		want *= d
 	}
-	if bytes != want {
-		return fmt.Errorf("it has %d bytes, but shape %s of %s takes %d", bytes, tensor.FormatShape(e.Shape), e.DType, want)
+	if e.size() != want {
+		return fmt.Errorf("it has %d bytes, but shape %s of %s takes %d", e.size(), tensor.FormatShape(e.Shape), e.DType, want)
 	}
 	return nil
 }
 
 // checkOffsets holds the tensors to the format's rule: they lie one after the
 // other and fill the size bytes after the header.
-func checkOffsets(names []string, entries map[string]*headerEntry, size int64) error {
+func checkOffsets(names []string, entries map[string]*headerEntry, size int) error {
 	byOffset := slices.Clone(names)
 	slices.SortStableFunc(byOffset, func(a, b string) int {
 		return slices.Compare(entries[a].Offsets, entries[b].Offsets)
 	})
-	at := int64(0)
+	at := 0
 	for _, name := range byOffset {
 		from, to := entries[name].Offsets[0], entries[name].Offsets[1]
 		if from != at || to > size {
@@ -168,13 +235,13 @@ func checkOffsets(names []string, entries map[string]*headerEntry, size int64) e
 	return nil
 }
 
-// tensor is the tensor whose values are data, or nil if its type is not read.
-func (e *headerEntry) tensor(name string, data *io.SectionReader) any {
+// open is the tensor whose values are data, or nil if its type is not read.
+func (e *headerEntry) open(name string, data *io.SectionReader) any {
 	dtype, ok := safetensorsTypes[e.DType]
 	if !ok {
 		return nil
 	}
-	s := &storage{key: name, dtype: dtype, numel: int(data.Size()) / dtype.Size(), find: func() (source, error) { return unchecked{data}, nil }}
+	s := &storage{key: name, dtype: dtype, numel: e.size() / dtype.Size(), find: func() (source, error) { return unchecked{data}, nil }}
 	return &Tensor{Name: name, View: tensor.View{DType: dtype, Shape: e.Shape, Strides: tensor.Strides(e.Shape)}, storage: s}
 }
 
@@ -186,14 +253,14 @@ func (f *safetensorsFormat) begin(specs []tensor.Spec) error {
 	// Made by hand, since a map would not keep the order. "format" is what
 	// Python's readers ask for.
 	header := []byte(`{"` + metadataKey + `":{"format":"pt"}`)
-	at := int64(0)
+	at := 0
 	for _, s := range specs {
 		name, err := json.Marshal(s.Name)
 		if err != nil {
 			return err
 		}
-		end := at + int64(s.Numel())*int64(tensor.Float32.Size())
-		entry, err := json.Marshal(headerEntry{DType: "F32", Shape: append([]int{}, s.Shape...), Offsets: []int64{at, end}})
+		end := at + s.Numel()*tensor.Float32.Size()
+		entry, err := json.Marshal(headerEntry{DType: "F32", Shape: append([]int{}, s.Shape...), Offsets: []int{at, end}})
 		if err != nil {
 			return err
 		}
@@ -211,6 +278,6 @@ func (f *safetensorsFormat) begin(specs []tensor.Spec) error {
 	return err
 }
 
-func (f *safetensorsFormat) tensor(int) (io.Writer, error) { return f.out, nil }
+func (f *safetensorsFormat) start(int) (io.Writer, error) { return f.out, nil }
 
 func (f *safetensorsFormat) end() error { return nil }

@@ -33,8 +33,8 @@ type Writer struct {
 type format interface {
 	// begin writes what stands before them.
 	begin(specs []tensor.Spec) error
-	// tensor starts tensor i and gives where its bytes go.
-	tensor(i int) (io.Writer, error)
+	// start starts tensor i and gives where its bytes go.
+	start(i int) (io.Writer, error)
 	// end writes what stands behind them.
 	end() error
 }
@@ -77,7 +77,7 @@ func (w *Writer) nextTensor() error {
 		w.next++
 		w.left = w.specs[w.next].Numel()
 		var err error
-		if w.entry, err = w.format.tensor(w.next); err != nil {
+		if w.entry, err = w.format.start(w.next); err != nil {
 			return err
 		}
 	}

@@ -23,8 +23,8 @@ type zipFormat struct {
 	out     *countingWriter
 	zip     *zip.Writer
 	modules []string
-	// start is where the data of the last entry begins; 0 before the first.
-	start int64
+	// data is where that of the last entry begins; 0 before the first.
+	data int64
 }
 
 func newZipFormat(out *countingWriter, modules []string) *zipFormat {
@@ -35,7 +35,7 @@ func (z *zipFormat) begin(specs []tensor.Spec) error {
 	return z.entry("data.pkl", stateDict(specs, z.modules))
 }
 
-func (z *zipFormat) tensor(i int) (io.Writer, error) { return z.create("data/" + strconv.Itoa(i)) }
+func (z *zipFormat) start(i int) (io.Writer, error) { return z.create("data/" + strconv.Itoa(i)) }
 
 func (z *zipFormat) end() error {
 	if err := z.entry("version", []byte("3\n")); err != nil {
@@ -64,8 +64,8 @@ func (z *zipFormat) create(name string) (io.Writer, error) {
 	const localHeader, extraHeader, descriptor, descriptor64 = 30, 4, 16, 24
 	at := z.out.n + localHeader + int64(len(h.Name)) + extraHeader
 	switch {
-	case z.start == 0:
-	case z.out.n-z.start >= math.MaxUint32:
+	case z.data == 0:
+	case z.out.n-z.data >= math.MaxUint32:
 		at += descriptor64
 	default:
 		at += descriptor
@@ -73,6 +73,6 @@ func (z *zipFormat) create(name string) (io.Writer, error) {
 	padding := int((alignment - at%alignment) % alignment)
 	// An extra field of torch's kind, "FB", filled as torch fills it.
 	h.Extra = append([]byte{'F', 'B', byte(padding), 0}, strings.Repeat("Z", padding)...)
-	z.start = at + int64(padding)
+	z.data = at + int64(padding)
 	return z.zip.CreateHeader(h)
 }

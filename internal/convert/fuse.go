@@ -22,7 +22,7 @@ import (
 func Reparameterize(ctx context.Context, train *model.Plan, src *checkpoint.File, path string, naming *Naming, check func(tmp string) error) error {
 	deploy := train.As(model.Deploy)
 	var modules []string
-	if naming == Namings[0] {
+	if naming == MMClassification {
 		modules = deploy.Modules()
 	}
 	dst, err := checkpoint.Create(path, naming.Named(deploy.Tensors()), modules)
@@ -182,6 +182,7 @@ func (f *fuser) branches(b *model.Block) (branches, error) {
 //	shift = (-mean * gamma) / std + beta
 func (f *fuser) norm(b *model.Block, names model.ConvBN) (*affine, error) {
 	var v [4][]float32
+	varName := f.src.Tensors[names.Var()].Name // as the file has it
 	for i, name := range []string{names.Gamma(), names.Beta(), names.Mean(), names.Var()} {
 		var err error
 		if v[i], err = f.src.Float32(name); err != nil {
@@ -194,7 +195,7 @@ func (f *fuser) norm(b *model.Block, names model.ConvBN) (*affine, error) {
 	for c := range a.scale {
 		if !(variance[c] >= 0 && variance[c] <= math.MaxFloat32) {
 			return nil, fmt.Errorf("reading checkpoint %q: block %q: %s of channel %d is %v; the training run diverged, or the file is damaged",
-				f.src.Path, b.Name, names.Var(), c, variance[c])
+				f.src.Path, b.Name, varName, c, variance[c])
 		}
 		// The conversions keep a compiler from fusing a product into a sum.
 		std := float32(math.Sqrt(float64(variance[c] + eps)))

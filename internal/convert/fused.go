@@ -2,6 +2,7 @@ package convert
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -10,40 +11,25 @@ import (
 	"repvgg/internal/model"
 )
 
-// Fused is the deploy form of a training checkpoint, in a temporary folder that
-// goes when it is closed.
-type Fused struct {
-	*checkpoint.File
-	dir string
-}
-
-// Fuse fuses a checkpoint that matches the train form of plan.
-func Fuse(ctx context.Context, plan *model.Plan, src *checkpoint.File) (*Fused, error) {
+// Fuse gives the deploy form of a checkpoint that matches the train form of
+// plan, in a temporary file, which remove closes and removes.
+func Fuse(ctx context.Context, plan *model.Plan, src *checkpoint.File) (fused *checkpoint.File, remove func(), err error) {
 	dir, err := os.MkdirTemp("", "repvgg-")
 	if err != nil {
-		return nil, err
+		return nil, nil, fmt.Errorf("making a temporary folder to fuse in (the variable TMPDIR names another): %w", err)
 	}
-	f := &Fused{dir: dir}
+	removeDir := func() { _ = os.RemoveAll(dir) }
 	path := filepath.Join(dir, "deploy.pth")
-	err = Reparameterize(ctx, plan.As(model.Train), src, path, Namings[0], nil)
-	if err == nil {
-		f.File, err = checkpoint.Open(path)
-	}
-	if err != nil || runtime.GOOS != "windows" {
-		// It is read through the open file: an end by a signal leaves nothing.
-		_ = os.RemoveAll(dir)
+	if err = Reparameterize(ctx, plan.As(model.Train), src, path, MMClassification, nil); err == nil {
+		fused, err = checkpoint.Open(path)
 	}
 	if err != nil {
-		return nil, err
+		removeDir()
+		return nil, nil, err
 	}
-	return f, nil
-}
-
-// Close closes the file, which goes.
-func (f *Fused) Close() error {
-	err := f.File.Close()
-	if rerr := os.RemoveAll(f.dir); err == nil {
-		err = rerr
+	if runtime.GOOS != "windows" {
+		// It is read through the open file: an end by a signal leaves nothing.
+		removeDir()
 	}
-	return err
+	return fused, func() { fused.Close(); removeDir() }, nil
 }

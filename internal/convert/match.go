@@ -14,6 +14,9 @@ import (
 // with its shape and its bytes in the file. It reads no values. Counters of
 // training steps may be there or not.
 func Match(c *checkpoint.File, p *model.Plan) error {
+	if mixed := namingsOf(c); len(mixed) > 1 {
+		return fmt.Errorf("checkpoint %q has tensors with the names of %s and with those of %s; leave one network in it", c.Path, mixed[0].Owner, mixed[1].Owner)
+	}
 	if err := matchForm(c, p); err != nil {
 		return err
 	}
@@ -22,7 +25,7 @@ func Match(c *checkpoint.File, p *model.Plan) error {
 	known := make(map[string]bool)
 	for _, spec := range p.Tensors() {
 		known[spec.Name] = true
-		t, name := c.Tensors[spec.Name], translate(spec.Name, Namings[0], naming)
+		t, name := c.Tensors[spec.Name], translate(spec.Name, MMClassification, naming)
 		switch {
 		case t == nil && c.Unreadable[spec.Name]:
 			unreadable = append(unreadable, name)
@@ -74,7 +77,7 @@ func advice(c *checkpoint.File) string {
 // ofRepVGGplus tells whether a tensor is one of the blocks that the official
 // code's RepVGGplus has and RepVGG does not.
 func ofRepVGGplus(name string) bool {
-	return strings.HasPrefix(name, "stage") && strings.Contains(name, ".blocks.")
+	return strings.HasPrefix(name, "stage") && strings.Contains(name, ".blocks.") && strings.Contains(name, ".rbr_")
 }
 
 // matchForm tells a checkpoint of the other form from one that is just wrong.
@@ -84,7 +87,7 @@ func matchForm(c *checkpoint.File, p *model.Plan) error {
 	case !ok || form == p.Form:
 		return nil
 	case p.Form == model.Train:
-		return fmt.Errorf("checkpoint %q holds the deploy form (it has branch_reparam tensors): it is converted already; test it with the deploy config, or with --cfg-options model.backbone.deploy=True", c.Path)
+		return fmt.Errorf("checkpoint %q holds the deploy form: it is converted already; test it with the deploy config, or with --cfg-options model.backbone.deploy=True", c.Path)
 	default:
 		return fmt.Errorf("checkpoint %q holds the train form, but the config is a deploy config; use the train config, or convert the checkpoint with repvgg reparameterize", c.Path)
 	}

@@ -25,33 +25,36 @@ type Naming struct {
 	parts [8]string
 }
 
-// Namings are those that checkpoints are read with; plans have the first.
-var Namings = []*Naming{
-	{
+// The namings that checkpoints are read with. Plans have MMClassification's.
+var (
+	MMClassification = &Naming{
 		ID: "mmcls", Owner: "MMClassification",
 		stem: "backbone.stem", stages: "backbone.stage_", first: 1, head: "head.fc",
 		parts: [...]string{
 			"branch_3x3.conv", "branch_3x3.norm", "branch_1x1.conv", "branch_1x1.norm", "branch_norm",
 			"branch_reparam", "se_layer.conv1.conv", "se_layer.conv2.conv",
 		},
-	},
-	{
+	}
+	Official = &Naming{
 		ID: "official", Owner: "the official RepVGG code",
 		stem: "stage0", stages: "stage", first: 1, head: "linear",
 		parts: [...]string{
 			"rbr_dense.conv", "rbr_dense.bn", "rbr_1x1.conv", "rbr_1x1.bn", "rbr_identity",
 			"rbr_reparam", "se.down", "se.up",
 		},
-	},
-	{
+	}
+	Timm = &Naming{
 		ID: "timm", Owner: "timm",
 		stem: "stem", stages: "stages.", first: 0, head: "head.fc",
 		parts: [...]string{
 			"conv_kxk.conv", "conv_kxk.bn", "conv_1x1.conv", "conv_1x1.bn", "identity",
 			"reparam_conv", "attn.fc1", "attn.fc2",
 		},
-	},
-}
+	}
+)
+
+// Namings are all of them, the default first.
+var Namings = []*Naming{MMClassification, Official, Timm}
 
 // Open opens a checkpoint and gives its tensors the names of plans.
 func Open(path string) (*checkpoint.File, error) {
@@ -59,8 +62,8 @@ func Open(path string) (*checkpoint.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if from := NamingOf(c); from != Namings[0] {
-		err = c.Rename(func(name string) string { return translate(name, from, Namings[0]) })
+	if from := NamingOf(c); from != MMClassification {
+		err = c.Rename(func(name string) string { return translate(name, from, MMClassification) })
 	}
 	if err != nil {
 		c.Close()
@@ -72,6 +75,14 @@ func Open(path string) (*checkpoint.File, error) {
 // NamingOf is the naming of a checkpoint's blocks in the file; that of plans if
 // none fits or several do.
 func NamingOf(c *checkpoint.File) *Naming {
+	if found := namingsOf(c); len(found) == 1 {
+		return found[0]
+	}
+	return MMClassification
+}
+
+// namingsOf are the namings of which a checkpoint's file has blocks.
+func namingsOf(c *checkpoint.File) []*Naming {
 	var found []*Naming
 	for _, n := range Namings {
 		if slices.ContainsFunc(c.Names, func(name string) bool {
@@ -81,17 +92,14 @@ func NamingOf(c *checkpoint.File) *Naming {
 			found = append(found, n)
 		}
 	}
-	if len(found) != 1 {
-		return Namings[0]
-	}
-	return found[0]
+	return found
 }
 
 // Named gives tensors, named as plans name them, the names of n.
 func (n *Naming) Named(specs []tensor.Spec) []tensor.Spec {
 	named := slices.Clone(specs)
 	for i := range named {
-		named[i].Name = translate(named[i].Name, Namings[0], n)
+		named[i].Name = translate(named[i].Name, MMClassification, n)
 	}
 	return named
 }

@@ -9,7 +9,7 @@ import (
 // TestNamings has some names of each framework, and translates every name of
 // networks with all parts there and back.
 func TestNamings(t *testing.T) {
-	mmcls, official, timm := Namings[0], Namings[1], Namings[2]
+	mmcls, official, timm := MMClassification, Official, Timm
 	for _, c := range []struct{ mmcls, official, timm string }{
 		{"backbone.stem.branch_3x3.conv.weight", "stage0.rbr_dense.conv.weight", "stem.conv_kxk.conv.weight"},
 		{"backbone.stage_1.0.branch_norm.running_var", "stage1.0.rbr_identity.running_var", "stages.0.0.identity.running_var"},
@@ -60,7 +60,7 @@ func TestForeignNames(t *testing.T) {
 		"stage1.blocks.0.rbr_dense.conv.weight", "stage3_first.blocks.0.rbr_dense.conv.weight",
 		"stage99999999999999999999.0.rbr_dense.conv.weight", "stages.0.0.conv_kxk.conv.weight", "layer1.0.conv1.weight",
 	} {
-		if got := translate(name, Namings[1], Namings[0]); got != name {
+		if got := translate(name, Official, MMClassification); got != name {
 			t.Errorf("%q is read as %q", name, got)
 		}
 	}

@@ -73,8 +73,8 @@ func (p *Plan) FLOPs(h, w int) (int64, error) {
 // Count is the cost for one image of h x w. As in the original, blocks after
 // Depth count: they are run there. The error says which sizes are possible.
 func (p *Plan) Count(h, w int) (*Count, error) {
-	if !inRange(h, maxSide) || !inRange(w, maxSide) {
-		return nil, fmt.Errorf("counting operations: want a height and width from 1 to %d, got %d x %d", maxSide, h, w)
+	if !inRange(h, MaxSide) || !inRange(w, MaxSide) {
+		return nil, fmt.Errorf("counting operations: want a height and width from 1 to %d, got %d x %d", MaxSide, h, w)
 	}
 	c := &Count{Blocks: make([]BlockCount, len(p.Blocks))}
 	approximate := 0.0
@@ -101,8 +101,8 @@ func (p *Plan) Count(h, w int) (*Count, error) {
 	return c, nil
 }
 
-// maxSide bounds the sides of an image, so that counts stay exact.
-const maxSide = 1 << 16
+// MaxSide bounds the sides of an image, so that counts stay exact.
+const MaxSide = 1 << 16
 
 func (p *Plan) headCost() Cost {
 	if p.Head == nil {

@@ -10,7 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
+	"slices"
 
 	"repvgg/internal/atomicfile"
 	"repvgg/internal/model"
@@ -45,48 +45,77 @@ type Options struct {
 	Producer, Version string
 }
 
+// Check reports what Write would refuse, without any weights.
+func Check(p *model.Plan, o Options) error {
+	_, _, err := layOut(p, o)
+	return err
+}
+
+// layOut makes the graph of a plan, and what stands in the file before its
+// weights.
+func layOut(p *model.Plan, o Options) (g *graph, head []byte, err error) {
+	if p.Form != model.Deploy || p.Head == nil {
+		return nil, nil, errors.New("only the deploy form of a whole network can be written")
+	}
+	g = newGraph(p, o)
+	head, size := g.model(o)
+	if size > maxBytes {
+		return nil, nil, fmt.Errorf("the network takes %d bytes, more than the %d that an ONNX file can have", size, maxBytes)
+	}
+	return g, head, nil
+}
+
 // Write writes a plan in the deploy form, with the values that weights gives of
 // its tensors, to a file that appears under its name when it is complete and
 // verify, which is called when all was read, finds nothing wrong. One tensor at
 // a time is held in memory.
 func Write(ctx context.Context, path string, p *model.Plan, weights func(tensor.Spec) ([]float32, error), verify func() error, o Options) error {
-	g, err := newGraph(p, o)
+	g, head, err := layOut(p, o)
 	if err != nil {
 		return fmt.Errorf("writing %q: %w", path, err)
 	}
-	head, size := g.model(o)
-	if size > maxBytes {
-		return fmt.Errorf("writing %q: the network takes %d bytes, more than the %d that an ONNX file can have", path, size, maxBytes)
+	var reading error // which says itself what was read
+	err = atomicfile.Write(path, func(w *bufio.Writer) error {
+		_, _ = w.Write(head) // w keeps the first error for atomicfile.Write
+		if reading = g.writeWeights(ctx, w, weights); reading == nil {
+			reading = verify()
+		}
+		return reading
+	})
+	if err != nil && reading == nil {
+		err = fmt.Errorf("writing %q: %w", path, err)
 	}
-	return atomicfile.Write(path, func(w *bufio.Writer) error {
-		if _, err := w.Write(head); err != nil {
+	return err
+}
+
+// writeWeights writes the graph's weights until w fails, which keeps its error.
+func (g *graph) writeWeights(ctx context.Context, w *bufio.Writer, weights func(tensor.Spec) ([]float32, error)) error {
+	const part = 16 << 10 // values at a time
+	buf := make([]byte, 0, part*tensor.Float32.Size())
+	for _, spec := range g.weights {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		var buf []byte
-		for _, spec := range g.weights {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			values, err := weights(spec)
-			if err != nil {
-				return err
-			}
-			if len(values) != spec.Numel() {
-				return fmt.Errorf("tensor %q has %d values, want shape %s", spec.Name, len(values), tensor.FormatShape(spec.Shape))
-			}
-			if _, err := w.Write(g.initializer(spec)); err != nil {
-				return err
-			}
+		values, err := weights(spec)
+		if err != nil {
+			return err
+		}
+		if len(values) != spec.Numel() {
+			return fmt.Errorf("tensor %q has %d values, want shape %s", spec.Name, len(values), tensor.FormatShape(spec.Shape))
+		}
+		_, err = w.Write(g.initializer(spec))
+		for values := range slices.Chunk(values, part) {
 			buf = buf[:0]
 			for _, v := range values {
 				buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
 			}
-			if _, err := w.Write(buf); err != nil {
-				return err
-			}
+			_, err = w.Write(buf)
 		}
-		return verify()
-	})
+		if err != nil {
+			return nil
+		}
+	}
+	return nil
 }
 
 // graph is a network as ONNX has it: nodes that name their inputs and outputs.
@@ -99,29 +128,27 @@ type graph struct {
 type node struct {
 	name, op        string
 	inputs, outputs []string
-	attributes      []attribute
+	attributes      []message
 }
 
-// attribute holds one integer, or several if list is set.
-type attribute struct {
-	name string
-	ints []int
-	list bool
-}
-
-// value is an input or output of the graph. A dimension that is no number may
-// have any size; equal names are equal sizes.
+// value is an input or output of the graph.
 type value struct {
 	name string
-	dims []string
+	dims []dim
 }
 
-func newGraph(p *model.Plan, o Options) (*graph, error) {
-	if p.Form != model.Deploy || p.Head == nil {
-		return nil, errors.New("only the deploy form of a whole network can be written")
-	}
+// dim is a dimension: a size, or a name if any size will do; equal names are
+// equal sizes.
+type dim struct {
+	size int
+	name string
+}
+
+func newGraph(p *model.Plan, o Options) *graph {
+	batch := dim{o.Batch, "batch"}
 	g := &graph{
-		in: value{Input, []string{dim(o.Batch, "batch"), strconv.Itoa(p.InChannels), dim(o.Height, "height"), dim(o.Width, "width")}},
+		in:  value{Input, []dim{batch, {size: p.InChannels}, {o.Height, "height"}, {o.Width, "width"}}},
+		out: value{o.Output, []dim{batch, {size: p.Head.Classes}}},
 	}
 	specs := make(map[string]tensor.Spec)
 	for _, s := range p.Tensors() {
@@ -138,15 +165,7 @@ func newGraph(p *model.Plan, o Options) (*graph, error) {
 		g.add("head", "Softmax", []string{x}, integer("axis", 1))
 	}
 	g.nodes[len(g.nodes)-1].outputs = []string{o.Output}
-	g.out = value{o.Output, []string{dim(o.Batch, "batch"), strconv.Itoa(p.Head.Classes)}}
-	return g, nil
-}
-
-func dim(size int, name string) string {
-	if size == 0 {
-		return name
-	}
-	return strconv.Itoa(size)
+	return g
 }
 
 // block adds convolution, squeeze-and-excitation and ReLU.
@@ -171,7 +190,7 @@ func (g *graph) block(b *model.Block, specs map[string]tensor.Spec, x string) st
 }
 
 // add appends a node and gives the name of its output, which is also the node's.
-func (g *graph) add(part, op string, inputs []string, attributes ...attribute) string {
+func (g *graph) add(part, op string, inputs []string, attributes ...message) string {
 	name := part + "." + op
 	g.nodes = append(g.nodes, node{name, op, inputs, []string{name}, attributes})
 	return name
@@ -181,6 +200,3 @@ func (g *graph) weight(s tensor.Spec) string {
 	g.weights = append(g.weights, s)
 	return s.Name
 }
-
-func integer(name string, v int) attribute     { return attribute{name: name, ints: []int{v}} }
-func integers(name string, v ...int) attribute { return attribute{name: name, ints: v, list: true} }

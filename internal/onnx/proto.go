@@ -1,8 +1,6 @@
 package onnx
 
 import (
-	"strconv"
-
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"repvgg/internal/tensor"
@@ -134,30 +132,35 @@ func (n node) message() message {
 	m.string(nodeName, n.name)
 	m.string(nodeOpType, n.op)
 	for _, a := range n.attributes {
-		var attr message
-		attr.string(attributeName, a.name)
-		if a.list {
-			attr.ints(attributeInts, a.ints)
-			attr.int(attributeType, typeInts)
-		} else {
-			attr.int(attributeI, a.ints[0])
-			attr.int(attributeType, typeInt)
-		}
-		m.message(nodeAttribute, attr)
+		m.message(nodeAttribute, a)
 	}
+	return m
+}
+
+func integer(name string, v int) (m message) {
+	m.string(attributeName, name)
+	m.int(attributeI, v)
+	m.int(attributeType, typeInt)
+	return m
+}
+
+func integers(name string, v ...int) (m message) {
+	m.string(attributeName, name)
+	m.ints(attributeInts, v)
+	m.int(attributeType, typeInts)
 	return m
 }
 
 func (v value) message() message {
 	var shape message
 	for _, d := range v.dims {
-		var dim message
-		if n, err := strconv.Atoi(d); err == nil {
-			dim.int(dimValue, n)
+		var m message
+		if d.size > 0 {
+			m.int(dimValue, d.size)
 		} else {
-			dim.string(dimParam, d)
+			m.string(dimParam, d.name)
 		}
-		shape.message(shapeDim, dim)
+		shape.message(shapeDim, m)
 	}
 	var t, typ, m message
 	t.int(tensorElemType, float32Type)
