@@ -104,7 +104,7 @@ func readNetwork(cmd *cobra.Command, name string, overrides []string) (*benchNet
 	if err != nil {
 		return nil, err
 	}
-	noteConfig(cmd, cfg)
+	noteConfig(cmd, cfg, "data.")
 	path, err := filepath.Abs(cfg.Path())
 	if err != nil {
 		return nil, err

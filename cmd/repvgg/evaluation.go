@@ -103,7 +103,7 @@ func (e *evaluation) prepare(cfgName, ckptPath string) error {
 		return err
 	}
 	if e.group.Rank == 0 {
-		noteConfig(e.cmd, cfg)
+		noteConfig(e.cmd, cfg, "")
 		for _, w := range append(slices.Clip(e.data.Warnings), e.data.LabelWarnings(e.plan.Head.Classes)...) {
 			note(e.cmd, "%s", w)
 		}

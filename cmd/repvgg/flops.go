@@ -59,7 +59,7 @@ func flops(cmd *cobra.Command, s *settings, cfgName string) error {
 	if err != nil {
 		return err
 	}
-	noteConfig(cmd, cfg)
+	noteConfig(cmd, cfg, "data.")
 	if plan.Form == model.Deploy && plan.Blocks[0].Squeeze > 0 {
 		note(cmd, "the totals include squeeze-and-excitation, which the original's deploy form leaves out")
 	}

@@ -17,7 +17,7 @@ func newProgress(cmd *cobra.Command, total int, unit string) progress {
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return progress{}
 	}
-	return progress{progressbar.NewOptions(total,
+	bar := progressbar.NewOptions(total,
 		progressbar.OptionSetWriter(f),
 		progressbar.OptionSetItsString(unit),
 		progressbar.OptionShowIts(),
@@ -25,7 +25,9 @@ func newProgress(cmd *cobra.Command, total int, unit string) progress {
 		progressbar.OptionFullWidth(),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(),
-	)}
+	)
+	_ = bar.RenderBlank() // starts its clock, which the first batch would do too late
+	return progress{bar}
 }
 
 // add counts n more. Errors of drawing don't matter to the work.

@@ -143,17 +143,21 @@ func loadPlan(cmd *cobra.Command, name string, overrides []string) (*model.Plan,
 	if err != nil {
 		return nil, err
 	}
-	noteConfig(cmd, cfg)
+	noteConfig(cmd, cfg, "data.")
 	return plan, nil
 }
 
 // noteConfig passes on what a user should know of a config once it was read.
-func noteConfig(cmd *cobra.Command, cfg *config.Config) {
+// Overrides below a part that the command has no use for are no mistakes: one
+// list of overrides may serve several commands.
+func noteConfig(cmd *cobra.Command, cfg *config.Config, unused string) {
 	for _, w := range cfg.Warnings() {
 		note(cmd, "%s", w)
 	}
 	for _, key := range cfg.Unread() {
-		note(cmd, "--cfg-options %s: nothing reads this key", key)
+		if unused == "" || !strings.HasPrefix(key, unused) {
+			note(cmd, "--cfg-options %s: nothing reads this key", key)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"strings"
 	"time"
@@ -66,15 +67,13 @@ const settingsFile = "repvgg.yaml"
 
 // readSettings gathers the settings of a command.
 func readSettings(cmd *cobra.Command) (*settings, error) {
-	v := viper.New()
-	v.SetConfigFile(settingsFile)
-	if err := v.ReadInConfig(); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("reading settings %q: %w", settingsFile, err)
+	file, err := readSettingsFile(cmd)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("reading settings %q: %s", settingsFile, flatten(err))}
 	}
-	// Alone with the file, every key must be a setting: a misspelt one would have
-	// no effect.
-	if err := v.UnmarshalExact(&settings{}); err != nil {
-		return nil, fmt.Errorf("reading settings %q: %s", settingsFile, flatten(err))
+	v := viper.New()
+	if err := v.MergeConfigMap(file); err != nil {
+		return nil, err
 	}
 	v.SetEnvPrefix("REPVGG")
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
@@ -99,6 +98,54 @@ func readSettings(cmd *cobra.Command) (*settings, error) {
 		return nil, usageError{fmt.Errorf("--threads %d: want at most %d, or 0 for all cores", s.Threads, cpu.MaxThreads)}
 	}
 	return &s, nil
+}
+
+// readSettingsFile gives the settings of the file, if there is one: those of all
+// commands, and over them those of the section that has the command's name.
+func readSettingsFile(cmd *cobra.Command) (map[string]any, error) {
+	v := viper.New()
+	v.SetConfigFile(settingsFile)
+	if err := v.ReadInConfig(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	all := v.AllSettings()
+	own := make(map[string]any)
+	for _, c := range cmd.Root().Commands() {
+		section, ok := all[c.Name()].(map[string]any)
+		if !ok {
+			continue
+		}
+		delete(all, c.Name())
+		if err := checkSettings(section); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Name(), err)
+		}
+		if c.Name() == cmd.Name() {
+			own = section
+		}
+	}
+	if err := checkSettings(all); err != nil {
+		return nil, err
+	}
+	maps.Copy(all, own)
+	for name, value := range all {
+		// What would be several words on a command line may be a string.
+		if text, ok := value.(string); ok {
+			if f := cmd.LocalFlags().Lookup(name); f != nil && f.Annotations[listFlag] != nil {
+				all[name] = splitWords(text, strings.HasSuffix(f.Value.Type(), "Slice"))
+			}
+		}
+	}
+	return all, nil
+}
+
+// checkSettings reports keys that are no settings: a misspelt one would have no
+// effect.
+func checkSettings(values map[string]any) error {
+	v := viper.New()
+	if err := v.MergeConfigMap(values); err != nil {
+		return err
+	}
+	return v.UnmarshalExact(&settings{})
 }
 
 // variable is the environment variable of a flag.

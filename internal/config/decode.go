@@ -90,10 +90,14 @@ func checkKnown(s Section, fields []field) error {
 	for i, f := range fields {
 		known[i] = f.key
 	}
+	return s.Known(known...)
+}
+
+// Known refuses keys other than these and "type".
+func (s Section) Known(keys ...string) error {
 	for _, key := range s.dict.Keys() {
-		if name, ok := key.(string); !ok || name != "type" && !slices.Contains(known, name) {
-			slices.Sort(known)
-			return s.Errorf(fmt.Sprint(key), "unknown key: known are %s", strings.Join(known, ", "))
+		if name, ok := key.(string); !ok || name != "type" && !slices.Contains(keys, name) {
+			return s.Errorf(fmt.Sprint(key), "unknown key: known are %s", strings.Join(slices.Sorted(slices.Values(keys)), ", "))
 		}
 	}
 	return nil

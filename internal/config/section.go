@@ -121,18 +121,31 @@ func (s Section) Errorf(key, format string, args ...any) error {
 	if key != "" {
 		path = joinPath(s.path, key)
 	}
+	file, override := "", ""
+	if s.config != nil {
+		file, override = s.config.path, s.config.overrideOf(path)
+	}
+	source := fmt.Sprintf("config %q: ", file)
+	switch {
+	case s.config != nil && s.config.flag:
+		source = file + ": "
+	case override != "":
+		source = fmt.Sprintf("config %q with --cfg-options %s: ", file, override)
+	}
 	if path != "" {
 		path += ": "
 	}
-	file := ""
-	if s.config != nil {
-		file = s.config.path
-	}
-	source := fmt.Sprintf("config %q: ", file)
-	if s.config != nil && s.config.flag {
-		source = file + ": "
-	}
 	return &sectionError{source + path, fmt.Errorf(format, args...)}
+}
+
+// overrideOf is the override that set the value at path, if one did.
+func (c *Config) overrideOf(path string) string {
+	for _, o := range c.overrides {
+		if path == o.path || strings.HasPrefix(path, o.path+".") {
+			return o.text
+		}
+	}
+	return ""
 }
 
 // A sectionError is an error with the file and path it is about in front.

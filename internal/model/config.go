@@ -68,6 +68,11 @@ func FromConfig(cfg *config.Config) (*Plan, error) {
 	if err := wantType(root, "ImageClassifier"); err != nil {
 		return nil, err
 	}
+	// A key that the original's classes don't have is an error there too: it
+	// would leave a misspelt one at its default.
+	if err := root.Known("backbone", "neck", "head", "pretrained", "train_cfg", "init_cfg"); err != nil {
+		return nil, err
+	}
 	backbone, err := root.Section("backbone")
 	if err != nil {
 		return nil, err
@@ -108,6 +113,9 @@ func headFromConfig(s config.Section, features int) (*Head, error) {
 	if err := wantType(s, "LinearClsHead"); err != nil {
 		return nil, err
 	}
+	if err := s.Known("num_classes", "in_channels", "loss", "topk", "cal_acc", "init_cfg"); err != nil {
+		return nil, err
+	}
 	var c headConfig
 	if err := s.Decode(&c); err != nil {
 		return nil, err
@@ -137,6 +145,10 @@ func defaultBackbone() backboneConfig {
 func backbonePlan(s config.Section) (*Plan, error) {
 	c := defaultBackbone()
 	if err := wantType(s, "RepVGG"); err != nil {
+		return nil, err
+	}
+	if err := s.Known("arch", "in_channels", "base_channels", "out_indices", "strides", "dilations", "frozen_stages",
+		"conv_cfg", "norm_cfg", "act_cfg", "with_cp", "deploy", "norm_eval", "add_ppf", "init_cfg"); err != nil {
 		return nil, err
 	}
 	if err := s.Decode(&c); err != nil {
