@@ -39,7 +39,7 @@ func Reparameterize(ctx context.Context, cfg, src, dst string, overrides ...stri
 	if err != nil {
 		return err
 	}
-	ckpt, err := convert.Open(src)
+	ckpt, err := convert.Open(src, false)
 	if err != nil {
 		return err
 	}
@@ -55,6 +55,8 @@ func Reparameterize(ctx context.Context, cfg, src, dst string, overrides ...stri
 type Options struct {
 	// Overrides are entries of the config, as of --cfg-options.
 	Overrides []string
+	// Averaged takes the averaged weights (EMA) that the run kept in the checkpoint.
+	Averaged bool
 	// Threads is how many the network runs on; 0 means all cores.
 	Threads int
 	// BF16 computes in bfloat16, on processors that have AVX512-BF16.
@@ -98,7 +100,7 @@ func Open(ctx context.Context, cfg, ckpt string, o Options) (*Classifier, error)
 	if c.pipeline, err = filePipeline(loaded); err != nil {
 		return nil, fmt.Errorf("config %q: %w", cfg, err)
 	}
-	file, err := convert.Open(ckpt)
+	file, err := convert.Open(ckpt, o.Averaged)
 	if err != nil {
 		return nil, err
 	}

@@ -71,6 +71,7 @@ func addBenchFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Bool("zoo", false, "measure the twelve published variants")
 	f.String("checkpoint", "", "file with the weights (default: seeded random weights)")
+	addEMAFlag(cmd)
 	f.StringSlice("form", nil, "what to run: train, deploy")
 	f.String("device", deviceCPU, "where to run: cpu, or cuda for an NVIDIA GPU")
 	f.Int("gpu-id", 0, "GPU to run on, with --device cuda")

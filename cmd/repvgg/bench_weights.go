@@ -42,7 +42,7 @@ func openBenchWeights(cmd *cobra.Command, s *settings, networks []benchNetwork) 
 }
 
 func (w *benchWeights) open(cmd *cobra.Command, s *settings, n *benchNetwork) error {
-	file, err := convert.Open(w.path)
+	file, err := convert.Open(w.path, s.UseEMA)
 	if err != nil {
 		return err
 	}

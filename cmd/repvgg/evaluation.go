@@ -128,16 +128,19 @@ func (e *evaluation) noteDecoder() {
 // be of the other form.
 func (e *evaluation) openCheckpoints(path string) error {
 	var err error
-	if e.ckpt, err = convert.Open(path); err != nil {
+	if e.ckpt, err = convert.Open(path, e.settings.UseEMA); err != nil {
 		return err
 	}
 	if err := convert.Match(e.ckpt, e.plan); err != nil {
 		return err
 	}
+	if e.group.Rank == 0 {
+		noteAverages(e.cmd, e.settings, e.ckpt)
+	}
 	if e.settings.Compare == "" {
 		return nil
 	}
-	if e.other, err = convert.Open(e.settings.Compare); err != nil {
+	if e.other, err = convert.Open(e.settings.Compare, false); err != nil {
 		return err
 	}
 	return convert.Match(e.other, e.otherPlan())

@@ -48,6 +48,7 @@ height and width are open unless --fix-batch and --fix-shape fix them.`,
 	f.IntSlice("fix-shape", nil, "fix the size of the images: H or H W")
 	f.String("output", exportOutputs[0], "what the model gives: "+strings.Join(exportOutputs, ", "))
 	f.StringArray("cfg-options", nil, "override entries of the config: KEY=VALUE ...")
+	addEMAFlag(cmd)
 	for _, name := range []string{"fix-shape", "cfg-options"} {
 		markList(cmd, name)
 	}
@@ -66,7 +67,7 @@ func export(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) e
 	if err != nil {
 		return err
 	}
-	src, err := convert.Open(srcPath)
+	src, err := convert.Open(srcPath, s.UseEMA)
 	if err != nil {
 		return err
 	}
@@ -90,7 +91,7 @@ func export(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) e
 	if err := convert.Match(src, plan.As(form)); err != nil {
 		return err
 	}
-	noteAverages(cmd, src)
+	noteAverages(cmd, s, src)
 	if form == model.Train {
 		fused, remove, err := convert.Fuse(cmd.Context(), plan, src)
 		if err != nil {

@@ -53,8 +53,14 @@ input; a difference above the tolerance fails.`,
 	if err := cmd.RegisterFlagCompletionFunc("names", cobra.FixedCompletions(ids, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // the flag does not exist
 	}
+	addEMAFlag(cmd)
 	addCommonFlags(cmd)
 	return cmd
+}
+
+// addEMAFlag defines the flag of commands that read a checkpoint.
+func addEMAFlag(cmd *cobra.Command) {
+	cmd.Flags().Bool("use-ema", false, "take the averaged weights that the checkpoint keeps under "+strings.Join(checkpoint.AverageKeys, ", "))
 }
 
 func addCommonFlags(cmd *cobra.Command) {
@@ -82,7 +88,7 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 	if plan.Form == model.Deploy {
 		return fmt.Errorf("config %q describes the deploy form; give the train config, whose blocks have branches to fuse", cfgName)
 	}
-	src, err := convert.Open(srcPath)
+	src, err := convert.Open(srcPath, s.UseEMA)
 	if err != nil {
 		return err
 	}
@@ -93,7 +99,7 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 	if err := convert.Match(src, plan); err != nil {
 		return err
 	}
-	noteAverages(cmd, src)
+	noteAverages(cmd, s, src)
 	if has := convert.NamingOf(src); has != naming && s.Names == "" {
 		note(cmd, "%q has the tensor names of %s, DST gets those of %s (--names %s keeps them)", srcPath, has.Owner, naming.Owner, has.ID)
 	}
@@ -109,11 +115,11 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 }
 
 // noteAverages says what becomes of averaged weights.
-func noteAverages(cmd *cobra.Command, c *checkpoint.File) {
+func noteAverages(cmd *cobra.Command, s *settings, c *checkpoint.File) {
 	if c.Averages > 0 {
-		note(cmd, "%q also holds %d averaged tensors (ema_*, state_dict_ema or model_ema), which are left out", c.Path, c.Averages)
+		note(cmd, "%q also holds %d averaged tensors, which are left out (--use-ema takes those of timm and of the official code)", c.Path, c.Averages)
 	}
-	if slices.Contains(checkpoint.AverageKeys, c.Key) {
+	if slices.Contains(checkpoint.AverageKeys, c.Key) && !s.UseEMA {
 		note(cmd, "%q holds averaged weights only (%s): they are used", c.Path, c.Key)
 	}
 }
@@ -169,7 +175,7 @@ func note(cmd *cobra.Command, format string, args ...any) {
 // verify reads the written file back, which still has a temporary name, and
 // compares both forms.
 func verify(cmd *cobra.Command, s *settings, plan *model.Plan, src *checkpoint.File, tmp, dstPath string) error {
-	dst, err := convert.Open(tmp)
+	dst, err := convert.Open(tmp, false)
 	if err != nil {
 		return err
 	}
@@ -179,7 +185,7 @@ func verify(cmd *cobra.Command, s *settings, plan *model.Plan, src *checkpoint.F
 		return cpu.New(p, interruptible(cmd.Context(), weights), cpu.Options{Threads: s.Threads})
 	}
 	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "%-24s %12s %12s %12s\n", "train against deploy", "max diff", "relative", "tolerance")
+	fmt.Fprintf(out, "%-24s %12s %12s %12s\n", "train against deploy", "max diff", "relative", "at most")
 	return convert.Verify(cmd.Context(), plan, src, dst, newRunner, func(d convert.Difference) {
 		fmt.Fprintf(out, "%-24s %12.3g %12.3g %12.3g\n", d.Part, d.Max, d.Relative(), d.Tolerance)
 	})

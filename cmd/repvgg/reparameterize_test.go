@@ -67,7 +67,7 @@ func checkFused(t *testing.T, path string, want []fusedTensor) {
 	if len(want) == 0 {
 		t.Fatal("nothing to compare with")
 	}
-	c, err := convert.Open(path)
+	c, err := convert.Open(path, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,7 @@ original.`,
 		},
 	}
 	addTestFlags(cmd)
+	addEMAFlag(cmd)
 	addCommonFlags(cmd)
 	return cmd
 }

@@ -41,7 +41,13 @@ type File struct {
 
 // Open reads the structure of a checkpoint: of a training run ({"state_dict":
 // ...} or {"model": ...}), a bare state dict, or a safetensors file.
-func Open(path string) (*File, error) {
+func Open(path string) (*File, error) { return open(path, false) }
+
+// OpenAveraged is Open for the averaged weights of a training run, under one of
+// AverageKeys.
+func OpenAveraged(path string) (*File, error) { return open(path, true) }
+
+func open(path string, averaged bool) (*File, error) {
 	// Looked at before it is opened: opening a pipe would wait for its writer.
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("reading checkpoint %q: it is not a regular file", path)
@@ -54,7 +60,7 @@ func Open(path string) (*File, error) {
 		return nil, fmt.Errorf("reading checkpoint: %w", err)
 	}
 	c := &File{Path: path, f: f}
-	if err := c.read(); err != nil {
+	if err := c.read(averaged); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("reading checkpoint %q: %w", path, err)
 	}
@@ -88,7 +94,7 @@ func (c *File) Float32(name string) ([]float32, error) {
 	return values, nil
 }
 
-func (c *File) read() error {
+func (c *File) read(averaged bool) error {
 	info, err := c.f.Stat()
 	if err != nil {
 		return err
@@ -103,6 +109,9 @@ func (c *File) read() error {
 	case n == 0:
 		return errors.New("the file is empty")
 	case isSafetensors(head):
+		if averaged {
+			return errNoAverages
+		}
 		tensors, err := openSafetensors(c.f, info.Size())
 		if err != nil {
 			return err
@@ -118,60 +127,71 @@ func (c *File) read() error {
 	if err != nil {
 		return err
 	}
-	return c.readRoot(root)
+	return c.readRoot(root, averaged)
 }
 
 // stateKeys are where a checkpoint has its state dict: mmcv's key, and the
 // official code's.
 var stateKeys = []string{"state_dict", "model"}
 
-// AverageKeys are where timm's training keeps averaged weights, which are read
-// for want of others.
-var AverageKeys = []string{"state_dict_ema", "model_ema"}
+// AverageKeys are where training runs keep averaged weights: timm's, and the
+// official code's. They are read if asked for, or for want of others.
+var AverageKeys = []string{"state_dict_ema", "model_ema", "ema"}
+
+var (
+	errNoTensors  = errors.New("it holds no tensors of a type that is read")
+	errNoAverages = fmt.Errorf("it holds no averaged weights (looked for under %s)", strings.Join(AverageKeys, ", "))
+)
 
 // readRoot finds the state dict in what torch.load would return: under one of
-// stateKeys, else the dict itself, which is mmcv's rule, if it holds a tensor.
-func (c *File) readRoot(root any) error {
+// stateKeys, else the dict itself, which is mmcv's rule, if it holds tensors.
+func (c *File) readRoot(root any, averaged bool) error {
 	items, ok := dictItems(root)
 	if !ok {
-		return fmt.Errorf("no state dict found: it holds a %s, not a dict", pythonType(root))
+		return fmt.Errorf("no state dict found: it holds a %s, not a dict; save model.state_dict()", pythonType(root))
 	}
-	inner := make(map[string]iter.Seq2[any, any])
+	dicts := map[string]iter.Seq2[any, any]{"": items}
 	for k, v := range items {
 		key, _ := k.(string)
 		if d, isDict := dictItems(v); isDict {
-			inner[key] = d
+			dicts[key] = d
 		}
 	}
-	if meta := inner["meta"]; meta != nil {
+	if meta := dicts["meta"]; meta != nil {
 		c.readMeta(meta)
+	}
+	keys := AverageKeys
+	if !averaged {
+		keys = slices.Concat(stateKeys, []string{""}, AverageKeys)
+	}
+	found := slices.IndexFunc(keys, func(key string) bool { return countTensors(dicts[key]) > 0 })
+	switch {
+	case found >= 0:
+		c.Key = keys[found]
+	case averaged:
+		return errNoAverages
+	default:
+		return fmt.Errorf("%w (looked for in the file as a whole and under %s)", errNoTensors, strings.Join(slices.Concat(stateKeys, AverageKeys), ", "))
+	}
+	if !slices.Contains(AverageKeys, c.Key) {
+		for _, key := range AverageKeys {
+			c.Averages += countTensors(dicts[key])
+		}
+	}
+	return c.readState(dicts[c.Key])
+}
+
+func countTensors(items iter.Seq2[any, any]) (n int) {
+	if items == nil {
+		return 0
 	}
 	for _, v := range items {
 		if _, isTensor := v.(*Tensor); isTensor {
-			inner[""] = items
-			break
+			n++
 		}
 	}
-	isThere := func(key string) bool { return inner[key] != nil }
-	keys := slices.Concat(stateKeys, []string{""}, AverageKeys)
-	if i := slices.IndexFunc(keys, isThere); i >= 0 {
-		c.Key, items = keys[i], inner[keys[i]]
-	}
-	for _, key := range AverageKeys {
-		if isThere(key) && !slices.Contains(AverageKeys, c.Key) {
-			for range inner[key] {
-				c.Averages++
-			}
-		}
-	}
-	err := c.readState(items)
-	if errors.Is(err, errNoTensors) {
-		return fmt.Errorf("%w (looked for in the file as a whole and under %s)", err, strings.Join(slices.Concat(stateKeys, AverageKeys), ", "))
-	}
-	return err
+	return n
 }
-
-var errNoTensors = errors.New("it holds no tensors of a type that is read")
 
 func (c *File) readState(items iter.Seq2[any, any]) error {
 	c.Tensors, c.Unreadable = make(map[string]*Tensor), make(map[string]bool)

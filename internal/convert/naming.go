@@ -56,9 +56,14 @@ var (
 // Namings are all of them, the default first.
 var Namings = []*Naming{MMClassification, Official, Timm}
 
-// Open opens a checkpoint and gives its tensors the names of plans.
-func Open(path string) (*checkpoint.File, error) {
-	c, err := checkpoint.Open(path)
+// Open opens a checkpoint, or the averaged weights that a training run kept in
+// it, and gives the tensors the names of plans.
+func Open(path string, averaged bool) (*checkpoint.File, error) {
+	open := checkpoint.Open
+	if averaged {
+		open = checkpoint.OpenAveraged
+	}
+	c, err := open(path)
 	if err != nil {
 		return nil, err
 	}

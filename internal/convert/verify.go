@@ -81,7 +81,7 @@ func Verify(ctx context.Context, train *model.Plan, src, dst *checkpoint.File, n
 			return err
 		}
 	}
-	failed := worst
+	failed, amplified := worst, ""
 	const side = 64
 	if err := check("logits", train, deploy, side, side, LogitsTolerance); err != nil {
 		return err
@@ -89,6 +89,7 @@ func Verify(ctx context.Context, train *model.Plan, src, dst *checkpoint.File, n
 	// A block that is wrong makes the logits wrong: name the block.
 	if failed == nil {
 		failed = worst
+		amplified = "; every block agrees, so that the network itself amplifies rounding, as untrained ones may: convert without --verify to keep the file"
 	}
 	for _, c := range []*checkpoint.File{src, dst} {
 		if err := c.Verify(); err != nil {
@@ -96,8 +97,8 @@ func Verify(ctx context.Context, train *model.Plan, src, dst *checkpoint.File, n
 		}
 	}
 	if failed != nil {
-		return fmt.Errorf("verifying %q: %s differs by %.3g of its largest value, more than the tolerance of %.3g; no file was kept",
-			dst.Path, failed.Part, failed.Relative(), failed.Tolerance)
+		return fmt.Errorf("verifying %q: %s differs by %.3g of its largest value, more than the tolerance of %.3g; no file was kept%s",
+			dst.Path, failed.Part, failed.Relative(), failed.Tolerance, amplified)
 	}
 	return nil
 }
