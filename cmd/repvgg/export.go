@@ -9,11 +9,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"repvgg/internal/atomicfile"
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/convert"
 	"repvgg/internal/model"
 	"repvgg/internal/onnx"
 	"repvgg/internal/tensor"
 )
+
+const onnxSuffix = ".onnx"
 
 // exportOutputs are the values of --output, the default first.
 var exportOutputs = []string{onnx.Probs, onnx.Logits}
@@ -21,18 +24,22 @@ var exportOutputs = []string{onnx.Probs, onnx.Logits}
 func newExportCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export CFG CKPT DST",
-		Short: "Write the deploy form as an ONNX model",
-		Long: `Export writes the deploy form of a network as an ONNX model (operators of version
-13), for onnxruntime, TensorRT and other runtimes. CFG and CKPT may be of either
-form: a training checkpoint is fused on the way. The train form itself is never
-exported.
+		Short: "Write the deploy form as an ONNX model, or as a checkpoint",
+		Long: `Export writes the deploy form of a network. CFG and CKPT may be of either form: a
+training checkpoint is fused on the way. The train form itself is never exported.
 
-The input, "input", is a batch of images as the config's pipeline makes them,
-(batch, 3, height, width); the output is "probs", the softmax, as of
-MMClassification's pytorch2onnx.py, or with --output logits "logits". Batch,
-height and width are open unless --fix-batch and --fix-shape fix them.`,
+DST is an ONNX model (.onnx, operators of version 13), for onnxruntime, TensorRT
+and other runtimes. Its input, "input", is a batch of images as the config's
+pipeline makes them, (batch, 3, height, width); its output is "probs", the
+softmax, as of MMClassification's pytorch2onnx.py, or with --output logits
+"logits". Batch, height and width are open unless --fix-batch and --fix-shape fix
+them.
+
+Or it is a checkpoint (.pth, .safetensors) with the tensor names that CKPT has, or
+those that --names asks for.`,
 		Example: `  repvgg export repvgg-A0 epoch_120.pth repvgg-A0.onnx
-  repvgg export my_config.py latest.pth model.onnx --fix-batch 1 --fix-shape 224`,
+  repvgg export my_config.py latest.pth model.onnx --fix-batch 1 --fix-shape 224
+  repvgg export my_config.py deploy.pth model.safetensors --names timm`,
 		Args:              exactArgs(3),
 		ValidArgsFunction: completeConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,6 +55,7 @@ height and width are open unless --fix-batch and --fix-shape fix them.`,
 	f.IntSlice("fix-shape", nil, "fix the size of the images: H or H W")
 	f.String("output", exportOutputs[0], "what the model gives: "+strings.Join(exportOutputs, ", "))
 	f.StringArray("cfg-options", nil, "override entries of the config: KEY=VALUE ...")
+	addNamesFlag(cmd, "CKPT's")
 	addEMAFlag(cmd)
 	for _, name := range []string{"fix-shape", "cfg-options"} {
 		markList(cmd, name)
@@ -59,8 +67,7 @@ height and width are open unless --fix-batch and --fix-shape fix them.`,
 }
 
 func export(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) error {
-	o, err := exportOptions(cmd, s, dstPath)
-	if err != nil {
+	if err := s.checkExport(cmd, dstPath); err != nil {
 		return err
 	}
 	plan, err := loadPlan(cmd, cfgName, s.CfgOptions)
@@ -75,24 +82,50 @@ func export(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) e
 	if sameFile(srcPath, dstPath) {
 		return fmt.Errorf("writing %q: it is the checkpoint itself; give another name", dstPath)
 	}
+	if form, ok := model.FormOf(src.Names); ok {
+		plan = plan.As(form) // else what is wrong, Match says best
+	}
+	if err := convert.Match(src, plan); err != nil {
+		return err
+	}
+	noteAverages(cmd, s, src)
+	if filepath.Ext(dstPath) == onnxSuffix {
+		err = s.exportONNX(cmd, plan, src, dstPath)
+	} else {
+		err = s.exportWeights(cmd, plan, src, dstPath)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "Done! Save at path \"%s\"\n", dstPath)
+	return nil
+}
+
+// exportWeights writes a checkpoint.
+func (s *settings) exportWeights(cmd *cobra.Command, plan *model.Plan, src *checkpoint.File, dstPath string) error {
+	naming, err := s.naming(convert.NamingOf(src))
+	if err != nil {
+		return err
+	}
+	return convert.Reparameterize(cmd.Context(), plan, src, dstPath, naming, nil)
+}
+
+// exportONNX writes an ONNX model.
+func (s *settings) exportONNX(cmd *cobra.Command, plan *model.Plan, src *checkpoint.File, dstPath string) error {
+	o := onnx.Options{Output: s.Output, Batch: s.FixBatch, Producer: "repvgg", Version: cmd.Root().Version}
+	if len(s.FixShape) > 0 {
+		o.Height, o.Width = s.FixShape[0], s.FixShape[len(s.FixShape)-1]
+	}
 	// Before a training checkpoint is fused, which takes time and room.
 	deploy := plan.As(model.Deploy)
-	err = onnx.Check(deploy, o)
+	err := onnx.Check(deploy, o)
 	if err == nil {
 		err = atomicfile.Probe(dstPath)
 	}
 	if err != nil {
 		return fmt.Errorf("writing %q: %w", dstPath, err)
 	}
-	form, ok := model.FormOf(src.Names)
-	if !ok {
-		form = plan.Form // what is wrong, Match says best
-	}
-	if err := convert.Match(src, plan.As(form)); err != nil {
-		return err
-	}
-	noteAverages(cmd, s, src)
-	if form == model.Train {
+	if plan.Form == model.Train {
 		fused, remove, err := convert.Fuse(cmd.Context(), plan, src)
 		if err != nil {
 			return err
@@ -101,28 +134,26 @@ func export(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) e
 		src = fused
 	}
 	weights := func(t tensor.Spec) ([]float32, error) { return src.Float32(t.Name) }
-	if err := onnx.Write(cmd.Context(), dstPath, deploy, weights, src.Verify, o); err != nil {
-		return err
-	}
-	fmt.Fprintf(cmd.OutOrStdout(), "Done! Save at path \"%s\"\n", dstPath)
-	return nil
+	return onnx.Write(cmd.Context(), dstPath, deploy, weights, src.Verify, o)
 }
 
-func exportOptions(cmd *cobra.Command, s *settings, dstPath string) (onnx.Options, error) {
-	o := onnx.Options{Output: s.Output, Producer: "repvgg", Version: cmd.Root().Version}
-	switch {
-	case filepath.Ext(dstPath) != ".onnx":
-		return o, usageError{fmt.Errorf("writing %q: the path should end in .onnx, the format that is written", dstPath)}
+func (s *settings) checkExport(cmd *cobra.Command, dstPath string) error {
+	switch suffixes := []string{onnxSuffix, ".pth", checkpoint.SafetensorsSuffix}; {
+	case !slices.Contains(suffixes, filepath.Ext(dstPath)):
+		return usageError{fmt.Errorf("writing %q: the path should end in one of %s, the formats that are written", dstPath, strings.Join(suffixes, " "))}
 	case !slices.Contains(exportOutputs, s.Output):
-		return o, usageError{fmt.Errorf("--output %s: want one of %s", s.Output, strings.Join(exportOutputs, ", "))}
+		return usageError{fmt.Errorf("--output %s: want one of %s", s.Output, strings.Join(exportOutputs, ", "))}
 	case s.FixBatch < 0 || s.FixBatch > maxBatch:
-		return o, usageHint(cmd, fmt.Errorf("--fix-batch %d: want a number from 1 to %d", s.FixBatch, maxBatch))
+		return usageHint(cmd, fmt.Errorf("--fix-batch %d: want a number from 1 to %d", s.FixBatch, maxBatch))
 	case len(s.FixShape) > 2 || slices.ContainsFunc(s.FixShape, func(v int) bool { return v < 1 || v > model.MaxSide }):
-		return o, usageHint(cmd, fmt.Errorf("--fix-shape %v: want one size or height and width, from 1 to %d", s.FixShape, model.MaxSide))
+		return usageHint(cmd, fmt.Errorf("--fix-shape %v: want one size or height and width, from 1 to %d", s.FixShape, model.MaxSide))
 	}
-	o.Batch = s.FixBatch
-	if len(s.FixShape) > 0 {
-		o.Height, o.Width = s.FixShape[0], s.FixShape[len(s.FixShape)-1]
+	onlyFor := map[bool][]string{true: {"fix-batch", "fix-shape", "output"}, false: {"names"}}
+	for _, name := range onlyFor[filepath.Ext(dstPath) != onnxSuffix] {
+		if cmd.Flags().Changed(name) {
+			return usageHint(cmd, fmt.Errorf("--%s has no effect on %q", name, dstPath))
+		}
 	}
-	return o, nil
+	_, err := s.naming(nil)
+	return err
 }

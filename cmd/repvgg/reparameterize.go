@@ -48,14 +48,19 @@ input; a difference above the tolerance fails.`,
 		},
 	}
 	cmd.Flags().Bool("verify", false, "read DST back and compare both forms block by block")
-	ids := namingIDs()
-	cmd.Flags().String("names", "", "whose tensor names DST gets: "+strings.Join(ids, ", ")+" (default "+ids[0]+")")
-	if err := cmd.RegisterFlagCompletionFunc("names", cobra.FixedCompletions(ids, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(err) // the flag does not exist
-	}
+	addNamesFlag(cmd, namingIDs()[0])
 	addEMAFlag(cmd)
 	addCommonFlags(cmd)
 	return cmd
+}
+
+// addNamesFlag defines --names with what it is if it is not given.
+func addNamesFlag(cmd *cobra.Command, otherwise string) {
+	ids := namingIDs()
+	cmd.Flags().String("names", "", "whose tensor names DST gets: "+strings.Join(ids, ", ")+" (default "+otherwise+")")
+	if err := cmd.RegisterFlagCompletionFunc("names", cobra.FixedCompletions(ids, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag does not exist
+	}
 }
 
 // addEMAFlag defines the flag of commands that read a checkpoint.
@@ -73,13 +78,9 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 	if ext := filepath.Ext(dstPath); ext != ".pth" && ext != checkpoint.SafetensorsSuffix {
 		return usageError{fmt.Errorf("writing checkpoint %q: the path should end in .pth or %s, the formats that are written", dstPath, checkpoint.SafetensorsSuffix)}
 	}
-	naming := convert.MMClassification
-	if s.Names != "" {
-		i := slices.Index(namingIDs(), s.Names)
-		if i < 0 {
-			return usageError{fmt.Errorf("--names %s: want one of %s", s.Names, strings.Join(namingIDs(), ", "))}
-		}
-		naming = convert.Namings[i]
+	naming, err := s.naming(convert.MMClassification)
+	if err != nil {
+		return err
 	}
 	plan, err := loadPlan(cmd, cfgName, s.CfgOptions)
 	if err != nil {
@@ -131,6 +132,18 @@ func namingIDs() []string {
 		ids = append(ids, n.ID)
 	}
 	return ids
+}
+
+// naming is the one that --names asks for.
+func (s *settings) naming(otherwise *convert.Naming) (*convert.Naming, error) {
+	if s.Names == "" {
+		return otherwise, nil
+	}
+	i := slices.Index(namingIDs(), s.Names)
+	if i < 0 {
+		return nil, usageError{fmt.Errorf("--names %s: want one of %s", s.Names, strings.Join(namingIDs(), ", "))}
+	}
+	return convert.Namings[i], nil
 }
 
 func sameFile(a, b string) bool {

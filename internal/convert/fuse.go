@@ -9,6 +9,7 @@ import (
 
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/model"
+	"repvgg/internal/tensor"
 )
 
 // Reparameterize writes to path the deploy form of a training checkpoint: for
@@ -16,11 +17,11 @@ import (
 // convolution, then the head, all as float32. Tensors stream through in slices
 // of output channels, so that memory does not grow with the network.
 //
-// src must match train (see Match). The tensors get the names of naming. check,
-// unless nil, is given the complete file under a temporary name and may refuse
-// it. A failed run leaves no file.
-func Reparameterize(ctx context.Context, train *model.Plan, src *checkpoint.File, path string, naming *Naming, check func(tmp string) error) error {
-	deploy := train.As(model.Deploy)
+// src must match plan (see Match); in the deploy form it is written as it is. The
+// tensors get the names of naming. check, unless nil, is given the complete file
+// under a temporary name and may refuse it. A failed run leaves no file.
+func Reparameterize(ctx context.Context, plan *model.Plan, src *checkpoint.File, path string, naming *Naming, check func(tmp string) error) error {
+	deploy := plan.As(model.Deploy)
 	var modules []string
 	if naming == MMClassification {
 		modules = deploy.Modules()
@@ -30,7 +31,7 @@ func Reparameterize(ctx context.Context, train *model.Plan, src *checkpoint.File
 		return err
 	}
 	defer dst.Abort()
-	if err := fuse(ctx, train, src, dst); err != nil {
+	if err := fuse(ctx, plan, src, dst); err != nil {
 		return err
 	}
 	if err := src.Verify(); err != nil {
@@ -50,7 +51,7 @@ func Reparameterize(ctx context.Context, train *model.Plan, src *checkpoint.File
 
 // fuse goes through the network, reading and fusing one slice while the one
 // before is being written.
-func fuse(ctx context.Context, train *model.Plan, src *checkpoint.File, dst *checkpoint.Writer) error {
+func fuse(ctx context.Context, plan *model.Plan, src *checkpoint.File, dst *checkpoint.Writer) error {
 	g, ctx := errgroup.WithContext(ctx)
 	f := fuser{ctx: ctx, src: src, full: make(chan []float32), free: make(chan []float32, buffers)}
 	for range buffers {
@@ -67,15 +68,15 @@ func fuse(ctx context.Context, train *model.Plan, src *checkpoint.File, dst *che
 	})
 	g.Go(func() error {
 		defer close(f.full)
-		for i := range train.Blocks {
-			if err := f.block(&train.Blocks[i]); err != nil {
+		if plan.Form == model.Deploy {
+			return f.copy(plan.Tensors()...)
+		}
+		for i := range plan.Blocks {
+			if err := f.block(&plan.Blocks[i]); err != nil {
 				return err
 			}
 		}
-		if train.Head == nil {
-			return nil
-		}
-		return f.copy(model.HeadWeight, model.HeadBias)
+		return f.copy(plan.HeadTensors()...)
 	})
 	return g.Wait()
 }
@@ -126,10 +127,8 @@ func (f *fuser) send(values []float32) error {
 }
 
 func (f *fuser) block(b *model.Block) error {
-	for _, spec := range b.SETensors() {
-		if err := f.copy(spec.Name); err != nil {
-			return err
-		}
+	if err := f.copy(b.SETensors()...); err != nil {
+		return err
 	}
 	branches, err := f.branches(b)
 	if err != nil {
@@ -300,9 +299,9 @@ func (f *fuser) read(dst []float32, name string, from, to int) error {
 }
 
 // copy carries tensors over unchanged but for their type.
-func (f *fuser) copy(names ...string) error {
-	for _, name := range names {
-		t := f.src.Tensors[name]
+func (f *fuser) copy(specs ...tensor.Spec) error {
+	for _, spec := range specs {
+		t := f.src.Tensors[spec.Name]
 		width := t.Numel() / t.Shape[0]
 		rows := max(1, sliceLen/width)
 		for from := 0; from < t.Shape[0]; from += rows {
@@ -311,7 +310,7 @@ func (f *fuser) copy(names ...string) error {
 			if err != nil {
 				return err
 			}
-			if err := f.read(values, name, from, to); err != nil {
+			if err := f.read(values, spec.Name, from, to); err != nil {
 				return err
 			}
 			if err := f.send(values); err != nil {

@@ -80,12 +80,12 @@ func (p *packer) pack(r *Runner) error {
 		}
 		r.layers = append(r.layers, l)
 	}
-	h := p.plan.Head
-	if h == nil {
+	head := p.plan.HeadTensors()
+	if head == nil {
 		return nil
 	}
 	var err error
-	r.head, err = p.linear(tensor.Spec{Name: model.HeadWeight, Shape: []int{h.Classes, h.Features}}, tensor.Spec{Name: model.HeadBias, Shape: []int{h.Classes}})
+	r.head, err = p.linear(head[0], head[1])
 	if err != nil {
 		return fmt.Errorf("packing the head: %w", err)
 	}

@@ -56,9 +56,8 @@ func (p *packer) layer(i int) (*hostLayer, error) {
 
 // head packs the classifier.
 func (p *packer) head() (hostConv, error) {
-	h := p.plan.Head
-	c, err := p.linear(tensor.Spec{Name: model.HeadWeight, Shape: []int{h.Classes, h.Features}},
-		tensor.Spec{Name: model.HeadBias, Shape: []int{h.Classes}}, h.Classes, p.widths[p.plan.Depth])
+	head := p.plan.HeadTensors()
+	c, err := p.linear(head[0], head[1], p.plan.Head.Classes, p.widths[p.plan.Depth])
 	if err != nil {
 		return c, fmt.Errorf("packing the head: %w", err)
 	}

@@ -104,12 +104,18 @@ func (p *Plan) Tensors() []tensor.Spec {
 		specs = append(specs, tensor.Spec{Name: b.Conv1x1().Weight, Shape: []int{b.Out, b.In / b.Groups, 1, 1}})
 		specs = append(specs, b.Conv1x1().normTensors(b.Out)...)
 	}
-	if p.Head != nil {
-		specs = append(specs,
-			tensor.Spec{Name: HeadWeight, Shape: []int{p.Head.Classes, p.Head.Features}},
-			tensor.Spec{Name: HeadBias, Shape: []int{p.Head.Classes}})
+	return append(specs, p.HeadTensors()...)
+}
+
+// HeadTensors are those of the classifier; none without one.
+func (p *Plan) HeadTensors() []tensor.Spec {
+	if p.Head == nil {
+		return nil
 	}
-	return specs
+	return []tensor.Spec{
+		{Name: HeadWeight, Shape: []int{p.Head.Classes, p.Head.Features}},
+		{Name: HeadBias, Shape: []int{p.Head.Classes}},
+	}
 }
 
 func (c ConvBN) normTensors(channels int) []tensor.Spec {
