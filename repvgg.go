@@ -59,6 +59,9 @@ type Options struct {
 	Averaged bool
 	// Threads is how many the network runs on; 0 means all cores.
 	Threads int
+	// Progress, unless nil, is called by ClassifyFiles with the number of files
+	// that are done since the last call.
+	Progress func(files int)
 	// BF16 computes in bfloat16, on processors that have AVX512-BF16.
 	BF16 bool
 }
@@ -70,6 +73,7 @@ type Classifier struct {
 	pipeline *preprocess.Pipeline
 	runner   *cpu.Runner
 	classes  []string
+	progress func(files int)
 }
 
 // Prediction is what a network makes of an image.
@@ -93,7 +97,7 @@ func Open(ctx context.Context, cfg, ckpt string, o Options) (*Classifier, error)
 	if err != nil {
 		return nil, err
 	}
-	c := new(Classifier)
+	c := &Classifier{progress: o.Progress}
 	if plan.InChannels != 3 {
 		return nil, fmt.Errorf("config %q: image files have 3 channels, the network takes %d", cfg, plan.InChannels)
 	}
@@ -172,7 +176,13 @@ func newRunner(ctx context.Context, plan *model.Plan, file *checkpoint.File, p *
 	if o.BF16 {
 		options.Precision = cpu.BF16
 	}
-	r, err := cpu.New(plan.As(model.Deploy), func(s tensor.Spec) ([]float32, error) { return file.Float32(s.Name) }, options)
+	weights := func(s tensor.Spec) ([]float32, error) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		return file.Float32(s.Name)
+	}
+	r, err := cpu.New(plan.As(model.Deploy), weights, options)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +210,7 @@ func (c *Classifier) ClassifyFiles(ctx context.Context, paths ...string) ([]Pred
 	for i, path := range paths {
 		samples[i] = dataset.Sample{Name: path, Path: path}
 	}
-	p, err := eval.Predict(ctx, c.runner, c.pipeline, samples, eval.Options{BatchSize: batchSize, Classes: len(c.classes)})
+	p, err := eval.Predict(ctx, c.runner, c.pipeline, samples, eval.Options{BatchSize: batchSize, Classes: len(c.classes), Progress: c.progress})
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func TestMNIST(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeRandom(t, cfg, ckpt)
-	stdout, stderr, status := repvgg(t, "test", cfg, ckpt, "--metrics", "support", "--out", out, "--out-items", "filename", "gt_label", "class_scores",
+	stdout, stderr, status := runCommand(t, "test", cfg, ckpt, "--metrics", "support", "--out", out, "--out-items", "filename", "gt_label", "class_scores",
 		"--show-dir", filepath.Join(dir, "painted"))
 	if status != 0 {
 		t.Fatal(stderr)

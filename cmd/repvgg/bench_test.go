@@ -19,7 +19,7 @@ import (
 // The published table has both forms of twelve variants, with two digits at
 // most. Only the deploy form of D2se differs, as its note says.
 func TestBenchListsThePublishedFigures(t *testing.T) {
-	stdout, stderr, status := repvgg(t, "bench", "--zoo", "--runs", "0", "--format", "json")
+	stdout, stderr, status := runCommand(t, "bench", "--zoo", "--runs", "0", "--format", "json")
 	if status != 0 {
 		t.Fatal(stderr)
 	}
@@ -72,7 +72,7 @@ func TestBenchFitsItsSchema(t *testing.T) {
 		append(slices.Clone(run), "--out", before),
 		append(slices.Clone(run), "--baseline", before, "--batch-size", "1,2"),
 	} {
-		stdout, stderr, status := repvgg(t, args...)
+		stdout, stderr, status := runCommand(t, args...)
 		if status != 0 {
 			t.Fatal(stderr)
 		}

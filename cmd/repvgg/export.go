@@ -40,7 +40,7 @@ those that --names asks for.`,
 		Example: `  repvgg export repvgg-A0 epoch_120.pth repvgg-A0.onnx
   repvgg export my_config.py latest.pth model.onnx --fix-batch 1 --fix-shape 224
   repvgg export my_config.py deploy.pth model.safetensors --names timm`,
-		Args:              exactArgs(3),
+		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := readSettings(cmd)

@@ -17,7 +17,7 @@ func exported(t *testing.T, cfg, src string, flags ...string) string {
 	t.Helper()
 	dst := filepath.Join(t.TempDir(), "out", "model.onnx")
 	args := append([]string{"export", cfg, src, dst}, flags...)
-	if stdout, stderr, status := repvgg(t, args...); status != 0 || stderr != "" || stdout != "Done! Save at path \""+dst+"\"\n" {
+	if stdout, stderr, status := runCommand(t, args...); status != 0 || stderr != "" || stdout != "Done! Save at path \""+dst+"\"\n" {
 		t.Fatalf("repvgg %q: exit status %d, stdout %q, stderr %q", args, status, stdout, stderr)
 	}
 	return dst

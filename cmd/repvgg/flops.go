@@ -25,7 +25,7 @@ forgets it there.`,
 		Example: `  repvgg flops repvgg-A0
   repvgg flops repvgg-A0_deploy --shape 320
   repvgg flops my_config.py --shape 192 256 --cfg-options model.backbone.deploy=True`,
-		Args:              exactArgs(1),
+		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := readSettings(cmd)

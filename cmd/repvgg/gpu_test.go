@@ -100,7 +100,7 @@ func TestGPUDigits(t *testing.T) {
 	deploy := fused(t, "configs/repvgg-digits.py", "train.pth")
 	for _, precision := range gpu.Precisions() {
 		for cfg, ckpt := range map[string]string{"configs/repvgg-digits.py": "train.pth", "configs/repvgg-digits_deploy.py": deploy} {
-			stdout, stderr, status := repvgg(t, "test", cfg, ckpt, "--device", "cuda", "--precision", precision,
+			stdout, stderr, status := runCommand(t, "test", cfg, ckpt, "--device", "cuda", "--precision", precision,
 				"--metrics", "accuracy", "precision", "recall", "f1_score", "support")
 			if status != 0 || stdout != digitsLines {
 				t.Errorf("%s, %s: exit status %d, stderr %q, stdout %q, want %q", cfg, precision, status, stderr, stdout, digitsLines)

@@ -30,7 +30,7 @@ func TestDigitsAsJPEG(t *testing.T) {
 	}
 	for cfg, ckpt := range map[string]string{"repvgg-digits.py": "train.pth", "repvgg-digits_deploy.py": "deploy.pth"} {
 		out := filepath.Join(dir, cfg+".json")
-		_, stderr, status := repvgg(t, "test", filepath.Join(digits, "configs", cfg), filepath.Join(digits, ckpt), "--out", out,
+		_, stderr, status := runCommand(t, "test", filepath.Join(digits, "configs", cfg), filepath.Join(digits, ckpt), "--out", out,
 			"--cfg-options", "data.test.data_prefix="+filepath.Join(dir, "val"), "data.test.ann_file="+filepath.Join(dir, "val.txt"))
 		if status != 0 {
 			t.Fatal(stderr)

@@ -37,7 +37,7 @@ input; a difference above the tolerance fails.`,
   repvgg reparameterize configs/my_repvgg.py latest.pth out/deploy.pth --verify
   repvgg reparameterize A0 RepVGG-A0-train.pth RepVGG-A0-deploy.pth --names official
   repvgg reparameterize A0 timm/model.safetensors deploy.safetensors --names timm`,
-		Args:              exactArgs(3),
+		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := readSettings(cmd)

@@ -20,8 +20,8 @@ import (
 
 const testdata = "../../testdata"
 
-// repvgg runs a command line in this process.
-func repvgg(t *testing.T, args ...string) (stdout, stderr string, status int) {
+// runCommand runs a command line in this process.
+func runCommand(t *testing.T, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	status = run(t.Context(), args, &out, &errs)
@@ -33,7 +33,7 @@ func fused(t *testing.T, cfg, src string, flags ...string) string {
 	t.Helper()
 	dst := filepath.Join(t.TempDir(), "out", "deploy.pth")
 	args := append([]string{"reparameterize", cfg, src, dst}, flags...)
-	stdout, stderr, status := repvgg(t, args...)
+	stdout, stderr, status := runCommand(t, args...)
 	if status != 0 {
 		t.Fatalf("repvgg %q: exit status %d, stderr %s", args, status, stderr)
 	}
@@ -186,7 +186,7 @@ func TestNames(t *testing.T) {
 		for _, suffix := range []string{".pth", ".safetensors"} {
 			t.Run(id+suffix, func(t *testing.T) {
 				dst := filepath.Join(t.TempDir(), "deploy"+suffix)
-				_, stderr, status := repvgg(t, "reparameterize", filepath.Join(dir, "train_cfg.py"), filepath.Join(dir, "train.pth"), dst, "--verify", "--names", id)
+				_, stderr, status := runCommand(t, "reparameterize", filepath.Join(dir, "train_cfg.py"), filepath.Join(dir, "train.pth"), dst, "--verify", "--names", id)
 				if status != 0 || stderr != "" {
 					t.Fatalf("exit status %d, stderr %q", status, stderr)
 				}
@@ -212,7 +212,7 @@ func TestSameBytes(t *testing.T) {
 	var files [2][]byte
 	for i, name := range []string{"a.pth", "another_name.pth"} {
 		dst := filepath.Join(t.TempDir(), name)
-		if _, stderr, status := repvgg(t, "reparameterize", cfg, src, dst); status != 0 {
+		if _, stderr, status := runCommand(t, "reparameterize", cfg, src, dst); status != 0 {
 			t.Fatal(stderr)
 		}
 		var err error
@@ -263,7 +263,7 @@ func TestRefused(t *testing.T) {
 func checkRefused(t *testing.T, cfg, src, want string) {
 	t.Helper()
 	out := t.TempDir()
-	stdout, stderr, status := repvgg(t, "reparameterize", cfg, src, filepath.Join(out, "deploy.pth"))
+	stdout, stderr, status := runCommand(t, "reparameterize", cfg, src, filepath.Join(out, "deploy.pth"))
 	if status != 1 || stdout != "" {
 		t.Errorf("exit status %d, stdout %q; want 1 and nothing", status, stdout)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"repvgg/internal/config"
 )
@@ -45,7 +46,7 @@ status is 0, 1 after a failure, 2 after wrong usage, 130 after an interruption.`
 		},
 	}
 	cmd.SetFlagErrorFunc(usageHint)
-	cmd.AddCommand(newReparameterizeCmd(), newTestCmd(), newBenchCmd(), newExportCmd(), newFlopsCmd(), newZooCmd())
+	cmd.AddCommand(newReparameterizeCmd(), newTestCmd(), newBenchCmd(), newExportCmd(), newPredictCmd(), newFlopsCmd(), newZooCmd())
 	completeShells(cmd)
 	return cmd
 }
@@ -71,15 +72,26 @@ func completeShells(root *cobra.Command) {
 	}
 }
 
-// exactArgs wants the n arguments that the command's usage names.
-func exactArgs(n int) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) == n {
-			return nil
-		}
-		names := strings.Join(strings.Fields(c.Use)[1:1+n], " ")
-		return usageHint(c, fmt.Errorf("want %s, got %d arguments; they come before flags that take several values", names, len(args)))
+// namedArgs wants the arguments that the command's usage names; of the last there
+// may be more if it ends in dots.
+func namedArgs(c *cobra.Command, args []string) error {
+	names := strings.Fields(c.Use)[1:]
+	more := len(names) > 0 && strings.HasSuffix(names[len(names)-1], "...")
+	if len(args) == len(names) || more && len(args) > len(names) {
+		return nil
 	}
+	want, swallowed := "no arguments", ""
+	if len(names) > 0 {
+		want = strings.Join(names, " ")
+	}
+	if len(args) < len(names) {
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Changed && f.Annotations[listFlag] != nil {
+				swallowed = "; they come before flags that take several values"
+			}
+		})
+	}
+	return usageHint(c, fmt.Errorf("want %s, got %d%s", want, len(args), swallowed))
 }
 
 // completeConfig offers the built-in configs, and files, for the first argument;

@@ -58,6 +58,7 @@ type settings struct {
 	SkipBadImages bool          `mapstructure:"skip-bad-images"`
 	Threads       int           `mapstructure:"threads"`
 	TmpDir        string        `mapstructure:"tmpdir"`
+	TopK          int           `mapstructure:"topk"`
 	UseEMA        bool          `mapstructure:"use-ema"`
 	Verify        bool          `mapstructure:"verify"`
 	Warmup        int           `mapstructure:"warmup"`

@@ -29,7 +29,7 @@ original.`,
   repvgg test my_config.py latest.pth --metrics accuracy --confusion confusion.png --per-class classes.csv --show-dir painted
   repvgg test my_config.py latest.pth --compare deploy.pth
   torchrun --nproc_per_node 4 --no_python repvgg test my_config.py latest.pth --metrics accuracy --launcher pytorch`,
-		Args:              exactArgs(2),
+		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := readSettings(cmd)

@@ -52,7 +52,7 @@ func TestDigits(t *testing.T) {
 	} {
 		t.Run(c.form, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "results.json")
-			stdout, stderr, status := repvgg(t, "test", c.cfg, c.ckpt,
+			stdout, stderr, status := runCommand(t, "test", c.cfg, c.ckpt,
 				"--metrics", "accuracy", "precision", "recall", "f1_score", "support", "--out", out)
 			if status != 0 || stderr != "" {
 				t.Fatalf("exit status %d, stderr %q", status, stderr)
@@ -110,7 +110,7 @@ func TestResultFile(t *testing.T) {
 	}
 	t.Chdir(digits)
 	out := filepath.Join(t.TempDir(), "new", "results.json")
-	_, stderr, status := repvgg(t, "test", "configs/repvgg-digits.py", "train.pth", "--out", out, "--out-items", "pred_class", "pred_label")
+	_, stderr, status := runCommand(t, "test", "configs/repvgg-digits.py", "train.pth", "--out", out, "--out-items", "pred_class", "pred_label")
 	if status != 0 {
 		t.Fatal(stderr)
 	}

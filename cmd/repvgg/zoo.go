@@ -21,7 +21,7 @@ The accuracies are the publisher's, on ImageNet-1k. Nothing is downloaded.`,
 		Example: `  repvgg zoo
   repvgg zoo --format markdown
   repvgg zoo --format json | jq '.models[] | select(.published_deploy_flops_giga < 5) | .name'`,
-		Args: exactArgs(0),
+		Args: namedArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := readSettings(cmd)
 			if err != nil {

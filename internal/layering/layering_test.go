@@ -23,7 +23,8 @@ var layers = [][]string{
 	{"internal/convert", "internal/cpu", "internal/gpu", "internal/onnx", "internal/reference"},
 	{"internal/eval", "internal/bench"},
 	{"internal/report"},
-	{"repvgg", "cmd/repvgg", "internal/testgen", "internal/layering"},
+	{"repvgg"},
+	{"cmd/repvgg", "internal/testgen", "internal/layering"},
 }
 
 // onlyIn are dependencies that only the packages named may have.

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"cmp"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"repvgg"
+)
+
+// predictFormats are the values of --format, the default first.
+var predictFormats = []string{"text", "json", "csv"}
+
+func newPredictCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "predict CFG CKPT IMAGE...",
+		Short: "Classify image files",
+		Long: `Predict classifies image files, as MMClassification's demo/image_demo.py does: no
+labels and no list of images are needed. CFG gives the network and the pipeline
+that images go through (data.test.pipeline), CKPT the weights, of either form; a
+training checkpoint is fused on the way. It runs on the CPU.
+
+Each image's class has the name that the checkpoint recorded, or ImageNet's if it
+recorded none and there are 1000.`,
+		Example: `  repvgg predict repvgg-A0 epoch_120.pth cat.jpg
+  repvgg predict repvgg-A0 epoch_120.pth photos/*.jpg --topk 5
+  repvgg predict my_config.py deploy.pth photos/*.png --format csv >classes.csv`,
+		Args:              namedArgs,
+		ValidArgsFunction: completeConfig,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := readSettings(cmd)
+			if err != nil {
+				return err
+			}
+			return predict(cmd, s, args[0], args[1], args[2:])
+		},
+	}
+	f := cmd.Flags()
+	f.Int("topk", 1, "how many classes to print of each image, the best first")
+	f.String("format", predictFormats[0], "what to print: "+strings.Join(predictFormats, ", "))
+	addEMAFlag(cmd)
+	addCommonFlags(cmd)
+	if err := cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(predictFormats, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag does not exist
+	}
+	return cmd
+}
+
+func predict(cmd *cobra.Command, s *settings, cfg, ckpt string, images []string) error {
+	if !slices.Contains(predictFormats, s.Format) {
+		return usageError{fmt.Errorf("format %q is unknown: choose from %s", s.Format, strings.Join(predictFormats, " "))}
+	}
+	if s.TopK < 1 {
+		return usageError{fmt.Errorf("--topk %d: want a number from 1", s.TopK)}
+	}
+	bar := newProgress(cmd, len(images), "images")
+	defer bar.end()
+	c, err := repvgg.Open(cmd.Context(), cfg, ckpt, repvgg.Options{
+		Overrides: s.CfgOptions, Averaged: s.UseEMA, Threads: s.Threads, Progress: bar.add,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }() // a failure of that changes no result
+	predictions, err := c.ClassifyFiles(cmd.Context(), images...)
+	if err != nil {
+		return err
+	}
+	bar.end()
+	labelled := make([]labelledImage, len(images))
+	for i, p := range predictions {
+		labelled[i] = labelledImage{images[i], best(p.Scores, c.Classes(), s.TopK)}
+	}
+	switch s.Format {
+	case "json":
+		return predictJSON(cmd.OutOrStdout(), labelled)
+	case "csv":
+		return predictCSV(cmd.OutOrStdout(), labelled)
+	}
+	return predictText(cmd.OutOrStdout(), labelled)
+}
+
+// labelledImage is an image with its best classes, the best first.
+type labelledImage struct {
+	Filename string      `json:"filename"`
+	Classes  []bestClass `json:"classes"`
+}
+
+// bestClass has the names of the original's result files.
+type bestClass struct {
+	Label int     `json:"pred_label"`
+	Class string  `json:"pred_class"`
+	Score float32 `json:"pred_score"`
+}
+
+// best are the k classes with the highest scores; of equals the lowest comes
+// first.
+func best(scores []float32, names []string, k int) []bestClass {
+	all := make([]bestClass, len(scores))
+	for i, score := range scores {
+		all[i] = bestClass{i, names[i], score}
+	}
+	slices.SortStableFunc(all, func(a, b bestClass) int { return cmp.Compare(b.Score, a.Score) })
+	return all[:min(k, len(all))]
+}
+
+func predictText(w io.Writer, images []labelledImage) error {
+	for _, m := range images {
+		if len(m.Classes) > 1 {
+			fmt.Fprintf(w, "%s:\n", m.Filename)
+		}
+		for _, c := range m.Classes {
+			before := "  "
+			if len(m.Classes) == 1 {
+				before = m.Filename + ": "
+			}
+			if _, err := fmt.Fprintf(w, "%s%.4f  %s (%d)\n", before, c.Score, c.Class, c.Label); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func predictJSON(w io.Writer, images []labelledImage) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(images)
+}
+
+// predictCSV writes a row for each class of an image.
+func predictCSV(w io.Writer, images []labelledImage) error {
+	out := csv.NewWriter(w)
+	rows := [][]string{{"filename", "rank", "pred_label", "pred_class", "pred_score"}}
+	for _, m := range images {
+		for i, c := range m.Classes {
+			rows = append(rows, []string{m.Filename, strconv.Itoa(i + 1), strconv.Itoa(c.Label), c.Class, strconv.FormatFloat(float64(c.Score), 'g', -1, 32)})
+		}
+	}
+	return out.WriteAll(rows)
+}
