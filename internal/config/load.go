@@ -89,16 +89,22 @@ func (s source) absolute() string {
 	return filepath.ToSlash(abs)
 }
 
-// base returns the file that name means in the _base_ of s.
+// base returns the file that name means in the _base_ of s: one on disk, or an
+// embedded one if there is none, which mmcv does not have.
 func (s source) base(name string) source {
 	if s.embedded {
 		return source{path.Join(path.Dir(s.path), name), true}
 	}
-	name = expandHome(name)
-	if filepath.IsAbs(name) {
-		return source{path: filepath.Clean(name)}
+	file := expandHome(name)
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(filepath.Dir(s.path), file)
 	}
-	return source{path: filepath.Join(filepath.Dir(s.path), name)}
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		if embedded, ok := findEmbedded(name); ok {
+			return embedded
+		}
+	}
+	return source{path: filepath.Clean(file)}
 }
 
 func (s source) open() (fs.File, error) {

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"repvgg/internal/config"
+	"repvgg/internal/model"
+)
+
+func newConfigCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "config CFG",
+		Short: "Print a config with its bases merged in",
+		Long: `Config prints a config as MMClassification's tools/misc/print_config.py does: with
+its _base_ files and the overrides merged in. What is printed is a .py config that
+gives the same values, a beginning for one of your own.`,
+		Example: `  repvgg config repvgg-A0 >my_config.py
+  repvgg config my_config.py --cfg-options model.head.num_classes=10`,
+		Args:              namedArgs,
+		ValidArgsFunction: completeConfig,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := readSettings(cmd)
+			if err != nil {
+				return err
+			}
+			return printConfig(cmd, args[0], s.CfgOptions)
+		},
+	}
+	cmd.Flags().StringArray("cfg-options", nil, "override entries of the config: KEY=VALUE ...")
+	markList(cmd, "cfg-options")
+	return cmd
+}
+
+func printConfig(cmd *cobra.Command, name string, overrides []string) error {
+	cfg, err := config.Load(name, overrides)
+	if err != nil {
+		return err
+	}
+	text, err := cfg.Text()
+	if err != nil {
+		return err
+	}
+	for _, w := range cfg.Warnings() {
+		note(cmd, "%s", w)
+	}
+	// Printed all the same: it may be what the reader looks for.
+	if _, err := model.FromConfig(cfg); err != nil {
+		note(cmd, "%v", err)
+	}
+	_, err = cmd.OutOrStdout().Write([]byte(text))
+	return err
+}

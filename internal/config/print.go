@@ -1,0 +1,103 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strings"
+)
+
+// Text is the config, with its bases and overrides merged in, as a .py file that
+// gives the same values.
+func (c *Config) Text() (string, error) {
+	var b strings.Builder
+	for _, key := range c.root.Keys() {
+		name, ok := key.(string)
+		if !ok || !isKeyword(name) {
+			return "", fmt.Errorf("config %q: the key %s can't be a variable of a .py config", c.path, Format(key))
+		}
+		fmt.Fprintf(&b, "%s = %s\n", name, multiLine(c.root.values[key], 0, len(name)+len(" = ")))
+	}
+	return b.String(), nil
+}
+
+// maxLine is how long a line may get before it is broken.
+const maxLine = 79
+
+var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z_0-9]*$`)
+
+var reserved = regexp.MustCompile(`^(False|None|True|and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|` +
+	`for|from|global|if|import|in|is|lambda|load|nonlocal|not|or|pass|raise|return|try|while|with|yield)$`)
+
+// isKeyword tells whether dict(name=...) can be written.
+func isKeyword(name string) bool { return identifier.MatchString(name) && !reserved.MatchString(name) }
+
+// container is a list, tuple or dict taken apart: what stands before each value.
+type container struct {
+	open, close string
+	labels      []string
+	values      []Value
+}
+
+// takeApart gives the container that v is; ok is false if it is none.
+func takeApart(v Value) (c container, ok bool) {
+	switch v := v.(type) {
+	case List:
+		return container{open: "[", close: "]", labels: make([]string, len(v)), values: v}, true
+	case Tuple:
+		return container{open: "(", close: ")", labels: make([]string, len(v)), values: v}, true
+	case *Dict:
+		c = container{open: "dict(", close: ")"}
+		for _, key := range v.Keys() {
+			if name, ok := key.(string); !ok || !isKeyword(name) {
+				c.open, c.close = "{", "}"
+			}
+		}
+		for _, key := range v.Keys() {
+			label := Format(key) + ": "
+			if c.close == ")" {
+				label = key.(string) + "="
+			}
+			c.labels = append(c.labels, label)
+			c.values = append(c.values, v.values[key])
+		}
+		return c, true
+	}
+	return c, false
+}
+
+// oneLine writes a value without line breaks.
+func oneLine(v Value) string {
+	if f, ok := v.(float64); ok && (math.IsInf(f, 0) || math.IsNaN(f)) {
+		return fmt.Sprintf("float('%s')", Format(v))
+	}
+	c, ok := takeApart(v)
+	if !ok {
+		return Format(v)
+	}
+	items := make([]string, len(c.values))
+	for i, item := range c.values {
+		items[i] = c.labels[i] + oneLine(item)
+	}
+	if _, isTuple := v.(Tuple); isTuple && len(items) == 1 {
+		items[0] += ","
+	}
+	return c.open + strings.Join(items, ", ") + c.close
+}
+
+// multiLine writes a value, an item a line where it does not fit behind column.
+func multiLine(v Value, indent, column int) string {
+	line := oneLine(v)
+	c, ok := takeApart(v)
+	if !ok || len(c.values) == 0 || column+len(line) <= maxLine {
+		return line
+	}
+	var b strings.Builder
+	b.WriteString(c.open + "\n")
+	indent += 4
+	for i, item := range c.values {
+		fmt.Fprintf(&b, "%*s%s%s,\n", indent, "", c.labels[i], multiLine(item, indent, indent+len(c.labels[i])+1))
+	}
+	fmt.Fprintf(&b, "%*s%s", indent-4, "", c.close)
+	return b.String()
+}
