@@ -46,7 +46,7 @@ status is 0, 1 after a failure, 2 after wrong usage, 130 after an interruption.`
 		},
 	}
 	cmd.SetFlagErrorFunc(usageHint)
-	cmd.AddCommand(newReparameterizeCmd(), newTestCmd(), newBenchCmd(), newExportCmd(), newPredictCmd(), newConfigCmd(), newFlopsCmd(), newZooCmd())
+	cmd.AddCommand(newReparameterizeCmd(), newTestCmd(), newBenchCmd(), newExportCmd(), newPredictCmd(), newInspectCmd(), newConfigCmd(), newFlopsCmd(), newZooCmd())
 	completeShells(cmd)
 	return cmd
 }

@@ -22,6 +22,8 @@ type File struct {
 	Tensors map[string]*Tensor
 	// Names are the tensors' names in the order of the file.
 	Names []string
+	// Format is the file's: ZipFormat, LegacyFormat or SafetensorsFormat.
+	Format string
 	// Key is what the state dict stands under; empty if it is the file itself.
 	Key string
 	// Averages counts averaged weights that stand beside those that are read:
@@ -38,6 +40,13 @@ type File struct {
 	f        *os.File
 	storages []*storage
 }
+
+// The formats of files, as they are told to people.
+const (
+	ZipFormat         = "torch zip"
+	LegacyFormat      = "torch legacy"
+	SafetensorsFormat = "safetensors"
+)
 
 // Open reads the structure of a checkpoint: of a training run ({"state_dict":
 // ...} or {"model": ...}), a bare state dict, or a safetensors file.
@@ -116,10 +125,13 @@ func (c *File) read(averaged bool) error {
 		if err != nil {
 			return err
 		}
+		c.Format = SafetensorsFormat
 		return c.readState(tensors)
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
+		c.Format = ZipFormat
 		root, c.storages, err = openZip(c.f, info.Size())
 	case isLegacy(head):
+		c.Format = LegacyFormat
 		root, c.storages, err = openLegacy(c.f, info.Size())
 	default:
 		return errors.New("it is not a PyTorch checkpoint: neither torch's zip format, nor its legacy format, nor safetensors")

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"repvgg/internal/checkpoint"
+	"repvgg/internal/convert"
+	"repvgg/internal/model"
+)
+
+// inspectFormats are the values of --format, the default first.
+var inspectFormats = []string{"text", "json"}
+
+func newInspectCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "inspect CKPT",
+		Short: "Tell what a checkpoint holds",
+		Long: `Inspect tells what a checkpoint holds, without a config: its format, whose tensor
+names it has, its form, and which RepVGG it is. It reads no weights, and nothing
+in the file is executed.`,
+		Example: `  repvgg inspect RepVGG-A0-train.pth
+  repvgg inspect model.safetensors --format json`,
+		Args: namedArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := readSettings(cmd)
+			if err != nil {
+				return err
+			}
+			return inspect(cmd, s, args[0])
+		},
+	}
+	cmd.Flags().String("format", inspectFormats[0], "what to print: "+strings.Join(inspectFormats, ", "))
+	addEMAFlag(cmd)
+	if err := cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(inspectFormats, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag does not exist
+	}
+	return cmd
+}
+
+// contents are what inspect tells of a checkpoint.
+type contents struct {
+	File   string `json:"file"`
+	Format string `json:"format"`
+	// Key is what the state dict stands under; empty if it is the file itself.
+	Key     string   `json:"key"`
+	Tensors int      `json:"tensors"`
+	Values  int      `json:"values"`
+	DTypes  []string `json:"dtypes"`
+	// Names and Form are empty if the tensors are not those of a RepVGG, Arch also
+	// if it is one without a name.
+	Names      string   `json:"names"`
+	Form       string   `json:"form"`
+	Arch       string   `json:"arch"`
+	NumClasses int      `json:"num_classes"`
+	Classes    []string `json:"classes"`
+	Averages   int      `json:"averaged_tensors"`
+}
+
+func inspect(cmd *cobra.Command, s *settings, path string) error {
+	if !slices.Contains(inspectFormats, s.Format) {
+		return usageError{fmt.Errorf("format %q is unknown: choose from %s", s.Format, strings.Join(inspectFormats, " "))}
+	}
+	c, err := convert.Open(path, s.UseEMA)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	is := contentsOf(c)
+	if s.Format == "json" {
+		e := json.NewEncoder(cmd.OutOrStdout())
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		return e.Encode(is)
+	}
+	return is.write(cmd.OutOrStdout())
+}
+
+func contentsOf(c *checkpoint.File) contents {
+	is := contents{
+		File: c.Path, Format: c.Format, Key: c.Key, Tensors: len(c.Names), Classes: c.Classes, Averages: c.Averages,
+	}
+	dtypes := make(map[string]bool)
+	for _, name := range c.Names {
+		if t := c.Tensors[name]; !model.IsCounter(name) && t.Check() == nil {
+			is.Values += t.Numel()
+			dtypes[t.DType.String()] = true
+		}
+	}
+	is.DTypes = slices.Sorted(maps.Keys(dtypes))
+	if form, ok := model.FormOf(c.Names); ok {
+		is.Form, is.Names = form.String(), convert.NamingOf(c).ID
+		is.Arch, is.NumClasses, _ = model.Identify(c.Names, func(name string) []int { return c.Tensors[name].Shape })
+	}
+	return is
+}
+
+func (is *contents) write(w io.Writer) error {
+	network := "a RepVGG without a name: a config must spell its arch out"
+	switch {
+	case is.Form == "":
+		network = "no RepVGG"
+	case is.Arch != "":
+		network = fmt.Sprintf("RepVGG-%s, %d classes", is.Arch, is.NumClasses)
+	}
+	classes := "none recorded"
+	if n := len(is.Classes); n > 0 {
+		classes = fmt.Sprintf("%d recorded, the first %q", n, is.Classes[0])
+	}
+	key := "the file itself"
+	if is.Key != "" {
+		key = is.Key
+	}
+	for _, line := range [][2]string{
+		{"file", fmt.Sprintf("%s (%s)", is.File, is.Format)},
+		{"state dict", fmt.Sprintf("%s: %d tensors, %.2f M values, %s", key, is.Tensors, float64(is.Values)/1e6, strings.Join(is.DTypes, " "))},
+		{"averages", fmt.Sprintf("%d tensors beside them", is.Averages)},
+		{"network", network},
+		{"form", cmp.Or(is.Form, "-")},
+		{"names", cmp.Or(is.Names, "-")},
+		{"classes", classes},
+	} {
+		if _, err := fmt.Fprintf(w, "%-11s %s\n", line[0], line[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
