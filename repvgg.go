@@ -118,19 +118,7 @@ func Open(ctx context.Context, cfg, ckpt string, o Options) (*Classifier, error)
 
 // filePipeline is the config's test pipeline, which must be one for image files.
 func filePipeline(c *config.Config) (*preprocess.Pipeline, error) {
-	data, err := c.Root().Section("data")
-	if err != nil {
-		return nil, err
-	}
-	test, err := data.Section("test")
-	if err != nil {
-		return nil, err
-	}
-	steps, err := test.Sections("pipeline")
-	if err != nil {
-		return nil, err
-	}
-	p, err := preprocess.NewPipeline(steps)
+	p, err := preprocess.FromConfig(c)
 	if err != nil {
 		return nil, err
 	}

@@ -203,7 +203,7 @@ func checkType(rule, v any, at string) error {
 // from the first layer to the last of every kind of network.
 func TestBenchWeightsAreLively(t *testing.T) {
 	for _, name := range []string{"repvgg-A0", "repvgg-B1g4", "repvgg-D2se"} {
-		plan, err := loadPlan(newRootCmd(), name, nil)
+		_, plan, err := loadPlan(newRootCmd(), name, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

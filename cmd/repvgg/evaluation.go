@@ -265,15 +265,11 @@ func (e *evaluation) readData(cfg *config.Config) error {
 	if e.batchSize < 1 || e.batchSize > maxBatch {
 		return root.Errorf("samples_per_gpu", "want a batch size from 1 to %d, got %d", maxBatch, e.batchSize)
 	}
+	if e.pipeline, err = preprocess.FromConfig(cfg); err != nil {
+		return err
+	}
 	section, err := root.Section("test")
 	if err != nil {
-		return err
-	}
-	steps, err := section.Sections("pipeline")
-	if err != nil {
-		return err
-	}
-	if e.pipeline, err = preprocess.NewPipeline(steps); err != nil {
 		return err
 	}
 	e.data, err = dataset.FromConfig(section)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -10,9 +11,11 @@ import (
 
 	"repvgg/internal/atomicfile"
 	"repvgg/internal/checkpoint"
+	"repvgg/internal/config"
 	"repvgg/internal/convert"
 	"repvgg/internal/model"
 	"repvgg/internal/onnx"
+	"repvgg/internal/preprocess"
 	"repvgg/internal/tensor"
 )
 
@@ -33,7 +36,8 @@ and other runtimes. Its input, "input", is a batch of images as the config's
 pipeline makes them, (batch, 3, height, width); its output is "probs", the
 softmax, as of MMClassification's pytorch2onnx.py, or with --output logits
 "logits". Batch, height and width are open unless --fix-batch and --fix-shape fix
-them.
+them. Its metadata has the config's "pipeline", with the means and deviations
+that it normalises with, and the names of the "classes" that CKPT recorded.
 
 Or it is a checkpoint (.pth, .safetensors) with the tensor names that CKPT has, or
 those that --names asks for.`,
@@ -70,7 +74,7 @@ func export(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) e
 	if err := s.checkExport(cmd, dstPath); err != nil {
 		return err
 	}
-	plan, err := loadPlan(cmd, cfgName, s.CfgOptions)
+	cfg, plan, err := loadPlan(cmd, cfgName, s.CfgOptions)
 	if err != nil {
 		return err
 	}
@@ -90,7 +94,7 @@ func export(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) e
 	}
 	noteAverages(cmd, s, src)
 	if filepath.Ext(dstPath) == onnxSuffix {
-		err = s.exportONNX(cmd, plan, src, dstPath)
+		err = s.exportONNX(cmd, cfg, plan, src, dstPath)
 	} else {
 		err = s.exportWeights(cmd, plan, src, dstPath)
 	}
@@ -111,8 +115,14 @@ func (s *settings) exportWeights(cmd *cobra.Command, plan *model.Plan, src *chec
 }
 
 // exportONNX writes an ONNX model.
-func (s *settings) exportONNX(cmd *cobra.Command, plan *model.Plan, src *checkpoint.File, dstPath string) error {
+func (s *settings) exportONNX(cmd *cobra.Command, cfg *config.Config, plan *model.Plan, src *checkpoint.File, dstPath string) error {
 	o := onnx.Options{Output: s.Output, Batch: s.FixBatch, Producer: "repvgg", Version: cmd.Root().Version}
+	if p, err := preprocess.FromConfig(cfg); err == nil { // a config need not have one
+		o.Metadata = append(o.Metadata, onnx.Property{Key: "pipeline", Value: p.String()})
+	}
+	if classes, err := json.Marshal(src.Classes); err == nil && len(src.Classes) > 0 {
+		o.Metadata = append(o.Metadata, onnx.Property{Key: "classes", Value: string(classes)})
+	}
 	if len(s.FixShape) > 0 {
 		o.Height, o.Width = s.FixShape[0], s.FixShape[len(s.FixShape)-1]
 	}

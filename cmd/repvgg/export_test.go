@@ -108,7 +108,7 @@ func TestExport(t *testing.T) {
 // framework's file.
 func TestExportForms(t *testing.T) {
 	dir := filepath.Join(testdata, "checkpoints")
-	cfg, train := filepath.Join(dir, "tiny.py"), filepath.Join(dir, "ok", "train.pth")
+	cfg, train := filepath.Join(dir, "tiny.py"), filepath.Join(dir, "ok", "bare_state_dict.pth")
 	want, err := os.ReadFile(exported(t, cfg, train))
 	if err != nil {
 		t.Fatal(err)
@@ -122,6 +122,21 @@ func TestExportForms(t *testing.T) {
 		}
 		if !bytes.Equal(got, want) {
 			t.Errorf("%s with %s gives another model", args[0], args[1])
+		}
+	}
+}
+
+// TestExportMetadata finds the means of the pipeline and the names of the classes
+// in the model.
+func TestExportMetadata(t *testing.T) {
+	digits := filepath.Join(testdata, "digits")
+	model, err := os.ReadFile(exported(t, filepath.Join(digits, "configs", "repvgg-digits.py"), filepath.Join(digits, "train.pth")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"pipeline", "CenterCrop(32x32) > Normalize(mean=[123.675 116.28 103.53]", "classes", `["0","1","2",`} {
+		if !bytes.Contains(model, []byte(want)) {
+			t.Errorf("the model has no %q", want)
 		}
 	}
 }

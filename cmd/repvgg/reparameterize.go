@@ -82,7 +82,7 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 	if err != nil {
 		return err
 	}
-	plan, err := loadPlan(cmd, cfgName, s.CfgOptions)
+	_, plan, err := loadPlan(cmd, cfgName, s.CfgOptions)
 	if err != nil {
 		return err
 	}
@@ -153,17 +153,17 @@ func sameFile(a, b string) bool {
 }
 
 // loadPlan reads a config and the network it describes.
-func loadPlan(cmd *cobra.Command, name string, overrides []string) (*model.Plan, error) {
+func loadPlan(cmd *cobra.Command, name string, overrides []string) (*config.Config, *model.Plan, error) {
 	cfg, err := config.Load(name, overrides)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	plan, err := model.FromConfig(cfg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	noteConfig(cmd, cfg, "data.")
-	return plan, nil
+	return cfg, plan, nil
 }
 
 // noteConfig passes on what a user should know of a config once it was read.

@@ -43,7 +43,12 @@ type Options struct {
 	Batch, Height, Width int
 	// Producer and Version say what wrote the file.
 	Producer, Version string
+	// Metadata is kept in the file for whoever reads it.
+	Metadata []Property
 }
+
+// Property is an item of a model's metadata.
+type Property struct{ Key, Value string }
 
 // Check reports what Write would refuse, without any weights.
 func Check(p *model.Plan, o Options) error {

@@ -14,6 +14,10 @@ const (
 	modelProducerVersion = 3
 	modelGraph           = 7
 	modelOpsetImport     = 8
+	modelMetadata        = 14
+
+	propertyKey   = 1
+	propertyValue = 2
 
 	opsetVersion = 2
 
@@ -102,6 +106,12 @@ func (g *graph) model(o Options) (head []byte, size int) {
 	m.string(modelProducerName, o.Producer)
 	m.string(modelProducerVersion, o.Version)
 	m.message(modelOpsetImport, ops)
+	for _, p := range o.Metadata {
+		var property message
+		property.string(propertyKey, p.Key)
+		property.string(propertyValue, p.Value)
+		m.message(modelMetadata, property)
+	}
 	m.begin(modelGraph, len(body)+weights)
 	m = append(m, body...)
 	return m, len(m) + weights

@@ -23,6 +23,23 @@ type Pipeline struct {
 	normalizer *normalizer
 }
 
+// FromConfig builds the pipeline that a config's data.test.pipeline describes.
+func FromConfig(cfg *config.Config) (*Pipeline, error) {
+	data, err := cfg.Root().Section("data")
+	if err != nil {
+		return nil, err
+	}
+	test, err := data.Section("test")
+	if err != nil {
+		return nil, err
+	}
+	steps, err := test.Sections("pipeline")
+	if err != nil {
+		return nil, err
+	}
+	return NewPipeline(steps)
+}
+
 // NewPipeline builds the pipeline from the sections of data.test.pipeline.
 // Whatever it cannot do as the original does is an error here, before the first
 // image: a step or an option that we do not have, or an order of steps that makes no sense.
