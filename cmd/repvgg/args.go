@@ -10,17 +10,6 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// listFlag marks a flag that takes one or more values, as argparse's nargs='+':
-// --metrics accuracy precision.
-const listFlag = "repvgg_list"
-
-// markList makes a flag of the command take several values in a row.
-func markList(cmd *cobra.Command, name string) {
-	if err := cmd.Flags().SetAnnotation(name, listFlag, []string{"true"}); err != nil {
-		panic(err) // the flag was not defined: a mistake in this program
-	}
-}
-
 // spreadLists rewrites `--metrics a b` as `--metrics=a --metrics=b`, which is
 // what pflag understands. As with argparse, a list ends at the next flag or at
 // "--", so that positional arguments come before it.

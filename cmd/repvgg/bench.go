@@ -51,16 +51,12 @@ come before them.`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return config.Embedded(), cobra.ShellCompDirectiveDefault
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := readSettings(cmd)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
 			if cmd.Flags().Changed("runs") && cmd.Flags().Changed("duration") {
 				return usageError{errors.New("--runs and --duration both say how long to measure: give one of them")}
 			}
 			return runBench(cmd, s, args)
-		},
+		}),
 	}
 	addBenchFlags(cmd)
 	addCommonFlags(cmd)
@@ -93,10 +89,7 @@ func addBenchFlags(cmd *cobra.Command) {
 	for name, values := range map[string][]string{
 		"form": {"train", "deploy"}, "device": {deviceCPU, deviceCUDA}, "precision": allPrecisions(), "format": printFormats(),
 	} {
-		// The only error is a flag that does not exist or has one already.
-		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-			panic(err)
-		}
+		offer(cmd, name, values)
 	}
 }
 

@@ -18,16 +18,11 @@ gives the same values, a beginning for one of your own.`,
   repvgg config my_config.py --cfg-options model.head.num_classes=10`,
 		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := readSettings(cmd)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
 			return printConfig(cmd, args[0], s.CfgOptions)
-		},
+		}),
 	}
-	cmd.Flags().StringArray("cfg-options", nil, "override entries of the config: KEY=VALUE ...")
-	markList(cmd, "cfg-options")
+	addOverridesFlag(cmd)
 	return cmd
 }
 

@@ -46,27 +46,19 @@ those that --names asks for.`,
   repvgg export my_config.py deploy.pth model.safetensors --names timm`,
 		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := readSettings(cmd)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
 			return export(cmd, s, args[0], args[1], args[2])
-		},
+		}),
 	}
 	f := cmd.Flags()
 	f.Int("fix-batch", 0, "fix the number of images")
 	f.IntSlice("fix-shape", nil, "fix the size of the images: H or H W")
 	f.String("output", exportOutputs[0], "what the model gives: "+strings.Join(exportOutputs, ", "))
-	f.StringArray("cfg-options", nil, "override entries of the config: KEY=VALUE ...")
 	addNamesFlag(cmd, "CKPT's")
 	addEMAFlag(cmd)
-	for _, name := range []string{"fix-shape", "cfg-options"} {
-		markList(cmd, name)
-	}
-	if err := cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(exportOutputs, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(err) // the flag does not exist
-	}
+	addOverridesFlag(cmd)
+	markList(cmd, "fix-shape")
+	offer(cmd, "output", exportOutputs)
 	return cmd
 }
 

@@ -27,18 +27,13 @@ forgets it there.`,
   repvgg flops my_config.py --shape 192 256 --cfg-options model.backbone.deploy=True`,
 		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := readSettings(cmd)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
 			return flops(cmd, s, args[0])
-		},
+		}),
 	}
 	cmd.Flags().IntSlice("shape", []int{224, 224}, "size of the image: H or H W")
 	markList(cmd, "shape")
-	cmd.Flags().StringArray("cfg-options", nil, "override entries of the config: KEY=VALUE ...")
-	markList(cmd, "cfg-options")
+	addOverridesFlag(cmd)
 	return cmd
 }
 

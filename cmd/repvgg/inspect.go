@@ -29,19 +29,13 @@ in the file is executed.`,
 		Example: `  repvgg inspect RepVGG-A0-train.pth
   repvgg inspect model.safetensors --format json`,
 		Args: namedArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := readSettings(cmd)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
 			return inspect(cmd, s, args[0])
-		},
+		}),
 	}
 	cmd.Flags().String("format", inspectFormats[0], "what to print: "+strings.Join(inspectFormats, ", "))
 	addEMAFlag(cmd)
-	if err := cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(inspectFormats, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(err) // the flag does not exist
-	}
+	offer(cmd, "format", inspectFormats)
 	return cmd
 }
 

@@ -34,22 +34,16 @@ recorded none and there are 1000.`,
   repvgg predict my_config.py deploy.pth photos/*.png --format csv >classes.csv`,
 		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := readSettings(cmd)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
 			return predict(cmd, s, args[0], args[1], args[2:])
-		},
+		}),
 	}
 	f := cmd.Flags()
 	f.Int("topk", 1, "how many classes to print of each image, the best first")
 	f.String("format", predictFormats[0], "what to print: "+strings.Join(predictFormats, ", "))
 	addEMAFlag(cmd)
 	addCommonFlags(cmd)
-	if err := cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(predictFormats, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(err) // the flag does not exist
-	}
+	offer(cmd, "format", predictFormats)
 	return cmd
 }
 

@@ -39,39 +39,15 @@ input; a difference above the tolerance fails.`,
   repvgg reparameterize A0 timm/model.safetensors deploy.safetensors --names timm`,
 		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := readSettings(cmd)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
 			return reparameterize(cmd, s, args[0], args[1], args[2])
-		},
+		}),
 	}
 	cmd.Flags().Bool("verify", false, "read DST back and compare both forms block by block")
 	addNamesFlag(cmd, namingIDs()[0])
 	addEMAFlag(cmd)
 	addCommonFlags(cmd)
 	return cmd
-}
-
-// addNamesFlag defines --names with what it is if it is not given.
-func addNamesFlag(cmd *cobra.Command, otherwise string) {
-	ids := namingIDs()
-	cmd.Flags().String("names", "", "whose tensor names DST gets: "+strings.Join(ids, ", ")+" (default "+otherwise+")")
-	if err := cmd.RegisterFlagCompletionFunc("names", cobra.FixedCompletions(ids, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(err) // the flag does not exist
-	}
-}
-
-// addEMAFlag defines the flag of commands that read a checkpoint.
-func addEMAFlag(cmd *cobra.Command) {
-	cmd.Flags().Bool("use-ema", false, "take the averaged weights that the checkpoint keeps under "+strings.Join(checkpoint.AverageKeys, ", "))
-}
-
-func addCommonFlags(cmd *cobra.Command) {
-	cmd.Flags().StringArray("cfg-options", nil, "override entries of the config: KEY=VALUE ...")
-	markList(cmd, "cfg-options")
-	cmd.Flags().Int("threads", 0, "threads to run on (0: all cores)")
 }
 
 func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) error {

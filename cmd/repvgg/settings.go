@@ -67,6 +67,17 @@ type settings struct {
 
 const settingsFile = "repvgg.yaml"
 
+// withSettings makes a command's RunE of a function that is given its settings.
+func withSettings(run func(cmd *cobra.Command, s *settings, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		s, err := readSettings(cmd)
+		if err != nil {
+			return err
+		}
+		return run(cmd, s, args)
+	}
+}
+
 // readSettings gathers the settings of a command.
 func readSettings(cmd *cobra.Command) (*settings, error) {
 	file, err := readSettingsFile(cmd)

@@ -31,13 +31,9 @@ original.`,
   torchrun --nproc_per_node 4 --no_python repvgg test my_config.py latest.pth --metrics accuracy --launcher pytorch`,
 		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := readSettings(cmd)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
 			return evaluate(cmd, s, args[0], args[1])
-		},
+		}),
 	}
 	addTestFlags(cmd)
 	addEMAFlag(cmd)
@@ -86,9 +82,6 @@ func addTestFlags(cmd *cobra.Command) {
 		"precision": allPrecisions(),
 		"launcher":  shard.Launchers,
 	} {
-		// The only error is a flag that does not exist or has one already.
-		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-			panic(err)
-		}
+		offer(cmd, name, values)
 	}
 }

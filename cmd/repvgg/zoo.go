@@ -22,21 +22,15 @@ The accuracies are the publisher's, on ImageNet-1k. Nothing is downloaded.`,
   repvgg zoo --format markdown
   repvgg zoo --format json | jq '.models[] | select(.published_deploy_flops_giga < 5) | .name'`,
 		Args: namedArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := readSettings(cmd)
-			if err != nil {
-				return err
-			}
-			err = report.WriteZoo(cmd.OutOrStdout(), s.Format)
+		RunE: withSettings(func(cmd *cobra.Command, s *settings, _ []string) error {
+			err := report.WriteZoo(cmd.OutOrStdout(), s.Format)
 			if err != nil && !slices.Contains(report.ZooFormats, s.Format) {
 				return usageHint(cmd, err)
 			}
 			return err
-		},
+		}),
 	}
 	cmd.Flags().String("format", report.ZooFormats[0], "how to print the table: text json csv markdown")
-	if err := cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(report.ZooFormats, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(err) // the flag was not defined: a mistake in this program
-	}
+	offer(cmd, "format", report.ZooFormats)
 	return cmd
 }

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"repvgg/internal/checkpoint"
+)
+
+// listFlag marks a flag that takes one or more values, as argparse's nargs='+':
+// --metrics accuracy precision.
+const listFlag = "repvgg_list"
+
+// markList makes a flag of the command take several values in a row.
+func markList(cmd *cobra.Command, name string) {
+	if err := cmd.Flags().SetAnnotation(name, listFlag, []string{"true"}); err != nil {
+		panic(err) // the flag was not defined: a mistake in this program
+	}
+}
+
+// offer gives completion the values of a flag.
+func offer(cmd *cobra.Command, name string, values []string) {
+	if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag was not defined: a mistake in this program
+	}
+}
+
+// addNamesFlag defines --names with what it is if it is not given.
+func addNamesFlag(cmd *cobra.Command, otherwise string) {
+	ids := namingIDs()
+	cmd.Flags().String("names", "", "whose tensor names DST gets: "+strings.Join(ids, ", ")+" (default "+otherwise+")")
+	offer(cmd, "names", ids)
+}
+
+// addEMAFlag defines the flag of commands that read a checkpoint.
+func addEMAFlag(cmd *cobra.Command) {
+	cmd.Flags().Bool("use-ema", false, "take the averaged weights that the checkpoint keeps under "+strings.Join(checkpoint.AverageKeys, ", "))
+}
+
+func addCommonFlags(cmd *cobra.Command) {
+	addOverridesFlag(cmd)
+	cmd.Flags().Int("threads", 0, "threads to run on (0: all cores)")
+}
+
+func addOverridesFlag(cmd *cobra.Command) {
+	cmd.Flags().StringArray("cfg-options", nil, "override entries of the config: KEY=VALUE ...")
+	markList(cmd, "cfg-options")
+}
