@@ -31,9 +31,10 @@ lint:
 	test -z "$$(gofmt -l .)"
 	golangci-lint run
 
-# The assembly, from its generator; the tree must be clean afterwards.
+# The assembly, from its generator, and docs/cli, from --help; the tree must be clean afterwards.
 generate:
 	go generate ./internal/cpu/kernel ./internal/preprocess
+	go test ./cmd/repvgg -run TestDocs -update
 
 # The figures of docs/benchmarks.md on conversion.
 bench-convert: $(REPVGG)
