@@ -11,6 +11,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/config"
@@ -31,6 +34,9 @@ import (
 // "model.head.num_classes=10". dst is written in torch's zip format, or as
 // safetensors if its name ends so. A failed run leaves no file.
 func Reparameterize(ctx context.Context, cfg, src, dst string, overrides ...string) error {
+	if !slices.Contains(checkpoint.Suffixes, filepath.Ext(dst)) {
+		return fmt.Errorf("writing checkpoint %q: the path should end in %s, the formats that are written", dst, strings.Join(checkpoint.Suffixes, " or "))
+	}
 	c, err := config.Load(cfg, overrides)
 	if err != nil {
 		return err
@@ -39,16 +45,18 @@ func Reparameterize(ctx context.Context, cfg, src, dst string, overrides ...stri
 	if err != nil {
 		return err
 	}
+	if plan.Form == model.Deploy {
+		return fmt.Errorf("config %q describes the deploy form; give the train config, whose blocks have branches to fuse", cfg)
+	}
 	ckpt, err := convert.Open(src, false)
 	if err != nil {
 		return err
 	}
 	defer ckpt.Close()
-	plan = plan.As(model.Train)
 	if err := convert.Match(ckpt, plan); err != nil {
 		return err
 	}
-	return convert.Reparameterize(ctx, plan, ckpt, dst, convert.MMClassification, nil)
+	return convert.WriteDeploy(ctx, plan, ckpt, dst, convert.MMClassification, nil)
 }
 
 // Options of Open. The zero value is a good choice.
@@ -66,11 +74,12 @@ type Options struct {
 	BF16 bool
 }
 
-// Classifier is a network with its weights, ready to run on the CPU. It is safe
-// for concurrent use; calls wait for one another. Close it to free its memory
-// and end its threads.
+// Classifier is a network with its weights, ready to run on the CPU; Open makes
+// it. It is safe for concurrent use; calls wait for one another. Close it to free
+// its memory and end its threads.
 type Classifier struct {
 	pipeline *preprocess.Pipeline
+	warnings []string
 	runner   *cpu.Runner
 	classes  []string
 	progress func(files int)
@@ -104,16 +113,34 @@ func Open(ctx context.Context, cfg, ckpt string, o Options) (*Classifier, error)
 	if c.pipeline, err = filePipeline(loaded); err != nil {
 		return nil, fmt.Errorf("config %q: %w", cfg, err)
 	}
-	file, err := convert.Open(ckpt, o.Averaged)
+	file, plan, err := convert.OpenFor(plan, ckpt, o.Averaged)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
 	c.classes = classNames(file.Classes, plan.Head.Classes)
+	c.warnings = warnings(loaded, file, o)
 	if c.runner, err = newRunner(ctx, plan, file, c.pipeline, o); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// warnings are what a user should know of the config and the checkpoint.
+func warnings(c *config.Config, file *checkpoint.File, o Options) []string {
+	all := c.Warnings()
+	for _, key := range c.Unread() {
+		if !strings.HasPrefix(key, "data.test.") { // other keys of the data set may be there for other uses
+			all = append(all, fmt.Sprintf("override %s: nothing reads this key", key))
+		}
+	}
+	if file.Averages > 0 {
+		all = append(all, fmt.Sprintf("%q also holds %d averaged tensors, which are left out", file.Path, file.Averages))
+	}
+	if slices.Contains(checkpoint.AverageKeys, file.Key) && !o.Averaged {
+		all = append(all, fmt.Sprintf("%q holds averaged weights only (%s): they are used", file.Path, file.Key))
+	}
+	return all
 }
 
 // filePipeline is the config's test pipeline, which must be one for image files.
@@ -125,7 +152,10 @@ func filePipeline(c *config.Config) (*preprocess.Pipeline, error) {
 	if !p.ReadsFiles() {
 		return nil, errors.New("its pipeline is for arrays: it does not begin with LoadImageFromFile")
 	}
-	return p, p.CheckChannels(3)
+	if err := p.CheckChannels(3); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // classNames are the checkpoint's names of so many classes, or ImageNet's if it
@@ -144,21 +174,11 @@ func classNames(recorded []string, classes int) []string {
 }
 
 func newRunner(ctx context.Context, plan *model.Plan, file *checkpoint.File, p *preprocess.Pipeline, o Options) (*cpu.Runner, error) {
-	form, ok := model.FormOf(file.Names)
-	if !ok {
-		form = plan.Form // what is wrong, Match says best
-	}
-	if err := convert.Match(file, plan.As(form)); err != nil {
+	file, remove, err := convert.Fuse(ctx, plan, file)
+	if err != nil {
 		return nil, err
 	}
-	if form == model.Train {
-		fused, remove, err := convert.Fuse(ctx, plan, file)
-		if err != nil {
-			return nil, err
-		}
-		defer remove()
-		file = fused
-	}
+	defer remove()
 	options := cpu.Options{Threads: o.Threads}
 	options.Height, options.Width, _ = p.OutputSize() // 0 if images differ
 	if o.BF16 {
@@ -184,8 +204,14 @@ func newRunner(ctx context.Context, plan *model.Plan, file *checkpoint.File, p *
 // Close frees what the classifier holds.
 func (c *Classifier) Close() error { return c.runner.Close() }
 
-// Classes are the names of the classes, in the order of the scores.
-func (c *Classifier) Classes() []string { return c.classes }
+// Classes are the names of the classes, in the order of the scores: those that the
+// checkpoint recorded, or ImageNet's if it recorded none or too few and the
+// network has as many, or numbers.
+func (c *Classifier) Classes() []string { return slices.Clone(c.classes) }
+
+// Warnings are what is worth knowing of the config and the checkpoint: overrides
+// that have no effect, averaged weights.
+func (c *Classifier) Warnings() []string { return slices.Clone(c.warnings) }
 
 // batchSize is how many files ClassifyFiles runs at a time.
 const batchSize = 32
@@ -202,7 +228,13 @@ func (c *Classifier) ClassifyFiles(ctx context.Context, paths ...string) ([]Pred
 	if err != nil {
 		return nil, err
 	}
-	return c.predictions(p.Scores), nil
+	all := c.predictions(p.Scores)
+	for i := range all {
+		if err := all[i].check(); err != nil {
+			return nil, fmt.Errorf("classifying %q: %w", paths[i], err)
+		}
+	}
+	return all, nil
 }
 
 // Classify classifies one image, given as the content of an image file.
@@ -223,7 +255,16 @@ func (c *Classifier) Classify(ctx context.Context, file []byte) (Prediction, err
 		return Prediction{}, err
 	}
 	metrics.Softmax(scores, scores)
-	return c.predictions(scores)[0], nil
+	p := c.predictions(scores)[0]
+	return p, p.check()
+}
+
+// check refuses scores that are no numbers.
+func (p *Prediction) check() error {
+	if score := p.Scores[p.Label]; score != score {
+		return errors.New("the network's scores are not numbers; the training run diverged, or the weights are damaged")
+	}
+	return nil
 }
 
 // Logits runs the network on n images of h x w that are normalised already, laid

@@ -3,6 +3,7 @@ package repvgg_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"math"
@@ -11,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sync/errgroup"
 
 	"repvgg"
 )
@@ -146,7 +149,105 @@ func TestOpenErrors(t *testing.T) {
 	if err := repvgg.Reparameterize(t.Context(), cfg, digits+"deploy.pth", filepath.Join(tmp, "x.pth")); err == nil {
 		t.Error("a deploy checkpoint was fused")
 	}
+	for _, dst := range []string{"x.onnx", "x"} {
+		if err := repvgg.Reparameterize(t.Context(), cfg, ckpt, filepath.Join(tmp, dst)); err == nil || !strings.Contains(err.Error(), "should end in .pth or .safetensors") {
+			t.Errorf("got error %v for %s", err, dst)
+		}
+	}
+	if err := repvgg.Reparameterize(t.Context(), digits+"configs/repvgg-digits_deploy.py", ckpt, filepath.Join(tmp, "x.pth")); err == nil || !strings.Contains(err.Error(), "give the train config") {
+		t.Errorf("got error %v for a deploy config", err)
+	}
 	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
 		t.Errorf("left %v behind (%v)", left, err)
+	}
+}
+
+// TestOverwriteSource keeps a training checkpoint from being replaced by what is
+// made of it.
+func TestOverwriteSource(t *testing.T) {
+	data, err := os.ReadFile(digits + "train.pth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "train.pth")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := repvgg.Reparameterize(t.Context(), digits+"configs/repvgg-digits.py", path, path); err == nil || !strings.Contains(err.Error(), "it is the checkpoint that is read") {
+		t.Errorf("got error %v", err)
+	}
+	if got, err := os.ReadFile(path); err != nil || !slices.Equal(got, data) {
+		t.Errorf("the checkpoint was changed (%v)", err)
+	}
+}
+
+// TestConcurrentUse classifies from several goroutines, then ends.
+func TestConcurrentUse(t *testing.T) {
+	c, err := repvgg.Open(t.Context(), digits+"configs/repvgg-digits.py", digits+"train.pth", repvgg.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := []string{digits + "data/digits/val/2/0002.png", digits + "data/digits/val/9/0009.png"}
+	file, err := os.ReadFile(paths[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var g errgroup.Group
+	for range 4 {
+		g.Go(func() error {
+			c.Classes()[0] = "mine"
+			many, err := c.ClassifyFiles(t.Context(), paths...)
+			if err != nil {
+				return err
+			}
+			one, err := c.Classify(t.Context(), file)
+			if err != nil || one.Class != "9" || many[0].Class != "2" || !slices.Equal(one.Scores, many[1].Scores) {
+				return fmt.Errorf("%v alone, %v among others (%w)", one, many, err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Error(err)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.ClassifyFiles(cancelled, paths...); !errors.Is(err, context.Canceled) {
+		t.Errorf("got error %v after the context's end", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Classify(t.Context(), file); err == nil {
+		t.Error("a closed classifier classified")
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNoNumbers has a network whose scores are not numbers.
+func TestNoNumbers(t *testing.T) {
+	cfg := digits + "configs/repvgg-digits.py"
+	path := filepath.Join(t.TempDir(), "nan.safetensors")
+	if err := repvgg.Reparameterize(t.Context(), cfg, digits+"train.pth", path); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(file[len(file)-4:], "\xff\xff\xff\xff") // the last bias of the head
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := repvgg.Open(t.Context(), cfg, path, repvgg.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	image := digits + "data/digits/val/2/0002.png"
+	if _, err := c.ClassifyFiles(t.Context(), image); err == nil || !strings.Contains(err.Error(), "0002.png\": the network's scores are not numbers") {
+		t.Errorf("got error %v", err)
 	}
 }

@@ -42,14 +42,11 @@ func openBenchWeights(cmd *cobra.Command, s *settings, networks []benchNetwork) 
 }
 
 func (w *benchWeights) open(cmd *cobra.Command, s *settings, n *benchNetwork) error {
-	file, err := convert.Open(w.path, s.UseEMA)
+	file, plan, err := convert.OpenFor(n.plan, w.path, s.UseEMA)
 	if err != nil {
 		return err
 	}
-	form, ok := model.FormOf(file.Names)
-	if !ok {
-		form = n.plan.Form // what is wrong, Match says best
-	}
+	form := plan.Form
 	w.file, w.form = file, form
 	if form == model.Deploy && slices.Contains(n.forms, model.Train) {
 		if len(s.Form) > 0 {
@@ -58,13 +55,10 @@ func (w *benchWeights) open(cmd *cobra.Command, s *settings, n *benchNetwork) er
 		note(cmd, "checkpoint %q holds the deploy form: only that is measured", w.path)
 		n.forms = []model.Form{model.Deploy}
 	}
-	if err := convert.Match(file, n.plan.As(form)); err != nil {
-		return err
-	}
 	if form == model.Deploy || !slices.Contains(n.forms, model.Deploy) || s.Runs == 0 {
 		return nil
 	}
-	w.fused, w.removeFused, err = convert.Fuse(cmd.Context(), n.plan, file)
+	w.fused, w.removeFused, err = convert.Fuse(cmd.Context(), plan, file)
 	return err
 }
 

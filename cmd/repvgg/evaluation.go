@@ -34,6 +34,7 @@ type evaluation struct {
 	plan      *model.Plan
 	ckpt      *checkpoint.File
 	other     *checkpoint.File // to compare with, or nil
+	otherPlan *model.Plan
 	data      *dataset.Dataset
 	pipeline  *preprocess.Pipeline
 	batchSize int
@@ -140,18 +141,8 @@ func (e *evaluation) openCheckpoints(path string) error {
 	if e.settings.Compare == "" {
 		return nil
 	}
-	if e.other, err = convert.Open(e.settings.Compare, false); err != nil {
-		return err
-	}
-	return convert.Match(e.other, e.otherPlan())
-}
-
-// otherPlan is the network in the form of the checkpoint to compare with.
-func (e *evaluation) otherPlan() *model.Plan {
-	if form, ok := model.FormOf(e.other.Names); ok {
-		return e.plan.As(form)
-	}
-	return e.plan
+	e.other, e.otherPlan, err = convert.OpenFor(e.plan, e.settings.Compare, false)
+	return err
 }
 
 func (e *evaluation) close() {

@@ -36,8 +36,9 @@ and other runtimes. Its input, "input", is a batch of images as the config's
 pipeline makes them, (batch, 3, height, width); its output is "probs", the
 softmax, as of MMClassification's pytorch2onnx.py, or with --output logits
 "logits". Batch, height and width are open unless --fix-batch and --fix-shape fix
-them. Its metadata has the config's "pipeline", with the means and deviations
-that it normalises with, and the names of the "classes" that CKPT recorded.
+them. Its metadata has the config's "pipeline" in words, with the means and
+deviations that it normalises with, and a JSON list of the names of the "classes"
+that CKPT recorded.
 
 Or it is a checkpoint (.pth, .safetensors) with the tensor names that CKPT has, or
 those that --names asks for.`,
@@ -51,14 +52,13 @@ those that --names asks for.`,
 		}),
 	}
 	f := cmd.Flags()
-	f.Int("fix-batch", 0, "fix the number of images")
+	f.Int("fix-batch", 0, "fix the number of images (0: open)")
 	f.IntSlice("fix-shape", nil, "fix the size of the images: H or H W")
-	f.String("output", exportOutputs[0], "what the model gives: "+strings.Join(exportOutputs, ", "))
+	addChoice(cmd, "output", exportOutputs, "what the model gives")
 	addNamesFlag(cmd, "CKPT's")
 	addEMAFlag(cmd)
 	addOverridesFlag(cmd)
 	markList(cmd, "fix-shape")
-	offer(cmd, "output", exportOutputs)
 	return cmd
 }
 
@@ -70,20 +70,11 @@ func export(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) e
 	if err != nil {
 		return err
 	}
-	src, err := convert.Open(srcPath, s.UseEMA)
+	src, plan, err := convert.OpenFor(plan, srcPath, s.UseEMA)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	if sameFile(srcPath, dstPath) {
-		return fmt.Errorf("writing %q: it is the checkpoint itself; give another name", dstPath)
-	}
-	if form, ok := model.FormOf(src.Names); ok {
-		plan = plan.As(form) // else what is wrong, Match says best
-	}
-	if err := convert.Match(src, plan); err != nil {
-		return err
-	}
 	noteAverages(cmd, s, src)
 	if filepath.Ext(dstPath) == onnxSuffix {
 		err = s.exportONNX(cmd, cfg, plan, src, dstPath)
@@ -103,7 +94,7 @@ func (s *settings) exportWeights(cmd *cobra.Command, plan *model.Plan, src *chec
 	if err != nil {
 		return err
 	}
-	return convert.Reparameterize(cmd.Context(), plan, src, dstPath, naming, nil)
+	return convert.WriteDeploy(cmd.Context(), plan, src, dstPath, naming, nil)
 }
 
 // exportONNX writes an ONNX model.
@@ -112,49 +103,57 @@ func (s *settings) exportONNX(cmd *cobra.Command, cfg *config.Config, plan *mode
 	if p, err := preprocess.FromConfig(cfg); err == nil { // a config need not have one
 		o.Metadata = append(o.Metadata, onnx.Property{Key: "pipeline", Value: p.String()})
 	}
-	if classes, err := json.Marshal(src.Classes); err == nil && len(src.Classes) > 0 {
+	if len(src.Classes) == plan.Head.Classes {
+		classes, err := json.Marshal(src.Classes)
+		if err != nil {
+			return err
+		}
 		o.Metadata = append(o.Metadata, onnx.Property{Key: "classes", Value: string(classes)})
 	}
 	if len(s.FixShape) > 0 {
 		o.Height, o.Width = s.FixShape[0], s.FixShape[len(s.FixShape)-1]
 	}
 	// Before a training checkpoint is fused, which takes time and room.
-	deploy := plan.As(model.Deploy)
-	err := onnx.Check(deploy, o)
+	network, err := onnx.New(plan.As(model.Deploy), o)
 	if err == nil {
 		err = atomicfile.Probe(dstPath)
 	}
 	if err != nil {
 		return fmt.Errorf("writing %q: %w", dstPath, err)
 	}
-	if plan.Form == model.Train {
-		fused, remove, err := convert.Fuse(cmd.Context(), plan, src)
-		if err != nil {
-			return err
-		}
-		defer remove()
-		src = fused
+	if atomicfile.Same(src.Path, dstPath) {
+		return fmt.Errorf("writing %q: it is the checkpoint that is read; give another name", dstPath)
 	}
-	weights := func(t tensor.Spec) ([]float32, error) { return src.Float32(t.Name) }
-	return onnx.Write(cmd.Context(), dstPath, deploy, weights, src.Verify, o)
+	deploy, remove, err := convert.Fuse(cmd.Context(), plan, src)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	weights := func(t tensor.Spec) ([]float32, error) { return deploy.Float32(t.Name) }
+	return network.Write(cmd.Context(), dstPath, weights, deploy.Verify)
 }
 
 func (s *settings) checkExport(cmd *cobra.Command, dstPath string) error {
-	switch suffixes := []string{onnxSuffix, ".pth", checkpoint.SafetensorsSuffix}; {
-	case !slices.Contains(suffixes, filepath.Ext(dstPath)):
+	ext := filepath.Ext(dstPath)
+	useless := []string{"fix-batch", "fix-shape", "output"}
+	if ext == onnxSuffix {
+		useless = []string{"names"}
+	}
+	for _, name := range useless {
+		if cmd.Flags().Changed(name) { // a setting that was not given here may be for other runs
+			return usageHint(cmd, fmt.Errorf("--%s has no effect on %q", name, dstPath))
+		}
+	}
+	switch suffixes := append([]string{onnxSuffix}, checkpoint.Suffixes...); {
+	case !slices.Contains(suffixes, ext):
 		return usageError{fmt.Errorf("writing %q: the path should end in one of %s, the formats that are written", dstPath, strings.Join(suffixes, " "))}
-	case !slices.Contains(exportOutputs, s.Output):
-		return usageError{fmt.Errorf("--output %s: want one of %s", s.Output, strings.Join(exportOutputs, ", "))}
 	case s.FixBatch < 0 || s.FixBatch > maxBatch:
-		return usageHint(cmd, fmt.Errorf("--fix-batch %d: want a number from 1 to %d", s.FixBatch, maxBatch))
+		return usageHint(cmd, fmt.Errorf("--fix-batch %d: want a number up to %d", s.FixBatch, maxBatch))
 	case len(s.FixShape) > 2 || slices.ContainsFunc(s.FixShape, func(v int) bool { return v < 1 || v > model.MaxSide }):
 		return usageHint(cmd, fmt.Errorf("--fix-shape %v: want one size or height and width, from 1 to %d", s.FixShape, model.MaxSide))
 	}
-	onlyFor := map[bool][]string{true: {"fix-batch", "fix-shape", "output"}, false: {"names"}}
-	for _, name := range onlyFor[filepath.Ext(dstPath) != onnxSuffix] {
-		if cmd.Flags().Changed(name) {
-			return usageHint(cmd, fmt.Errorf("--%s has no effect on %q", name, dstPath))
-		}
+	if err := checkChoice("output", s.Output, exportOutputs); err != nil {
+		return err
 	}
 	_, err := s.naming(nil)
 	return err

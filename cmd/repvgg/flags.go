@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -24,6 +26,20 @@ func offer(cmd *cobra.Command, name string, values []string) {
 	if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // the flag was not defined: a mistake in this program
 	}
+}
+
+// addChoice defines a flag that takes one of some values, the first by default.
+func addChoice(cmd *cobra.Command, name string, values []string, usage string) {
+	cmd.Flags().String(name, values[0], usage+": "+strings.Join(values, ", "))
+	offer(cmd, name, values)
+}
+
+// checkChoice refuses other values.
+func checkChoice(name, value string, values []string) error {
+	if slices.Contains(values, value) {
+		return nil
+	}
+	return usageError{fmt.Errorf("--%s %s: want one of %s", name, value, strings.Join(values, ", "))}
 }
 
 // addNamesFlag defines --names with what it is if it is not given.

@@ -33,9 +33,8 @@ in the file is executed.`,
 			return inspect(cmd, s, args[0])
 		}),
 	}
-	cmd.Flags().String("format", inspectFormats[0], "what to print: "+strings.Join(inspectFormats, ", "))
+	addChoice(cmd, "format", inspectFormats, "what to print")
 	addEMAFlag(cmd)
-	offer(cmd, "format", inspectFormats)
 	return cmd
 }
 
@@ -59,8 +58,8 @@ type contents struct {
 }
 
 func inspect(cmd *cobra.Command, s *settings, path string) error {
-	if !slices.Contains(inspectFormats, s.Format) {
-		return usageError{fmt.Errorf("format %q is unknown: choose from %s", s.Format, strings.Join(inspectFormats, " "))}
+	if err := checkChoice("format", s.Format, inspectFormats); err != nil {
+		return err
 	}
 	c, err := convert.Open(path, s.UseEMA)
 	if err != nil {
@@ -91,13 +90,13 @@ func contentsOf(c *checkpoint.File) contents {
 	is.DTypes = slices.Sorted(maps.Keys(dtypes))
 	if form, ok := model.FormOf(c.Names); ok {
 		is.Form, is.Names = form.String(), convert.NamingOf(c).ID
-		is.Arch, is.NumClasses, _ = model.Identify(c.Names, func(name string) []int { return c.Tensors[name].Shape })
+		is.Arch, is.NumClasses, _ = convert.Identify(c)
 	}
 	return is
 }
 
 func (is *contents) write(w io.Writer) error {
-	network := "a RepVGG without a name: a config must spell its arch out"
+	network := "a RepVGG, but as it stands none that has a name"
 	switch {
 	case is.Form == "":
 		network = "no RepVGG"
@@ -106,7 +105,10 @@ func (is *contents) write(w io.Writer) error {
 	}
 	classes := "none recorded"
 	if n := len(is.Classes); n > 0 {
-		classes = fmt.Sprintf("%d recorded, the first %q", n, is.Classes[0])
+		classes = fmt.Sprintf("%d recorded, the first %.80q", n, is.Classes[0])
+		if is.Arch != "" && n != is.NumClasses {
+			classes += ": not those of this network"
+		}
 	}
 	key := "the file itself"
 	if is.Key != "" {

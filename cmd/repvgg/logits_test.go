@@ -151,7 +151,7 @@ func TestVerifyNamesTheBlock(t *testing.T) {
 			})
 		}
 		dst := filepath.Join(t.TempDir(), "deploy.pth")
-		err := convert.Reparameterize(t.Context(), plan, train, dst, convert.MMClassification, damage)
+		err := convert.WriteDeploy(t.Context(), plan, train, dst, convert.MMClassification, damage)
 		if err == nil || !strings.Contains(err.Error(), ": "+name+" differs by") {
 			t.Errorf("damaged %s: got error %v", weight, err)
 		}

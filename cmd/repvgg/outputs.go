@@ -29,7 +29,7 @@ func (e *evaluation) checkOutputs(cfgName, ckptPath string) error {
 			return usageError{err}
 		}
 		for what, input := range map[string]string{"config": cfgName, "checkpoint": ckptPath, "other checkpoint": s.Compare} {
-			if sameFile(f.path, input) {
+			if atomicfile.Same(f.path, input) {
 				return usageError{fmt.Errorf("%q is the %s: give %s another name", f.path, what, f.flag)}
 			}
 		}

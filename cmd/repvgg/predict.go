@@ -8,11 +8,11 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"repvgg"
+	"repvgg/internal/report"
 )
 
 // predictFormats are the values of --format, the default first.
@@ -28,7 +28,7 @@ that images go through (data.test.pipeline), CKPT the weights, of either form; a
 training checkpoint is fused on the way. It runs on the CPU.
 
 Each image's class has the name that the checkpoint recorded, or ImageNet's if it
-recorded none and there are 1000.`,
+recorded none, or too few, and there are 1000.`,
 		Example: `  repvgg predict repvgg-A0 epoch_120.pth cat.jpg
   repvgg predict repvgg-A0 epoch_120.pth photos/*.jpg --topk 5
   repvgg predict my_config.py deploy.pth photos/*.png --format csv >classes.csv`,
@@ -40,16 +40,18 @@ recorded none and there are 1000.`,
 	}
 	f := cmd.Flags()
 	f.Int("topk", 1, "how many classes to print of each image, the best first")
-	f.String("format", predictFormats[0], "what to print: "+strings.Join(predictFormats, ", "))
+	addChoice(cmd, "format", predictFormats, "what to print")
 	addEMAFlag(cmd)
 	addCommonFlags(cmd)
-	offer(cmd, "format", predictFormats)
 	return cmd
 }
 
+// imagesAtATime is how many images' scores are held at a time.
+const imagesAtATime = 1024
+
 func predict(cmd *cobra.Command, s *settings, cfg, ckpt string, images []string) error {
-	if !slices.Contains(predictFormats, s.Format) {
-		return usageError{fmt.Errorf("format %q is unknown: choose from %s", s.Format, strings.Join(predictFormats, " "))}
+	if err := checkChoice("format", s.Format, predictFormats); err != nil {
+		return err
 	}
 	if s.TopK < 1 {
 		return usageError{fmt.Errorf("--topk %d: want a number from 1", s.TopK)}
@@ -63,15 +65,21 @@ func predict(cmd *cobra.Command, s *settings, cfg, ckpt string, images []string)
 		return err
 	}
 	defer func() { _ = c.Close() }() // a failure of that changes no result
-	predictions, err := c.ClassifyFiles(cmd.Context(), images...)
-	if err != nil {
-		return err
+	for _, w := range c.Warnings() {
+		note(cmd, "%s", w)
+	}
+	names := c.Classes()
+	var labelled []labelledImage
+	for paths := range slices.Chunk(images, imagesAtATime) {
+		predictions, err := c.ClassifyFiles(cmd.Context(), paths...)
+		if err != nil {
+			return err
+		}
+		for i, p := range predictions {
+			labelled = append(labelled, labelledImage{paths[i], best(p.Scores, names, s.TopK)})
+		}
 	}
 	bar.end()
-	labelled := make([]labelledImage, len(images))
-	for i, p := range predictions {
-		labelled[i] = labelledImage{images[i], best(p.Scores, c.Classes(), s.TopK)}
-	}
 	switch s.Format {
 	case "json":
 		return predictJSON(cmd.OutOrStdout(), labelled)
@@ -115,7 +123,7 @@ func predictText(w io.Writer, images []labelledImage) error {
 			if len(m.Classes) == 1 {
 				before = m.Filename + ": "
 			}
-			if _, err := fmt.Fprintf(w, "%s%.4f  %s (%d)\n", before, c.Score, c.Class, c.Label); err != nil {
+			if _, err := fmt.Fprintf(w, "%s%.4f  %s (%d)\n", before, c.Score, report.Printable(c.Class), c.Label); err != nil {
 				return err
 			}
 		}

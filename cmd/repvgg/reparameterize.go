@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -51,8 +50,8 @@ input; a difference above the tolerance fails.`,
 }
 
 func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) error {
-	if ext := filepath.Ext(dstPath); ext != ".pth" && ext != checkpoint.SafetensorsSuffix {
-		return usageError{fmt.Errorf("writing checkpoint %q: the path should end in .pth or %s, the formats that are written", dstPath, checkpoint.SafetensorsSuffix)}
+	if !slices.Contains(checkpoint.Suffixes, filepath.Ext(dstPath)) {
+		return usageError{fmt.Errorf("writing checkpoint %q: the path should end in %s, the formats that are written", dstPath, strings.Join(checkpoint.Suffixes, " or "))}
 	}
 	naming, err := s.naming(convert.MMClassification)
 	if err != nil {
@@ -70,9 +69,6 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 		return err
 	}
 	defer src.Close()
-	if sameFile(srcPath, dstPath) {
-		return fmt.Errorf("writing checkpoint %q: it is the training checkpoint itself, whose branches can't be had back; give another name", dstPath)
-	}
 	if err := convert.Match(src, plan); err != nil {
 		return err
 	}
@@ -84,7 +80,7 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 	if s.Verify {
 		check = func(tmp string) error { return verify(cmd, s, plan, src, tmp, dstPath) }
 	}
-	if err := convert.Reparameterize(cmd.Context(), plan, src, dstPath, naming, check); err != nil {
+	if err := convert.WriteDeploy(cmd.Context(), plan, src, dstPath, naming, check); err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "Done! Save at path \"%s\"\n", dstPath)
@@ -120,12 +116,6 @@ func (s *settings) naming(otherwise *convert.Naming) (*convert.Naming, error) {
 		return nil, usageError{fmt.Errorf("--names %s: want one of %s", s.Names, strings.Join(namingIDs(), ", "))}
 	}
 	return convert.Namings[i], nil
-}
-
-func sameFile(a, b string) bool {
-	infoA, errA := os.Stat(a)
-	infoB, errB := os.Stat(b)
-	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
 // loadPlan reads a config and the network it describes.

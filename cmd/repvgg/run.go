@@ -165,7 +165,7 @@ func (e *evaluation) compare(r *report.Result) error {
 	if e.other == nil {
 		return nil
 	}
-	p, err := e.predict(e.otherPlan(), e.other, e.data.Samples)
+	p, err := e.predict(e.otherPlan, e.other, e.data.Samples)
 	if err != nil {
 		return err
 	}

@@ -6,9 +6,12 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
@@ -82,7 +85,7 @@ func withSettings(run func(cmd *cobra.Command, s *settings, args []string) error
 func readSettings(cmd *cobra.Command) (*settings, error) {
 	file, err := readSettingsFile(cmd)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("reading settings %q: %s", settingsFile, flatten(err))}
+		return nil, usageError{fmt.Errorf("reading settings %q: %w", settingsFile, err)}
 	}
 	v := viper.New()
 	if err := v.MergeConfigMap(file); err != nil {
@@ -101,7 +104,8 @@ func readSettings(cmd *cobra.Command) (*settings, error) {
 		}
 	})
 	var s settings
-	if err := v.Unmarshal(&s); err != nil {
+	hooks := mapstructure.ComposeDecodeHookFunc(wholeNumbers, mapstructure.StringToTimeDurationHookFunc(), mapstructure.StringToSliceHookFunc(","))
+	if err := v.Unmarshal(&s, viper.DecodeHook(hooks)); err != nil {
 		return nil, usageError{fmt.Errorf("reading settings (flags, REPVGG_* variables, %s): %s", settingsFile, flatten(err))}
 	}
 	if s.Threads < 0 {
@@ -116,19 +120,30 @@ func readSettings(cmd *cobra.Command) (*settings, error) {
 // readSettingsFile gives the settings of the file, if there is one: those of all
 // commands, and over them those of the section that has the command's name.
 func readSettingsFile(cmd *cobra.Command) (map[string]any, error) {
+	// Looked at before it is opened: opening a pipe would wait for its writer.
+	switch info, err := os.Stat(settingsFile); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err == nil && !info.Mode().IsRegular():
+		return nil, errors.New("it is not a regular file")
+	}
 	v := viper.New()
 	v.SetConfigFile(settingsFile)
-	if err := v.ReadInConfig(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := v.ReadInConfig(); err != nil {
 		return nil, err
 	}
 	all := v.AllSettings()
 	own := make(map[string]any)
 	for _, c := range cmd.Root().Commands() {
-		section, ok := all[c.Name()].(map[string]any)
+		value, ok := all[c.Name()]
 		if !ok {
 			continue
 		}
 		delete(all, c.Name())
+		section, ok := value.(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("%s: want settings below the name of a command", c.Name())
+		}
 		if err := checkSettings(section); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Name(), err)
 		}
@@ -141,24 +156,40 @@ func readSettingsFile(cmd *cobra.Command) (map[string]any, error) {
 	}
 	maps.Copy(all, own)
 	for name, value := range all {
+		f := cmd.LocalFlags().Lookup(name)
+		if f == nil { // for other commands
+			delete(all, name)
+			continue
+		}
 		// What would be several words on a command line may be a string.
-		if text, ok := value.(string); ok {
-			if f := cmd.LocalFlags().Lookup(name); f != nil && f.Annotations[listFlag] != nil {
-				all[name] = splitWords(text, strings.HasSuffix(f.Value.Type(), "Slice"))
-			}
+		if text, ok := value.(string); ok && f.Annotations[listFlag] != nil {
+			all[name] = splitWords(text, strings.HasSuffix(f.Value.Type(), "Slice"))
 		}
 	}
 	return all, nil
 }
 
 // checkSettings reports keys that are no settings: a misspelt one would have no
-// effect.
+// effect. Whether a value is good is for the command that reads it.
 func checkSettings(values map[string]any) error {
-	v := viper.New()
-	if err := v.MergeConfigMap(values); err != nil {
-		return err
+	var known []string
+	for f := range reflect.TypeFor[settings]().Fields() {
+		known = append(known, f.Tag.Get("mapstructure"))
 	}
-	return v.UnmarshalExact(&settings{})
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("there is no setting %.80q", name)
+		}
+	}
+	return nil
+}
+
+// wholeNumbers keeps viper from making whole numbers of others.
+func wholeNumbers(from, to reflect.Kind, value any) (any, error) {
+	if to == reflect.Int && (from == reflect.Float64 || from == reflect.Bool) {
+		return nil, fmt.Errorf("want a whole number, got %v", value)
+	}
+	return value, nil
 }
 
 // variable is the environment variable of a flag.

@@ -84,6 +84,13 @@ func Probe(path string) error {
 	return nil
 }
 
+// Same tells whether two paths lead to one existing file.
+func Same(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}
+
 // missingFolders are dir and those above it that do not exist, dir first.
 func missingFolders(dir string) []string {
 	var missing []string

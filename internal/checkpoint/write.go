@@ -39,8 +39,12 @@ type format interface {
 	end() error
 }
 
-// SafetensorsSuffix of a path makes Create write a safetensors file.
-const SafetensorsSuffix = ".safetensors"
+// safetensorsSuffix of a path makes Create write a safetensors file.
+const safetensorsSuffix = ".safetensors"
+
+// Suffixes of the paths that Create is for: of torch's zip format and of
+// safetensors.
+var Suffixes = []string{".pth", safetensorsSuffix}
 
 // writeback is how many bytes at a time start on their way to the disk.
 const writeback = 16 << 20
@@ -55,7 +59,7 @@ func Create(path string, specs []tensor.Spec, modules []string) (*Writer, error)
 		return nil, fmt.Errorf("writing checkpoint %q: %w", path, err)
 	}
 	w := &Writer{path: path, tmp: tmp, out: &countingWriter{w: tmp}, specs: specs, next: -1, buf: make([]byte, chunk)}
-	if filepath.Ext(path) == SafetensorsSuffix {
+	if filepath.Ext(path) == safetensorsSuffix {
 		w.format = &safetensorsFormat{out: w.out}
 	} else {
 		w.format = newZipFormat(w.out, modules)

@@ -13,7 +13,7 @@ import (
 )
 
 func TestWriteAndRead(t *testing.T) {
-	for _, suffix := range []string{".pth", SafetensorsSuffix} {
+	for _, suffix := range Suffixes {
 		t.Run(suffix, func(t *testing.T) { writeAndRead(t, suffix) })
 	}
 }

@@ -8,12 +8,14 @@ import (
 )
 
 // Text is the config, with its bases and overrides merged in, as a .py file that
-// gives the same values.
+// gives the same values. It is an error if a key can't be one of such a file's.
 func (c *Config) Text() (string, error) {
 	var b strings.Builder
 	for _, key := range c.root.Keys() {
 		name, ok := key.(string)
-		if !ok || !isKeyword(name) {
+		// Names with two underscores are left out of a config; two functions are
+		// called below.
+		if !ok || !isKeyword(name) || strings.HasPrefix(name, "__") || name == "dict" || name == "float" {
 			return "", fmt.Errorf("config %q: the key %s can't be a variable of a .py config", c.path, Format(key))
 		}
 		fmt.Fprintf(&b, "%s = %s\n", name, multiLine(c.root.values[key], 0, len(name)+len(" = ")))
@@ -73,7 +75,7 @@ func oneLine(v Value) string {
 	}
 	c, ok := takeApart(v)
 	if !ok {
-		return Format(v)
+		return strings.ReplaceAll(Format(v), "{{", `{\x7b`) // which would be a template
 	}
 	items := make([]string, len(c.values))
 	for i, item := range c.values {

@@ -11,7 +11,7 @@ import (
 // and reads what was printed.
 func TestTextReadsBack(t *testing.T) {
 	odd := filepath.Join(t.TempDir(), "odd.py")
-	text := "a = dict(x=1.5, y=[(1,), (), [], {}, 'it\\'s'], **{'class': None, 'b': True})\nb = {3: 'x', 'k': 1e-5}\n" +
+	text := "t = '{' + '{ fileBasename }}'\n" + "a = dict(x=1.5, y=[(1,), (), [], {}, 'it\\'s'], **{'class': None, 'b': True})\nb = {3: 'x', 'k': 1e-5}\n" +
 		"c = [float('inf'), -float('inf'), '\\n\\u20ac']\nlong = [" + strings.Repeat("'a string of some length', ", 10) + "]\n"
 	if err := os.WriteFile(odd, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -45,6 +45,23 @@ func TestTextReadsBack(t *testing.T) {
 		}
 		if Format(got.root) != Format(want.root) {
 			t.Errorf("%s reads back as\n%s\nwant\n%s", name, Format(got.root), Format(want.root))
+		}
+	}
+}
+
+// TestTextRefuses has keys that no .py config can have.
+func TestTextRefuses(t *testing.T) {
+	for _, text := range []string{`{"dict": 1}`, `{"float": 2}`, `{"__a__": 1}`, `{"a-b": 1}`, `{"class": 1}`} {
+		path := filepath.Join(t.TempDir(), "odd.json")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Load(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.Text(); err == nil || !strings.Contains(err.Error(), "can't be a variable") {
+			t.Errorf("%s is printed as %q (%v)", text, got, err)
 		}
 	}
 }

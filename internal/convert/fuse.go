@@ -7,12 +7,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"repvgg/internal/atomicfile"
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/model"
 	"repvgg/internal/tensor"
 )
 
-// Reparameterize writes to path the deploy form of a training checkpoint: for
+// WriteDeploy writes to path the deploy form of a training checkpoint: for
 // each block the squeeze-and-excitation layer as it is and the fused
 // convolution, then the head, all as float32. Tensors stream through in slices
 // of output channels, so that memory does not grow with the network.
@@ -20,7 +21,10 @@ import (
 // src must match plan (see Match); in the deploy form it is written as it is. The
 // tensors get the names of naming. check, unless nil, is given the complete file
 // under a temporary name and may refuse it. A failed run leaves no file.
-func Reparameterize(ctx context.Context, plan *model.Plan, src *checkpoint.File, path string, naming *Naming, check func(tmp string) error) error {
+func WriteDeploy(ctx context.Context, plan *model.Plan, src *checkpoint.File, path string, naming *Naming, check func(tmp string) error) error {
+	if atomicfile.Same(src.Path, path) {
+		return fmt.Errorf("writing checkpoint %q: it is the checkpoint that is read, whose branches can't be had back; give another name", path)
+	}
 	deploy := plan.As(model.Deploy)
 	var modules []string
 	if naming == MMClassification {

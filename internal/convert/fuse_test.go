@@ -105,7 +105,7 @@ func TestCancelled(t *testing.T) {
 	cancel()
 	dir := t.TempDir()
 	plan := &model.Plan{Blocks: []model.Block{{Name: "backbone.stem", In: 3, Out: 4, Stride: 2, Groups: 1, Dilation: 1}}}
-	err = Reparameterize(ctx, plan, src, filepath.Join(dir, "x.pth"), MMClassification, nil)
+	err = WriteDeploy(ctx, plan, src, filepath.Join(dir, "x.pth"), MMClassification, nil)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got error %v", err)
 	}

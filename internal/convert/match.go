@@ -10,6 +10,33 @@ import (
 	"repvgg/internal/tensor"
 )
 
+// OpenFor opens a checkpoint (see Open) that may have either form of the network
+// of plan, and gives the plan in the form that it has.
+func OpenFor(plan *model.Plan, path string, averaged bool) (*checkpoint.File, *model.Plan, error) {
+	c, err := Open(path, averaged)
+	if err != nil {
+		return nil, nil, err
+	}
+	if form, ok := model.FormOf(c.Names); ok {
+		plan = plan.As(form) // else what is wrong, Match says best
+	}
+	if err := Match(c, plan); err != nil {
+		c.Close()
+		return nil, nil, err
+	}
+	return c, plan, nil
+}
+
+// Identify tells which named architecture, with how many classes, a checkpoint
+// holds.
+func Identify(c *checkpoint.File) (arch string, classes int, ok bool) {
+	shapes := make(map[string][]int)
+	for name, t := range c.Tensors {
+		shapes[name] = t.Shape
+	}
+	return model.Identify(shapes)
+}
+
 // Match reports whether a checkpoint holds exactly the tensors of a plan, each
 // with its shape and its bytes in the file. It reads no values. Counters of
 // training steps may be there or not.
@@ -67,7 +94,7 @@ func Match(c *checkpoint.File, p *model.Plan) error {
 
 // advice says which config a checkpoint wants.
 func advice(c *checkpoint.File) string {
-	arch, classes, ok := model.Identify(c.Names, func(name string) []int { return c.Tensors[name].Shape })
+	arch, classes, ok := Identify(c)
 	if !ok {
 		return "use the config that the checkpoint was trained with"
 	}

@@ -33,6 +33,7 @@ var onlyIn = map[string][]string{
 	"github.com/spf13/pflag":                        {"cmd/repvgg"},
 	"github.com/spf13/viper":                        {"cmd/repvgg"},
 	"github.com/schollz/progressbar/v3":             {"cmd/repvgg"},
+	"github.com/go-viper/mapstructure/v2":           {"cmd/repvgg"},
 	"golang.org/x/term":                             {"cmd/repvgg"},
 	"go.starlark.net/starlark":                      {"internal/config"},
 	"github.com/nlpodyssey/gopickle/pickle":         {"internal/pickle"},

@@ -81,11 +81,7 @@ func FromConfig(cfg *config.Config) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	neck, err := root.Section("neck")
-	if err != nil {
-		return nil, err
-	}
-	if err := wantType(neck, "GlobalAveragePooling"); err != nil {
+	if err := checkNeck(root); err != nil {
 		return nil, err
 	}
 	head, err := root.Section("head")
@@ -96,6 +92,26 @@ func FromConfig(cfg *config.Config) (*Plan, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+func checkNeck(root config.Section) error {
+	neck, err := root.Section("neck")
+	if err != nil {
+		return err
+	}
+	if err := wantType(neck, "GlobalAveragePooling"); err != nil {
+		return err
+	}
+	c := struct {
+		Dim int `config:"dim"`
+	}{2}
+	if err := neck.DecodeStrict(&c); err != nil {
+		return err
+	}
+	if c.Dim != 2 {
+		return neck.Errorf("dim", "want 2, for images, got %d", c.Dim)
+	}
+	return nil
 }
 
 func wantType(s config.Section, want string) error {
@@ -156,6 +172,16 @@ func backbonePlan(s config.Section) (*Plan, error) {
 	}
 	if err := c.check(s); err != nil {
 		return nil, err
+	}
+	for key, known := range map[string][]string{
+		"norm_cfg": {"eps", "momentum", "affine", "track_running_stats", "requires_grad"},
+		"act_cfg":  {"inplace"},
+	} {
+		if inner, err := s.Section(key); err == nil {
+			if err := inner.Known(known...); err != nil {
+				return nil, err
+			}
+		}
 	}
 	arch, err := archFromConfig(s, c.Arch)
 	if err != nil {

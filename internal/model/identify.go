@@ -1,20 +1,17 @@
 package model
 
 import (
+	"maps"
 	"slices"
 
 	"repvgg/internal/tensor"
 )
 
 // Identify tells which named architecture, with how many classes, the tensors of
-// a state dict make, of either form. shape gives the shape of one of the names.
-func Identify(names []string, shape func(name string) []int) (arch string, classes int, ok bool) {
-	shapes := make(map[string][]int)
-	for _, name := range names {
-		if !IsCounter(name) {
-			shapes[name] = shape(name)
-		}
-	}
+// a state dict make, of either form, by their shapes.
+func Identify(shapes map[string][]int) (arch string, classes int, ok bool) {
+	shapes = maps.Clone(shapes)
+	maps.DeleteFunc(shapes, func(name string, _ []int) bool { return IsCounter(name) })
 	head := shapes[HeadWeight]
 	if len(head) != 2 {
 		return "", 0, false

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"maps"
 	"slices"
 	"testing"
 )
@@ -17,28 +18,29 @@ func TestIdentify(t *testing.T) {
 		p := assemble(a, &c)
 		p.Head = &Head{Features: p.Blocks[p.Depth-1].Out, Classes: 7}
 		for _, form := range []Form{Train, Deploy} {
-			names, shapes := []string{"backbone.stem.branch_1x1.norm.num_batches_tracked"}, make(map[string][]int)
+			shapes := map[string][]int{"backbone.stem.branch_1x1.norm.num_batches_tracked": nil}
 			for _, s := range p.As(form).Tensors() {
-				names = append(names, s.Name)
 				shapes[s.Name] = s.Shape
 			}
-			shape := func(name string) []int { return shapes[name] }
-			if arch, classes, ok := Identify(names, shape); arch != name || classes != 7 || !ok {
+			if arch, classes, ok := Identify(shapes); arch != name || classes != 7 || !ok {
 				t.Errorf("%s in its %s form is said to be %q with %d classes (%v)", name, form, arch, classes, ok)
 			}
-			last := p.As(form).Tensors()[3]
-			for _, other := range [][]string{names[:len(names)-1], append(slices.Clip(names), "another")} {
-				if arch, _, ok := Identify(other, shape); ok {
-					t.Errorf("%d tensors instead of %d of %s are said to be %s", len(other), len(names), name, arch)
+			some := p.As(form).Tensors()[3]
+			for _, wrong := range []struct {
+				name  string
+				shape []int
+			}{{some.Name, nil}, {some.Name, append(slices.Clone(some.Shape), 2)}, {"another", []int{1}}} {
+				other := maps.Clone(shapes)
+				if other[wrong.name] = wrong.shape; wrong.shape == nil {
+					delete(other, wrong.name)
 				}
-			}
-			shapes[last.Name] = slices.Concat(last.Shape, []int{2})
-			if arch, _, ok := Identify(names, shape); ok {
-				t.Errorf("%s with %v for %s is said to be %s", name, shapes[last.Name], last.Name, arch)
+				if arch, _, ok := Identify(other); ok {
+					t.Errorf("%s with shape %v of %s is said to be %s", name, wrong.shape, wrong.name, arch)
+				}
 			}
 		}
 	}
-	if _, _, ok := Identify(nil, nil); ok {
+	if _, _, ok := Identify(nil); ok {
 		t.Error("nothing was identified")
 	}
 }

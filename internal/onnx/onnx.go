@@ -50,39 +50,35 @@ type Options struct {
 // Property is an item of a model's metadata.
 type Property struct{ Key, Value string }
 
-// Check reports what Write would refuse, without any weights.
-func Check(p *model.Plan, o Options) error {
-	_, _, err := layOut(p, o)
-	return err
+// Model is a network that is ready to be written.
+type Model struct {
+	graph *graph
+	head  []byte // what stands in the file before the weights
 }
 
-// layOut makes the graph of a plan, and what stands in the file before its
-// weights.
-func layOut(p *model.Plan, o Options) (g *graph, head []byte, err error) {
+// New lays a plan out as a model. The plan must be the deploy form of a whole
+// network. No weights are needed yet.
+func New(p *model.Plan, o Options) (*Model, error) {
 	if p.Form != model.Deploy || p.Head == nil {
-		return nil, nil, errors.New("only the deploy form of a whole network can be written")
+		return nil, errors.New("only the deploy form of a whole network can be written")
 	}
-	g = newGraph(p, o)
+	g := newGraph(p, o)
 	head, size := g.model(o)
 	if size > maxBytes {
-		return nil, nil, fmt.Errorf("the network takes %d bytes, more than the %d that an ONNX file can have", size, maxBytes)
+		return nil, fmt.Errorf("the network takes %d bytes, more than the %d that an ONNX file can have", size, maxBytes)
 	}
-	return g, head, nil
+	return &Model{g, head}, nil
 }
 
-// Write writes a plan in the deploy form, with the values that weights gives of
-// its tensors, to a file that appears under its name when it is complete and
-// verify, which is called when all was read, finds nothing wrong. One tensor at
-// a time is held in memory.
-func Write(ctx context.Context, path string, p *model.Plan, weights func(tensor.Spec) ([]float32, error), verify func() error, o Options) error {
-	g, head, err := layOut(p, o)
-	if err != nil {
-		return fmt.Errorf("writing %q: %w", path, err)
-	}
+// Write writes the model, with the values that weights gives of its tensors, to a
+// file that appears under its name when it is complete and verify, which is
+// called when all was read, finds nothing wrong. One tensor at a time is held in
+// memory.
+func (m *Model) Write(ctx context.Context, path string, weights func(tensor.Spec) ([]float32, error), verify func() error) error {
 	var reading error // which says itself what was read
-	err = atomicfile.Write(path, func(w *bufio.Writer) error {
-		_, _ = w.Write(head) // w keeps the first error for atomicfile.Write
-		if reading = g.writeWeights(ctx, w, weights); reading == nil {
+	err := atomicfile.Write(path, func(w *bufio.Writer) error {
+		_, _ = w.Write(m.head) // w keeps the first error for atomicfile.Write
+		if reading = m.graph.writeWeights(ctx, w, weights); reading == nil {
 			reading = verify()
 		}
 		return reading

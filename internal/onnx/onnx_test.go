@@ -60,7 +60,11 @@ func TestWrite(t *testing.T) {
 			values := reference.Weights(plan, 5)
 			path := filepath.Join(t.TempDir(), "x.onnx")
 			verified := false
-			err := Write(t.Context(), path, plan, reference.Source(values), func() error { verified = true; return nil }, Options{Output: Logits, Height: 7})
+			made, err := New(plan, Options{Output: Logits, Height: 7})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = made.Write(t.Context(), path, reference.Source(values), func() error { verified = true; return nil })
 			if err != nil || !verified {
 				t.Fatalf("%v (verified: %v)", err, verified)
 			}
@@ -157,7 +161,10 @@ func TestWriteFails(t *testing.T) {
 		{"damaged", t.Context(), plan, weights, func() error { return damaged }, damaged.Error()},
 	} {
 		dir := t.TempDir()
-		err := Write(c.ctx, filepath.Join(dir, "x.onnx"), c.plan, c.weights, c.verify, Options{Output: Probs})
+		made, err := New(c.plan, Options{Output: Probs})
+		if err == nil {
+			err = made.Write(c.ctx, filepath.Join(dir, "x.onnx"), c.weights, c.verify)
+		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got error %v, want %q", c.name, err, c.want)
 		}

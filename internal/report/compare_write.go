@@ -77,7 +77,7 @@ func (c *Comparison) writeCSV(w io.Writer) error {
 // whose labels differ; all of them if most is negative.
 func (c *Comparison) WriteText(w io.Writer, most int) error {
 	out := bufio.NewWriter(w)
-	fmt.Fprintf(out, "A: %s\nB: %s\n\n", printable(c.A), printable(c.B))
+	fmt.Fprintf(out, "A: %s\nB: %s\n\n", Printable(c.A), Printable(c.B))
 	if err := c.writeMetrics(out); err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (c *Comparison) WriteText(w io.Writer, most int) error {
 		fmt.Fprint(out, "largest score difference : none, all are equal\n")
 	} else {
 		fmt.Fprintf(out, "largest score difference : %.3g, %.7g in A and %.7g in B, for %s of %s\n",
-			l.Difference, l.A, l.B, l.Class, printable(l.Image))
+			l.Difference, l.A, l.B, l.Class, Printable(l.Image))
 	}
 	if err := c.writeDiffering(out, most); err != nil {
 		return err
@@ -115,7 +115,7 @@ func (c *Comparison) writeDiffering(w io.Writer, most int) error {
 	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	fmt.Fprint(table, "image\tA\tscore\tB\tscore\ttruth\n")
 	for _, d := range c.Differing[:shown] {
-		fmt.Fprintf(table, "%s\t%s\t%.4f\t%s\t%.4f\t%s\n", printable(d.Image), d.A.Class, d.A.Score, d.B.Class, d.B.Score, d.Truth)
+		fmt.Fprintf(table, "%s\t%s\t%.4f\t%s\t%.4f\t%s\n", Printable(d.Image), d.A.Class, d.A.Score, d.B.Class, d.B.Score, d.Truth)
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -132,11 +132,11 @@ func (c Class) String() string {
 	if c.Class == "" || c.Class == label {
 		return label
 	}
-	return label + " " + printable(c.Class)
+	return label + " " + Printable(c.Class)
 }
 
-// printable quotes a text that could change what a terminal shows.
-func printable(s string) string {
+// Printable quotes a text that could change what a terminal shows.
+func Printable(s string) string {
 	if oneLine(s) != s {
 		return strconv.Quote(s)
 	}
