@@ -44,6 +44,22 @@ func endsList(arg string) bool { return len(arg) > 1 && arg[0] == '-' }
 // notANumber is how pflag tells of one.
 var notANumber = regexp.MustCompile(`^(.*)strconv\.\w+: parsing ("[^"]*"): invalid syntax$`)
 
+// flagError names flags that a misspelt one may stand for.
+func flagError(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		// cobra suggests commands: those that are called as the flags are.
+		flags := &cobra.Command{SuggestionsMinimumDistance: 2}
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			flags.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
+		})
+		if near := flags.SuggestionsFor(unknown.GetSpecifiedName()); len(near) > 0 {
+			err = fmt.Errorf("%w; did you mean --%s?", err, strings.Join(near, " or --"))
+		}
+	}
+	return usageHint(c, err)
+}
+
 // usageHint makes an error one of usage that says where help is.
 func usageHint(c *cobra.Command, err error) error {
 	if m := notANumber.FindStringSubmatch(err.Error()); m != nil {

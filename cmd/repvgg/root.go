@@ -45,7 +45,7 @@ status is 0, 1 after a failure, 2 after wrong usage, 130 after an interruption.`
 			return usageHint(cmd, fmt.Errorf("unknown command %q%s", args[0], hint))
 		},
 	}
-	cmd.SetFlagErrorFunc(usageHint)
+	cmd.SetFlagErrorFunc(flagError)
 	cmd.AddCommand(newReparameterizeCmd(), newTestCmd(), newBenchCmd(), newExportCmd(), newPredictCmd(), newInspectCmd(), newConfigCmd(), newFlopsCmd(), newZooCmd())
 	completeShells(cmd)
 	return cmd
