@@ -23,8 +23,9 @@ of a published variant (repvgg-A0, repvgg-A0_deploy, ...), whose configs are
 built in.
 
 Every flag can also be set as an environment variable (--threads as
-REPVGG_THREADS) or in a file repvgg.yaml of the current folder (threads: 4); a
-flag wins over a variable, a variable over the file.
+REPVGG_THREADS) or in a file repvgg.yaml of the current folder (threads: 4), there
+also for one command alone (bench: {batch-size: [1, 32]}); a flag wins over a
+variable, a variable over the file.
 
 Results are printed on stdout; progress, notes and errors on stderr. The exit
 status is 0, 1 after a failure, 2 after wrong usage, 130 after an interruption.`,

@@ -14,6 +14,7 @@ run() {
 # The time of day in milliseconds.
 now() { echo $(($(date +%s%N) / 1000000)); }
 
+say 'cd testdata/digits'
 run reparameterize configs/repvgg-digits.py train.pth "$out/deploy.pth" --verify
 for form in train deploy; do
 	cfg=configs/repvgg-digits.py ckpt=train.pth
