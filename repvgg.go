@@ -111,7 +111,7 @@ func Open(ctx context.Context, cfg, ckpt string, o Options) (*Classifier, error)
 		return nil, fmt.Errorf("config %q: image files have 3 channels, the network takes %d", cfg, plan.InChannels)
 	}
 	if c.pipeline, err = filePipeline(loaded); err != nil {
-		return nil, fmt.Errorf("config %q: %w", cfg, err)
+		return nil, err
 	}
 	file, plan, err := convert.OpenFor(plan, ckpt, o.Averaged)
 	if err != nil {
@@ -150,10 +150,10 @@ func filePipeline(c *config.Config) (*preprocess.Pipeline, error) {
 		return nil, err
 	}
 	if !p.ReadsFiles() {
-		return nil, errors.New("its pipeline is for arrays: it does not begin with LoadImageFromFile")
+		return nil, fmt.Errorf("config %q: its pipeline is for arrays: it does not begin with LoadImageFromFile", c.Path())
 	}
 	if err := p.CheckChannels(3); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("config %q: %w", c.Path(), err)
 	}
 	return p, nil
 }

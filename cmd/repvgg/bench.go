@@ -75,8 +75,11 @@ func addBenchFlags(cmd *cobra.Command) {
 	f.IntSlice("batch-size", []int{1}, "images in a batch")
 	f.Int("input-size", 224, "height and width of the images")
 	f.Duration("duration", 3*time.Second, "how long to measure each row")
-	f.Int("runs", -1, "how many runs to measure instead (0: measure nothing, list the rows)")
-	f.Int("warmup", -1, "how many runs to make before (default: until stable)")
+	f.Int("runs", -1, "how many runs to measure, in place of --duration (0: measure nothing, list the rows)")
+	f.Int("warmup", -1, "how many runs to make before measuring (default: until stable)")
+	for _, name := range []string{"runs", "warmup"} {
+		f.Lookup(name).DefValue = "0" // hides -1, which stands for neither
+	}
 	f.Bool("layers", false, "also measure each layer")
 	f.String("format", "text", "what to print: "+strings.Join(printFormats(), ", "))
 	f.String("out", "", "file to write too (.txt, .json, .csv, .md, .bench, or .html with pictures)")

@@ -108,20 +108,26 @@ func (e *evaluation) prepare(cfgName, ckptPath string) error {
 		for _, w := range append(slices.Clip(e.data.Warnings), e.data.LabelWarnings(e.plan.Head.Classes)...) {
 			note(e.cmd, "%s", w)
 		}
-		e.noteDecoder()
+		var files []string
+		for _, s := range e.data.Samples {
+			if s.Array == nil {
+				files = append(files, s.Name)
+			}
+		}
+		noteDecoder(e.cmd, files)
 	}
 	return e.openCheckpoints(ckptPath)
 }
 
 // noteDecoder says so if JPEG files will be decoded without libjpeg-turbo.
-func (e *evaluation) noteDecoder() {
+func noteDecoder(cmd *cobra.Command, files []string) {
 	why, ok := jpeg.Library()
-	isJPEG := func(s dataset.Sample) bool {
-		ext := strings.ToLower(filepath.Ext(s.Name))
-		return s.Array == nil && (ext == ".jpg" || ext == ".jpeg")
+	isJPEG := func(name string) bool {
+		ext := strings.ToLower(filepath.Ext(name))
+		return ext == ".jpg" || ext == ".jpeg"
 	}
-	if !ok && slices.ContainsFunc(e.data.Samples, isJPEG) {
-		note(e.cmd, "JPEG files are decoded in Go: the same pixels, but slower, and damaged files are refused (%s)", why)
+	if !ok && slices.ContainsFunc(files, isJPEG) {
+		note(cmd, "JPEG files are decoded in Go: the same pixels of intact files, but slower, and files with damaged data are refused (%s)", why)
 	}
 }
 

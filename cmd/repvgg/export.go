@@ -38,7 +38,7 @@ softmax, as of MMClassification's pytorch2onnx.py, or with --output logits
 "logits". Batch, height and width are open unless --fix-batch and --fix-shape fix
 them. Its metadata has the config's "pipeline" in words, with the means and
 deviations that it normalises with, and a JSON list of the names of the "classes"
-that CKPT recorded.
+that CKPT recorded (deploy weights have none).
 
 Or it is a checkpoint (.pth, .safetensors) with the tensor names that CKPT has, or
 those that --names asks for.`,

@@ -68,6 +68,7 @@ func predict(cmd *cobra.Command, s *settings, cfg, ckpt string, images []string)
 	for _, w := range c.Warnings() {
 		note(cmd, "%s", w)
 	}
+	noteDecoder(cmd, images)
 	names := c.Classes()
 	var labelled []labelledImage
 	for paths := range slices.Chunk(images, imagesAtATime) {

@@ -90,7 +90,7 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 // noteAverages says what becomes of averaged weights.
 func noteAverages(cmd *cobra.Command, s *settings, c *checkpoint.File) {
 	if c.Averages > 0 {
-		note(cmd, "%q also holds %d averaged tensors, which are left out (--use-ema takes those of timm and of the official code)", c.Path, c.Averages)
+		note(cmd, "%q also holds %d averaged tensors, which are left out (--use-ema takes those under %s)", c.Path, c.Averages, strings.Join(checkpoint.AverageKeys, ", "))
 	}
 	if slices.Contains(checkpoint.AverageKeys, c.Key) && !s.UseEMA {
 		note(cmd, "%q holds averaged weights only (%s): they are used", c.Path, c.Key)

@@ -229,7 +229,7 @@ func TestSameBytes(t *testing.T) {
 func TestRefused(t *testing.T) {
 	dir := filepath.Join(testdata, "checkpoints")
 	wants := map[string]string{
-		"already_deployed": "it is converted already",
+		"already_deployed": "which needs no conversion",
 		"missing_key":      "missing: backbone.stage_3.0.branch_1x1.norm.bias",
 
 		"official_missing_key":  "missing: stage3.0.rbr_1x1.bn.bias",

@@ -22,7 +22,7 @@ CFG is a config of MMClassification 0.x (.py, .yaml, .json): a path, or the name
 of a published variant (repvgg-A0, repvgg-A0_deploy, ...), whose configs are
 built in.
 
-Every flag can also be set as an environment variable (--threads as
+Every flag of a command can also be set as an environment variable (--threads as
 REPVGG_THREADS) or in a file repvgg.yaml of the current folder (threads: 4), there
 also for one command alone (bench: {batch-size: [1, 32]}); a flag wins over a
 variable, a variable over the file.

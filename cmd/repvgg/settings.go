@@ -136,7 +136,7 @@ func readSettingsFile(cmd *cobra.Command) (map[string]any, error) {
 	own := make(map[string]any)
 	for _, c := range cmd.Root().Commands() {
 		value, ok := all[c.Name()]
-		if !ok {
+		if !ok || c.Name() == "help" || c.Name() == "completion" { // which have no settings
 			continue
 		}
 		delete(all, c.Name())

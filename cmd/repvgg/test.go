@@ -20,6 +20,9 @@ CFG and CKPT are of the same form: a train config with a training checkpoint, or
 a deploy config with what repvgg reparameterize wrote. A train config becomes a
 deploy config by --cfg-options model.backbone.deploy=True.
 
+At least one output is wanted: --metrics, --out, --compare, --confusion,
+--per-class, --show-dir or --profile-input.
+
 Flags that take several values (--metrics a b) end at the next flag, as in the
 original.`,
 		Example: `  repvgg test repvgg-A0_deploy a0_deploy.pth --metrics accuracy --cfg-options data.test.data_prefix=/imagenet/val data.test.ann_file=/imagenet/val.txt
@@ -45,17 +48,17 @@ original.`,
 func addTestFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSlice("metrics", nil, "what to compute: accuracy precision recall f1_score support")
-	f.StringArray("metric-options", nil, "options of the metrics: topk=(1,5) thrs=0.5 average_mode=none ...")
-	f.String("out", "", "file to write the metrics and predictions to (.json, .yaml, .pkl)")
-	f.StringSlice("out-items", []string{"all"}, "what else the file holds: class_scores pred_score pred_label pred_class filename gt_label, none or all (the first four)")
+	f.StringArray("metric-options", nil, "options of the metrics: 'topk=(1,5)' thrs=0.5 average_mode=none ...")
+	f.String("out", "", "file to write the metrics and predictions to (.json, .yaml, .yml, .pkl, .pickle)")
+	f.StringSlice("out-items", []string{"all"}, "what else the file holds: class_scores pred_score pred_label pred_class filename gt_label, none (whatever else is named) or all (the first four)")
 	f.String("show-dir", "", "folder to write the images to, with label, score and truth painted on them")
 	f.Bool("show", false, "as --show-dir show (no window is opened)")
-	f.StringArray("show-options", nil, "options of painting: none has an effect here")
+	f.StringArray("show-options", nil, "accepted, without effect")
 	f.String("device", deviceAuto, "where to run: cpu, or cuda for an NVIDIA GPU; auto is the cpu")
-	f.StringSlice("precision", []string{"fp32"}, precisionHelp())
+	f.String("precision", "fp32", precisionHelp())
 	f.String("launcher", "none", "what started this process among others that share the images: none pytorch slurm mpi")
-	f.String("tmpdir", "", "folder, seen by all, through which the processes of a launcher gather their results (default .dist_test/JOB in the current folder)")
-	f.Bool("gpu-collect", false, "gather through the GPUs (results are gathered through --tmpdir)")
+	f.String("tmpdir", "", "folder, seen by all, through which the processes of a launcher gather their results (default .dist_test/JOB in the current folder, if the launcher names its job); must not exist")
+	f.Bool("gpu-collect", false, "accepted, without effect: results are gathered through --tmpdir")
 	f.Int("gpu-id", 0, "GPU to run on, with --device cuda; the processes of a launcher share out all GPUs instead")
 	f.IntSlice("gpu-ids", nil, "deprecated: use --gpu-id; the first counts")
 	f.Int("local_rank", 0, "set by PyTorch's launcher")

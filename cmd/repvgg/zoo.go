@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +31,7 @@ The accuracies are the publisher's, on ImageNet-1k. Nothing is downloaded.`,
 			return err
 		}),
 	}
-	cmd.Flags().String("format", report.ZooFormats[0], "how to print the table: text json csv markdown")
+	cmd.Flags().String("format", report.ZooFormats[0], "how to print the table: "+strings.Join(report.ZooFormats, ", "))
 	offer(cmd, "format", report.ZooFormats)
 	return cmd
 }

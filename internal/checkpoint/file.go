@@ -152,7 +152,7 @@ var AverageKeys = []string{"state_dict_ema", "model_ema", "ema"}
 
 var (
 	errNoTensors  = errors.New("it holds no tensors of a type that is read")
-	errNoAverages = fmt.Errorf("it holds no averaged weights (looked for under %s)", strings.Join(AverageKeys, ", "))
+	errNoAverages = fmt.Errorf("it holds no averaged weights under %s", strings.Join(AverageKeys, ", "))
 )
 
 // readRoot finds the state dict in what torch.load would return: under one of

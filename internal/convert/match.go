@@ -114,7 +114,7 @@ func matchForm(c *checkpoint.File, p *model.Plan) error {
 	case !ok || form == p.Form:
 		return nil
 	case p.Form == model.Train:
-		return fmt.Errorf("checkpoint %q holds the deploy form: it is converted already; test it with the deploy config, or with --cfg-options model.backbone.deploy=True", c.Path)
+		return fmt.Errorf("checkpoint %q holds the deploy form, which needs no conversion; test it with the deploy config, or with --cfg-options model.backbone.deploy=True", c.Path)
 	default:
 		return fmt.Errorf("checkpoint %q holds the train form, but the config is a deploy config; use the train config, or convert the checkpoint with repvgg reparameterize", c.Path)
 	}
