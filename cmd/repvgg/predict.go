@@ -111,7 +111,7 @@ func best(scores []float32, names []string, k int) []bestClass {
 		all[i] = bestClass{i, names[i], score}
 	}
 	slices.SortStableFunc(all, func(a, b bestClass) int { return cmp.Compare(b.Score, a.Score) })
-	return all[:min(k, len(all))]
+	return slices.Clone(all[:min(k, len(all))]) // the rest need not stay in memory
 }
 
 func predictText(w io.Writer, images []labelledImage) error {

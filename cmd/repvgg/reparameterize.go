@@ -111,11 +111,11 @@ func (s *settings) naming(otherwise *convert.Naming) (*convert.Naming, error) {
 	if s.Names == "" {
 		return otherwise, nil
 	}
-	i := slices.Index(namingIDs(), s.Names)
-	if i < 0 {
-		return nil, usageError{fmt.Errorf("--names %s: want one of %s", s.Names, strings.Join(namingIDs(), ", "))}
+	ids := namingIDs()
+	if err := checkChoice("names", s.Names, ids); err != nil {
+		return nil, err
 	}
-	return convert.Namings[i], nil
+	return convert.Namings[slices.Index(ids, s.Names)], nil
 }
 
 // loadPlan reads a config and the network it describes.

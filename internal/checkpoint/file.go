@@ -165,7 +165,7 @@ func (c *File) readRoot(root any, averaged bool) error {
 	dicts := map[string]iter.Seq2[any, any]{"": items}
 	for k, v := range items {
 		key, _ := k.(string)
-		if d, isDict := dictItems(v); isDict {
+		if d, isDict := dictItems(v); isDict && key != "" { // which stands for the file itself
 			dicts[key] = d
 		}
 	}

@@ -42,6 +42,18 @@ func tensor16(metadata string) string {
 		"K\x00(K\x10t(K\x01t\x89}" + metadata + "tR"
 }
 
+// TestOddKeys has dicts under keys that are no names beside the tensors.
+func TestOddKeys(t *testing.T) {
+	c, err := Open(handmade(t, "\x80\x02}(K\x00}"+str("")+"}"+str("a")+tensor16("")+"u."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if len(c.Names) != 1 || c.Names[0] != "a" || c.Key != "" {
+		t.Errorf("tensors %q under %q", c.Names, c.Key)
+	}
+}
+
 // TestHostileStructures has structures that no torch writes: each is refused,
 // quickly and in a few words.
 func TestHostileStructures(t *testing.T) {
