@@ -11,6 +11,8 @@ import (
 	"repvgg/internal/bench"
 	"repvgg/internal/config"
 	"repvgg/internal/model"
+	"repvgg/internal/model/repvgg"
+	"repvgg/internal/recipe"
 )
 
 // benchNetwork is a network to measure.
@@ -21,7 +23,7 @@ type benchNetwork struct {
 	plan    *model.Plan
 	forms   []model.Form
 	// published is the publisher's table row of this very network, or nil.
-	published *model.Published
+	published *repvgg.Published
 }
 
 // benchNetworks reads the configs. forms are those that were asked for; without
@@ -30,7 +32,7 @@ type benchNetwork struct {
 func benchNetworks(cmd *cobra.Command, s *settings, names []string, forms []model.Form) ([]benchNetwork, error) {
 	names = slices.Clone(names)
 	if s.Zoo {
-		for _, p := range model.Zoo() {
+		for _, p := range repvgg.Zoo() {
 			names = append(names, p.TrainConfig)
 		}
 	}
@@ -100,7 +102,7 @@ func readNetwork(cmd *cobra.Command, name string, overrides []string) (*benchNet
 	if err != nil {
 		return nil, err
 	}
-	plan, err := model.FromConfig(cfg)
+	plan, err := recipe.Network(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +116,7 @@ func readNetwork(cmd *cobra.Command, name string, overrides []string) (*benchNet
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range model.Zoo() {
+	for _, p := range repvgg.Zoo() {
 		if p.Name != "RepVGG-"+arch {
 			continue
 		}
@@ -123,7 +125,7 @@ func readNetwork(cmd *cobra.Command, name string, overrides []string) (*benchNet
 		if err != nil {
 			return nil, err
 		}
-		published, err := model.FromConfig(original)
+		published, err := recipe.Network(original)
 		if err != nil {
 			return nil, err
 		}

@@ -6,8 +6,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"repvgg/internal/config"
+	"repvgg/internal/flops"
 	"repvgg/internal/model"
-	"repvgg/internal/report"
+	"repvgg/internal/recipe"
 )
 
 func newFlopsCmd() *cobra.Command {
@@ -28,7 +29,7 @@ forgets it there.`,
 		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
 		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
-			return flops(cmd, s, args[0])
+			return runFlops(cmd, s, args[0])
 		}),
 	}
 	cmd.Flags().IntSlice("shape", []int{224, 224}, "size of the image: H or H W")
@@ -37,7 +38,7 @@ forgets it there.`,
 	return cmd
 }
 
-func flops(cmd *cobra.Command, s *settings, cfgName string) error {
+func runFlops(cmd *cobra.Command, s *settings, cfgName string) error {
 	if len(s.Shape) != 1 && len(s.Shape) != 2 {
 		return usageHint(cmd, errors.New("--shape takes one size or height and width"))
 	}
@@ -46,17 +47,17 @@ func flops(cmd *cobra.Command, s *settings, cfgName string) error {
 	if err != nil {
 		return err
 	}
-	plan, err := model.FromConfig(cfg)
+	plan, err := recipe.Network(cfg)
 	if err != nil {
 		return err
 	}
-	tree, err := model.ModuleTree(cfg, h, w)
+	tree, err := flops.Tree(cfg, h, w)
 	if err != nil {
 		return err
 	}
 	noteConfig(cmd, cfg, "data.")
-	if plan.Form == model.Deploy && plan.Blocks[0].Squeeze > 0 {
+	if plan.Form == model.Deploy && plan.Blocks[0].SE != nil {
 		note(cmd, "the totals include squeeze-and-excitation, which the original's deploy form leaves out")
 	}
-	return report.WriteComplexity(cmd.OutOrStdout(), tree, plan.InChannels, h, w)
+	return flops.Write(cmd.OutOrStdout(), tree, plan.InChannels, h, w)
 }

@@ -11,8 +11,8 @@ import (
 
 	"repvgg/internal/config"
 	"repvgg/internal/cpu"
+	"repvgg/internal/engine"
 	"repvgg/internal/preprocess"
-	"repvgg/internal/tensor"
 )
 
 // variedDigits are n inputs of the digits network: its images, shifted by up to
@@ -77,12 +77,12 @@ func TestBF16AgreesWithFP32(t *testing.T) {
 			t.Fatal(err)
 		}
 		inputs := variedDigits(t, cfg, n)
-		c := openCheckpoint(t, filepath.Join(digits, ckpt))
+		plan := loadPlanFor(t, name)
+		weights := openWeights(t, plan, filepath.Join(digits, ckpt))
 		var scores [2][]float32
-		for i, precision := range []cpu.Precision{cpu.FP32, cpu.BF16} {
-			r, err := cpu.New(loadPlanFor(t, name), func(s tensor.Spec) ([]float32, error) { return c.Float32(s.Name) },
-				cpu.Options{Precision: precision, Height: 32, Width: 32})
-			if precision == cpu.BF16 && err != nil && strings.Contains(err.Error(), "bf16 needs") {
+		for i, precision := range []engine.Precision{engine.FP32, engine.BF16} {
+			r, err := cpu.New(plan, weights, cpu.Options{Precision: precision, Height: 32, Width: 32})
+			if precision == engine.BF16 && err != nil && strings.Contains(err.Error(), "bf16 needs") {
 				t.Skip(err)
 			}
 			if err != nil {
@@ -100,7 +100,7 @@ func TestBF16AgreesWithFP32(t *testing.T) {
 				}
 			}
 			t.Logf("%s, %v: %d of %d layers in bf16", form, precision, rounded, len(r.Layers()))
-			if (rounded > 0) != (precision == cpu.BF16) {
+			if (rounded > 0) != (precision == engine.BF16) {
 				t.Errorf("%d layers are computed in bf16", rounded)
 			}
 		}

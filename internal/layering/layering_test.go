@@ -18,9 +18,10 @@ import (
 // layers from the bottom up. A package may import those of lower lines.
 var layers = [][]string{
 	{"configs", "internal/tensor", "internal/metrics", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest"},
-	{"internal/config", "internal/cpu/kernel"},
-	{"internal/checkpoint", "internal/model", "internal/preprocess", "internal/dataset", "internal/config/configtest"},
-	{"internal/convert", "internal/cpu", "internal/gpu", "internal/onnx", "internal/reference"},
+	{"internal/config", "internal/model"},
+	{"internal/checkpoint", "internal/model/repvgg", "internal/engine", "internal/preprocess", "internal/dataset", "internal/config/configtest"},
+	{"internal/recipe", "internal/weights", "internal/cpu/kernel", "internal/testkit"},
+	{"internal/convert", "internal/cpu", "internal/gpu", "internal/onnx", "internal/flops"},
 	{"internal/eval", "internal/bench"},
 	{"internal/report"},
 	{"repvgg"},

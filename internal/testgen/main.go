@@ -19,6 +19,7 @@ import (
 
 	"repvgg/internal/config"
 	"repvgg/internal/model"
+	"repvgg/internal/recipe"
 	"repvgg/internal/tensor"
 )
 
@@ -38,7 +39,7 @@ func run(cfgName, path string) error {
 	if err != nil {
 		return err
 	}
-	plan, err := model.FromConfig(cfg)
+	plan, err := recipe.Network(cfg)
 	if err != nil {
 		return err
 	}
