@@ -97,7 +97,7 @@ func (t *table) writeText(w *bufio.Writer) {
 // indent.
 func writeWrapped(w *bufio.Writer, text, indent string) {
 	at := 0
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		n := utf8.RuneCountInString(word)
 		switch {
 		case at == 0:
