@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"repvgg/internal/model"
+	"repvgg/internal/python"
 )
 
 // WriteComplexity writes what the original's get_flops.py prints of a network
@@ -38,9 +39,9 @@ func (c *complexity) write(m *model.Module, indent string) {
 		c.out.WriteString("\n" + indent + "  ")
 	}
 	c.out.WriteString(strings.Join([]string{
-		model.Rounded(float64(m.Cost.Params)/1e6, 3) + " M",
+		python.Rounded(float64(m.Cost.Params)/1e6, 3) + " M",
 		share(m.Cost.Params, c.total.Params) + " Params",
-		model.Rounded(float64(m.Cost.FLOPs)/1e9, 3) + " GFLOPs",
+		python.Rounded(float64(m.Cost.FLOPs)/1e9, 3) + " GFLOPs",
 		share(m.Cost.FLOPs, c.total.FLOPs) + " FLOPs",
 		m.Extra,
 	}, ", "))
