@@ -1,5 +1,5 @@
 # Everything a developer runs, by name. `make` alone builds.
-.PHONY: build demo test test-golden lint generate bench-convert bench-input bench-peers numerics gpu-bin test-gpu clean rename
+.PHONY: build demo test test-golden same-outputs lint generate bench-convert bench-input bench-peers numerics gpu-bin test-gpu clean rename
 
 REPVGG := bin/repvgg
 DIGITS := testdata/digits
@@ -25,6 +25,12 @@ test:
 # The same checks on the full set of reference results, where it is at hand: make test-golden GOLDEN=folder
 test-golden:
 	REPVGG_GOLDEN=$(abspath $(GOLDEN)) go test -count=1 -run Golden -v ./cmd/repvgg
+
+# For a change that must not change results: everything that this tree's binary prints and writes, on all fixtures,
+# against a binary from before the change. make same-outputs OLD=path ONLY="words of a case's name" KEEP=folder
+same-outputs: $(REPVGG)
+	@test -n "$(OLD)" || { echo "usage: make same-outputs OLD=binary"; exit 2; }
+	python3 testdata/same_outputs.py $(OLD) $(REPVGG) $(if $(ONLY),--only $(ONLY)) $(if $(KEEP),--keep $(KEEP))
 
 lint:
 	go vet ./...
