@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"repvgg/internal/config"
+	"repvgg/internal/flops"
 	"repvgg/internal/model"
-	"repvgg/internal/report"
 )
 
 func newFlopsCmd() *cobra.Command {
@@ -28,7 +28,7 @@ forgets it there.`,
 		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
 		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
-			return flops(cmd, s, args[0])
+			return countFLOPs(cmd, s, args[0])
 		}),
 	}
 	cmd.Flags().IntSlice("shape", []int{224, 224}, "size of the image: H or H W")
@@ -37,7 +37,7 @@ forgets it there.`,
 	return cmd
 }
 
-func flops(cmd *cobra.Command, s *settings, cfgName string) error {
+func countFLOPs(cmd *cobra.Command, s *settings, cfgName string) error {
 	if len(s.Shape) != 1 && len(s.Shape) != 2 {
 		return usageHint(cmd, errors.New("--shape takes one size or height and width"))
 	}
@@ -58,5 +58,5 @@ func flops(cmd *cobra.Command, s *settings, cfgName string) error {
 	if plan.Form == model.Deploy && plan.Blocks[0].Squeeze > 0 {
 		note(cmd, "the totals include squeeze-and-excitation, which the original's deploy form leaves out")
 	}
-	return report.WriteComplexity(cmd.OutOrStdout(), tree, plan.InChannels, h, w)
+	return flops.Write(cmd.OutOrStdout(), tree, plan.InChannels, h, w)
 }

@@ -1,4 +1,4 @@
-package report
+package zoo
 
 import (
 	"bytes"
@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"repvgg/internal/model"
 )
 
 // TestZooMachineReadable reads JSON and CSV back: both have the same cells.
 func TestZooMachineReadable(t *testing.T) {
 	var text bytes.Buffer
-	if err := WriteZoo(&text, "csv"); err != nil {
+	if err := Write(&text, "csv", model.Zoo()); err != nil {
 		t.Fatal(err)
 	}
 	records, err := csv.NewReader(&text).ReadAll()
@@ -19,7 +21,7 @@ func TestZooMachineReadable(t *testing.T) {
 		t.Fatalf("%d records, %v", len(records), err)
 	}
 	text.Reset()
-	if err := WriteZoo(&text, "json"); err != nil {
+	if err := Write(&text, "json", model.Zoo()); err != nil {
 		t.Fatal(err)
 	}
 	var all struct {

@@ -1,4 +1,4 @@
-package report
+package flops
 
 import (
 	"bytes"
@@ -12,9 +12,9 @@ import (
 	"repvgg/internal/model"
 )
 
-// TestComplexity compares with all that the original's get_flops.py printed:
+// TestWrite compares with all that the original's get_flops.py printed:
 // testdata/flops/README.md.
-func TestComplexity(t *testing.T) {
+func TestWrite(t *testing.T) {
 	dir := filepath.Join("..", "..", "testdata", "flops")
 	for _, c := range []struct {
 		config, want string
@@ -40,7 +40,7 @@ func TestComplexity(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got bytes.Buffer
-		if err := WriteComplexity(&got, tree, 3, c.h, c.w); err != nil {
+		if err := Write(&got, tree, 3, c.h, c.w); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(string(want), got.String()); diff != "" {

@@ -1,4 +1,5 @@
-package report
+// Package flops prints what a network costs, as the original does.
+package flops
 
 import (
 	"bufio"
@@ -11,14 +12,14 @@ import (
 	"repvgg/internal/python"
 )
 
-// WriteComplexity writes what the original's get_flops.py prints of a network
-// for images of channels x h x w: the tree of modules with the share that each
-// has of the parameters and of the operations, then the totals.
-func WriteComplexity(w io.Writer, root *model.Module, channels, height, width int) error {
+// Write writes what the original's get_flops.py prints of a network for images of
+// channels x h x w: the tree of modules with the share that each has of the
+// parameters and of the operations, then the totals.
+func Write(w io.Writer, root *model.Module, channels, height, width int) error {
 	const line = "=============================="
 	out := bufio.NewWriter(w)
-	c := complexity{out: out, total: root.Cost}
-	c.write(root, "")
+	p := printer{out: out, total: root.Cost}
+	p.write(root, "")
 	fmt.Fprintf(out, "\n%s\nInput shape: (%d, %d, %d)\nFlops: %s\nParams: %s\n%s\n", line,
 		channels, height, width, model.FormatFLOPs(root.Cost.FLOPs), model.FormatParams(root.Cost.Params), line)
 	fmt.Fprintln(out, "!!!Please be cautious if you use the results in papers. "+
@@ -26,35 +27,35 @@ func WriteComplexity(w io.Writer, root *model.Module, channels, height, width in
 	return out.Flush()
 }
 
-type complexity struct {
+type printer struct {
 	out   *bufio.Writer
 	total model.Cost
 }
 
 // write writes a module as PyTorch's repr does, its later lines after indent. A
 // module with parts has its figures on a line of their own.
-func (c *complexity) write(m *model.Module, indent string) {
-	c.out.WriteString(m.Type + "(")
+func (p *printer) write(m *model.Module, indent string) {
+	p.out.WriteString(m.Type + "(")
 	if len(m.Children) > 0 {
-		c.out.WriteString("\n" + indent + "  ")
+		p.out.WriteString("\n" + indent + "  ")
 	}
-	c.out.WriteString(strings.Join([]string{
+	p.out.WriteString(strings.Join([]string{
 		python.Rounded(float64(m.Cost.Params)/1e6, 3) + " M",
-		share(m.Cost.Params, c.total.Params) + " Params",
+		share(m.Cost.Params, p.total.Params) + " Params",
 		python.Rounded(float64(m.Cost.FLOPs)/1e9, 3) + " GFLOPs",
-		share(m.Cost.FLOPs, c.total.FLOPs) + " FLOPs",
+		share(m.Cost.FLOPs, p.total.FLOPs) + " FLOPs",
 		m.Extra,
 	}, ", "))
 	for _, child := range m.Children {
-		c.out.WriteString("\n" + indent + "  (" + child.Name + "): ")
-		c.write(child, indent+"  ")
+		p.out.WriteString("\n" + indent + "  (" + child.Name + "): ")
+		p.write(child, indent+"  ")
 	}
 	if len(m.Children) > 0 {
-		c.out.WriteString("\n" + indent)
+		p.out.WriteString("\n" + indent)
 	}
-	c.out.WriteString(")")
+	p.out.WriteString(")")
 	if m.Init != "" {
-		c.out.WriteString("\n" + indent + "init_cfg=" + m.Init)
+		p.out.WriteString("\n" + indent + "init_cfg=" + m.Init)
 	}
 }
 
