@@ -2,7 +2,6 @@ package report
 
 import (
 	"bufio"
-	"encoding/csv"
 	"fmt"
 	"image/png"
 	"io"
@@ -12,6 +11,7 @@ import (
 
 	"repvgg/internal/atomicfile"
 	"repvgg/internal/metrics"
+	"repvgg/internal/table"
 )
 
 // Confusion tells how often images of one class were taken for another. Only
@@ -126,28 +126,26 @@ func (c *Confusion) writeSVG(w *bufio.Writer) error {
 	return nil
 }
 
+// writeCSV holds one row of the matrix at a time, most of which are zeros.
 func (c *Confusion) writeCSV(w io.Writer) error {
-	out := csv.NewWriter(w)
-	record := make([]string, 2+len(c.Classes))
-	record[0], record[1] = "label", "class"
+	names := []string{"label", "class"}
 	for label := range c.Classes {
-		record[2+label] = strconv.Itoa(label)
+		names = append(names, strconv.Itoa(label))
 	}
-	if err := out.Write(record); err != nil {
-		return err
-	}
-	for label, row := range c.rows {
-		record[0], record[1] = strconv.Itoa(label), c.Classes[label]
-		for i := range c.Classes {
-			record[2+i] = "0"
+	return table.WriteCSV(w, names, func(yield func([]table.Cell) bool) {
+		cells := make([]table.Cell, len(names))
+		for label, row := range c.rows {
+			cells[0], cells[1] = table.Int(label), table.Text(c.Classes[label])
+			counts := cells[2:]
+			for i := range counts {
+				counts[i] = table.Int(0)
+			}
+			for _, cell := range row {
+				counts[cell.predicted] = table.Int(cell.count)
+			}
+			if !yield(cells) {
+				return
+			}
 		}
-		for _, cell := range row {
-			record[2+cell.predicted] = strconv.FormatInt(cell.count, 10)
-		}
-		if err := out.Write(record); err != nil {
-			return err
-		}
-	}
-	out.Flush()
-	return out.Error()
+	})
 }
