@@ -164,7 +164,7 @@ func TestInterruptionKeepsRows(t *testing.T) {
 		subject(t, "first", plan, &fakeRunner{clock: clock, took: ms(10)}),
 		subject(t, "second", plan, &fakeRunner{clock: clock, took: ms(10, 10, 10, 10, 10, 10, 10), cancel: cancel}),
 	}, options(clock, 12))
-	if !errors.Is(err, context.Canceled) || len(rows) != 1 || rows[0].Variant != "first" || !rows[0].measured() {
+	if !errors.Is(err, context.Canceled) || len(rows) != 1 || rows[0].Variant != "first" || !rows[0].Measured() {
 		t.Errorf("%d rows, %v", len(rows), err)
 	}
 }
@@ -207,7 +207,7 @@ func TestNothingIsOpenedWithoutRuns(t *testing.T) {
 	s := subject(t, "A0", planOf(t, "repvgg-A0"), nil)
 	s.Open = func() (Runner, error) { return nil, errors.New("opened") }
 	rows, err := Measure(context.Background(), []Subject{s}, Options{Runs: 0})
-	if err != nil || len(rows) != 1 || rows[0].measured() || rows[0].Noisy != nil {
+	if err != nil || len(rows) != 1 || rows[0].Measured() || rows[0].Noisy != nil {
 		t.Errorf("%+v, %v", rows, err)
 	}
 }

@@ -1,4 +1,4 @@
-package bench
+package benchreport
 
 import (
 	"bytes"
@@ -11,18 +11,19 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"repvgg/internal/bench"
 )
 
-func render(t *testing.T, r *Report, format string) string {
+func render(t *testing.T, r *bench.Report, format string) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := r.Write(&b, format); err != nil {
+	if err := Write(&b, r, format); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -63,10 +64,10 @@ func TestTextFitsATerminal(t *testing.T) {
 func TestJSONRoundTrip(t *testing.T) {
 	r := zooReport(t)
 	path := filepath.Join(t.TempDir(), "r.json")
-	if err := r.WriteFile(path); err != nil {
+	if err := WriteFile(path, r); err != nil {
 		t.Fatal(err)
 	}
-	got, err := ReadReport(path)
+	got, err := Read(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,11 +97,11 @@ func TestCSVHasTheFieldsOfJSON(t *testing.T) {
 	for _, deep := range []string{"layers", "baseline", "latency_ms_rounds"} {
 		delete(fields, deep)
 	}
-	for _, name := range csvNames() {
-		if _, ok := fields[name]; !ok {
-			t.Errorf("column %q is no field of JSON", name)
+	for _, c := range csvColumns {
+		if _, ok := fields[c.name]; !ok {
+			t.Errorf("column %q is no field of JSON", c.name)
 		}
-		delete(fields, name)
+		delete(fields, c.name)
 	}
 	for name := range fields {
 		t.Errorf("field %q has no column", name)
@@ -119,99 +120,11 @@ func TestBenchstatLines(t *testing.T) {
 			}
 		}
 	}
-	if samples != 24*rounds {
-		t.Errorf("%d lines, want %d", samples, 24*rounds)
+	if samples != 24*len(medians) {
+		t.Errorf("%d lines, want %d", samples, 24*len(medians))
 	}
 	if got := benchName("ünder the/line-x"); got != "Ünder_the_line_x" {
 		t.Errorf("name is %q", got)
-	}
-}
-
-func TestBaseline(t *testing.T) {
-	row := func(median, spread float64) *Row {
-		return &Row{LatencyMSMedian: &median, SpreadShare: &spread, Runs: leastRuns}
-	}
-	for _, test := range []struct {
-		now, old    float64
-		spread      float64
-		want        string
-		share, nois float64
-	}{
-		{100, 102, 0, "same", -2.0 / 102, 0.03},
-		{96, 100, 0, "faster", -0.04, 0.03},
-		{104, 100, 0.02, "slower", 0.04, 0.03},
-		{108, 100, 0.2, "same", 0.08, 0.2},
-		{130, 100, 0.2, "slower", 0.3, 0.2},
-	} {
-		c := change(row(test.now, test.spread), row(test.old, test.spread))
-		if c.Verdict != test.want || c.NoiseShare != test.nois || c.ChangeShare-test.share > 1e-12 || test.share-c.ChangeShare > 1e-12 {
-			t.Errorf("%v after %v: %+v", test.now, test.old, c)
-		}
-	}
-	few := row(200, 0)
-	few.Runs--
-	if c := change(few, row(100, 0)); c.Verdict != TooFew {
-		t.Errorf("%d runs: %+v", few.Runs, c)
-	}
-	path := filepath.Join(t.TempDir(), "x.json")
-	for _, bad := range []string{"{", `{"rows": 3}`, `{"rows": [{"latency_ms_median": 0}]}`} {
-		if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := ReadReport(path); err == nil || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: %v", bad, err)
-		}
-	}
-}
-
-// A row is compared with the same network's, by its config, else by its name
-// where only one network has it.
-func TestCompareFindsTheNetwork(t *testing.T) {
-	row := func(config, variant string, latency, params float64) Row {
-		return Row{Config: config, Variant: variant, Form: "deploy", LatencyMSMedian: &latency, ParamsMillions: params, Kernels: "avx2", Weights: "seeded random"}
-	}
-	const none = 0 // no such latency
-	both := []Row{row("c1.py", "c1", 10, 1), row("d/c1.py", "c1", 20, 1)}
-	for _, test := range []struct {
-		name        string
-		now, before []Row
-		want        []float64
-	}{
-		{"two of a name", both, []Row{both[1], both[0]}, []float64{10, 20}},
-		{"one of two before", both, both[:1], []float64{10, none}},
-		{"one of two now", both[1:], both, []float64{20}},
-		{"neither config, two before", []Row{row("e/c1.py", "c1", 1, 1)}, both, []float64{none}},
-		{"another path", []Row{row("./c1.py", "c1", 1, 1)}, both[:1], []float64{10}},
-		{"another path, another network", []Row{row("./c1.py", "c1", 1, 2)}, both[:1], []float64{none}},
-		{"edited since", []Row{row("c1.py", "c1", 1, 2)}, both[:1], []float64{none}},
-	} {
-		now := &Report{Rows: slices.Clone(test.now)}
-		notes := now.Compare(&Report{Rows: test.before})
-		unmatched := true
-		for i, want := range test.want {
-			got := 0.0
-			if b := now.Rows[i].Baseline; b != nil {
-				got, unmatched = b.LatencyMSMedian, false
-			}
-			if got != want {
-				t.Errorf("%s: row %d is compared with %v, want %v", test.name, i, got, want)
-			}
-		}
-		if unmatched != strings.Contains(strings.Join(notes, ""), "no row of the same network") {
-			t.Errorf("%s: notes %q", test.name, notes)
-		}
-	}
-	before := &Report{Machine: Machine{CPU: "old"}, Rows: slices.Clone(both)}
-	for i := range before.Rows {
-		before.Rows[i].Kernels, before.Rows[i].Weights = "avx512", "checkpoint a.pth"
-	}
-	want := []string{
-		"it was measured on another machine: old",
-		"it was measured with other kernels: avx512, now avx2",
-		"it was measured with other weights: checkpoint a.pth, now seeded random",
-	}
-	if got := (&Report{Machine: Machine{CPU: "new"}, Rows: slices.Clone(both)}).Compare(before); !slices.Equal(got, want) {
-		t.Errorf("notes %q", got)
 	}
 }
 
@@ -219,9 +132,9 @@ func TestCompareFindsTheNetwork(t *testing.T) {
 // unless that would make two the same.
 func TestLongNames(t *testing.T) {
 	names := []string{"network_of_many_words_wide_v1", "network_of_many_words_deep_v1", "another_network_with_words_v2"}
-	r := &Report{}
+	r := &bench.Report{}
 	for _, name := range names {
-		r.Rows = append(r.Rows, Row{Config: name, Variant: name, Form: "train"})
+		r.Rows = append(r.Rows, bench.Row{Config: name, Variant: name, Form: "train"})
 	}
 	for _, format := range []string{"markdown", "html", "csv", "json"} {
 		text := render(t, r, format)
@@ -237,12 +150,6 @@ func TestLongNames(t *testing.T) {
 			t.Errorf("text lacks %q:\n%s", want, text)
 		}
 	}
-	if got := shortenAll([]string{"network_wide_of_words", "network_deep_of_words"}, 16); got[0] == got[1] {
-		t.Errorf("both are shortened to %q", got[0])
-	}
-	if got := shortenAll([]string{"repvgg-digits_deploy", "repvgg-digits", "repvgg-digits_deploy"}, 16); !slices.Equal(got, []string{"repvgg-…s_deploy", "repvgg-digits", "repvgg-…s_deploy"}) {
-		t.Errorf("shortened: %q", got)
-	}
 }
 
 // The text says which rows take other algorithms.
@@ -253,18 +160,18 @@ func TestLowLatencyIsSaid(t *testing.T) {
 		batch  int
 		want   bool
 	}{{"cpu", 1, true}, {"cpu", 2, false}, {"cuda", 1, false}} {
-		r := &Report{Rows: []Row{{Device: test.device, BatchSize: test.batch, LatencyMSMedian: &latency}}}
-		if r.Rows[0].LowLatency() != test.want || strings.Contains(r.about(), "a batch of 1 takes") != test.want {
-			t.Errorf("%s, batch %d: %s", test.device, test.batch, r.about())
+		r := &bench.Report{Rows: []bench.Row{{Device: test.device, BatchSize: test.batch, LatencyMSMedian: &latency}}}
+		if r.Rows[0].LowLatency() != test.want || strings.Contains(about(r), "a batch of 1 takes") != test.want {
+			t.Errorf("%s, batch %d: %s", test.device, test.batch, about(r))
 		}
 	}
 }
 
 // Different variants have different names for benchstat.
 func TestBenchstatNamesDiffer(t *testing.T) {
-	r := &Report{}
+	r := &bench.Report{}
 	for _, name := range []string{"a/c-1.py", "a/c_1.py", "A/c_1.py"} {
-		r.Rows = append(r.Rows, Row{Variant: name, LatencyMSRounds: []float64{1}})
+		r.Rows = append(r.Rows, bench.Row{Variant: name, LatencyMSRounds: []float64{1}})
 	}
 	text := render(t, r, "benchstat")
 	for _, want := range []string{"BenchmarkA_c_1.py/", "BenchmarkA_c_1.py_2/", "BenchmarkA_c_1.py_3/"} {
@@ -307,7 +214,7 @@ func TestPictures(t *testing.T) {
 		dir = t.TempDir()
 	}
 	r := zooReport(t)
-	if err := r.WriteFile(filepath.Join(dir, "report.html")); err != nil {
+	if err := WriteFile(filepath.Join(dir, "report.html"), r); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"layers", "speed"} {
@@ -317,7 +224,7 @@ func TestPictures(t *testing.T) {
 			}
 		}
 		for _, ext := range []string{".png", ".svg"} {
-			if err := r.WritePlot(filepath.Join(dir, name+ext)); err != nil {
+			if err := WritePicture(filepath.Join(dir, name+ext), r); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -359,14 +266,26 @@ func checkXML(t *testing.T, data []byte) {
 }
 
 func TestNothingToDraw(t *testing.T) {
-	r := &Report{Rows: []Row{{Variant: "mine"}}}
-	if err := r.WritePlot(filepath.Join(t.TempDir(), "a.png")); err == nil || !strings.Contains(err.Error(), "--layers") {
+	r := &bench.Report{Rows: []bench.Row{{Variant: "mine"}}}
+	if err := WritePicture(filepath.Join(t.TempDir(), "a.png"), r); err == nil || !strings.Contains(err.Error(), "no row has a published accuracy") {
 		t.Error(err)
 	}
-	if err := CheckPlot("a.jpg"); err == nil {
+	if err := CheckPicture("a.jpg"); err == nil {
 		t.Error("a .jpg is taken")
 	}
 	if _, err := FormatOf("a.xls"); err == nil {
 		t.Error("an .xls is taken")
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.json")
+	for _, bad := range []string{"{", `{"rows": 3}`, `{"rows": [{"latency_ms_median": 0}]}`} {
+		if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Read(path); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", bad, err)
+		}
 	}
 }

@@ -1,4 +1,4 @@
-package bench
+package figure
 
 import (
 	"gonum.org/v1/plot/vg"

@@ -1,12 +1,10 @@
-package bench
+package figure
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"image/color"
 	"io"
-	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
@@ -16,12 +14,10 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
-
-	"repvgg/internal/atomicfile"
 )
 
-// The colours of all pictures. The page of HTML has others for dark screens:
-// see htmlColors.
+// The colours of all charts. In a page of HTML CSS variables stand for those of
+// cssColors.
 var (
 	ink         = color.RGBA{0x1f, 0x29, 0x33, 0xff}
 	faint       = color.RGBA{0x61, 0x6e, 0x7c, 0xff}
@@ -32,71 +28,51 @@ var (
 	others = []color.RGBA{deployColor, trainColor, {0x2a, 0x8a, 0x4a, 0xff}, {0x8e, 0x44, 0xad, 0xff}, {0xb8, 0x32, 0x4f, 0xff}, faint}
 )
 
-// figure is a picture; Draw fills the canvas.
-type figure struct {
+// cssColors are the variables by which a page changes colours with the screen's
+// scheme.
+var cssColors = []struct {
+	color    color.RGBA
+	variable string
+}{
+	{ink, "ink"}, {faint, "faint"}, {grid, "line"}, {trainColor, "train"}, {deployColor, "deploy"},
+}
+
+// Figure is a chart. It is drawn when it is written.
+type Figure struct {
 	Title         string
 	width, height vg.Length
 	plot          *plot.Plot
 }
 
-// figures are those that the rows give: per-layer bars where layers were
-// measured, accuracy against speed where accuracies were published.
-func (r *Report) figures() []figure {
-	var all []figure
-	for _, group := range r.settings() {
-		if f, ok := accuracyFigure(group, r.Machine.CPU); ok {
-			all = append(all, f)
-		}
-	}
-	return append(all, r.layerFigures()...)
+// Heading is what stands above a chart: its title, then where and how its values
+// were measured.
+type Heading struct {
+	Title, Machine, Setting string
 }
 
-func (r *Report) layerFigures() []figure {
-	var all []figure
-	for i := range r.Rows {
-		if len(r.Rows[i].Layers) > 0 {
-			all = append(all, layerFigure(&r.Rows[i], r.Machine.CPU))
-		}
+// lines has machine and setting on one line if they fit.
+func (h Heading) lines() string {
+	const fits = 90 // letters
+	if below := h.Machine + ", " + h.Setting; utf8.RuneCountInString(below) <= fits {
+		return h.Title + "\n" + below
 	}
-	return all
+	return h.Title + "\n" + shorten(h.Machine, fits) + "\n" + h.Setting
 }
 
-// CheckPlot reports a name that WritePlot would refuse.
-func CheckPlot(path string) error {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".svg", ".png":
-		return nil
+// shorten keeps the first letters of a long text.
+func shorten(text string, most int) string {
+	if utf8.RuneCountInString(text) <= most {
+		return text
 	}
-	return fmt.Errorf("%q: want a name that ends in .svg or .png", path)
-}
-
-// WritePlot writes a picture (.svg, .png): time per layer of the rows that have
-// layers, or else published accuracy against measured speed, one picture below
-// the other where there are several.
-func (r *Report) WritePlot(path string) error {
-	figures := r.layerFigures()
-	if len(figures) == 0 {
-		figures = r.figures()
-	}
-	if len(figures) == 0 {
-		return fmt.Errorf("writing picture %q: no row has a published accuracy and a speed, and none has layers; measure a published variant, or give --layers", path)
-	}
-	if err := CheckPlot(path); err != nil {
-		return fmt.Errorf("writing picture %w", err)
-	}
-	return atomicfile.Write(path, func(w *bufio.Writer) error {
-		if strings.EqualFold(filepath.Ext(path), ".svg") {
-			return writeSVG(w, figures, color.White)
-		}
-		return writePNG(w, figures)
-	})
+	return string([]rune(text)[:most-1]) + "…"
 }
 
 const dotsPerInch = 144
 
-func writePNG(w io.Writer, figures []figure) error {
+// WritePNG draws figures below each other.
+func WritePNG(w io.Writer, figures []Figure) error {
 	width, height := extent(figures)
-	// A picture of many layers may be long, but not beyond what viewers take.
+	// A picture of many bars may be long, but not beyond what viewers take.
 	const most = 30000
 	if height.Dots(dotsPerInch) > most {
 		return errors.New("the picture would be too high for PNG; write .svg")
@@ -107,22 +83,46 @@ func writePNG(w io.Writer, figures []figure) error {
 	return err
 }
 
-// writeSVG writes the figures on a background, which may be nil.
-func writeSVG(w io.Writer, figures []figure, background color.Color) error {
+// WriteSVG draws figures below each other.
+func WriteSVG(w io.Writer, figures []Figure) error {
+	text, err := svg(figures, color.White)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, text)
+	return err
+}
+
+// Inline is the figure as an SVG element for a page of HTML: without an XML
+// prologue and a background, and with the CSS variables --ink, --faint, --line,
+// --train and --deploy for its colours. All text in it is escaped.
+func (f Figure) Inline() (string, error) {
+	text, err := svg([]Figure{f}, nil)
+	if err != nil {
+		return "", err
+	}
+	text = text[strings.Index(text, "<svg"):]
+	for _, c := range cssColors {
+		hex := fmt.Sprintf("#%02X%02X%02X", c.color.R, c.color.G, c.color.B)
+		text = strings.ReplaceAll(text, hex, "var(--"+c.variable+")")
+	}
+	return text, nil
+}
+
+// svg draws the figures on a background, which may be nil.
+func svg(figures []Figure, background color.Color) (string, error) {
 	width, height := extent(figures)
 	canvas := vgsvg.New(width, height)
 	drawAll(draw.NewCanvas(canvas, width, height), figures, background)
 	var b strings.Builder
 	if _, err := canvas.WriteTo(&b); err != nil {
-		return err
+		return "", err
 	}
 	// The font that text was measured with, then those of the same widths.
-	text := strings.ReplaceAll(b.String(), "font-family:Liberation Sans", "font-family:Liberation Sans,Arial,Helvetica,sans-serif")
-	_, err := io.WriteString(w, text)
-	return err
+	return strings.ReplaceAll(b.String(), "font-family:Liberation Sans", "font-family:Liberation Sans,Arial,Helvetica,sans-serif"), nil
 }
 
-func extent(figures []figure) (width, height vg.Length) {
+func extent(figures []Figure) (width, height vg.Length) {
 	for _, f := range figures {
 		width, height = max(width, f.width), height+f.height
 	}
@@ -130,7 +130,7 @@ func extent(figures []figure) (width, height vg.Length) {
 }
 
 // drawAll draws the figures below each other.
-func drawAll(c draw.Canvas, figures []figure, background color.Color) {
+func drawAll(c draw.Canvas, figures []Figure, background color.Color) {
 	if background != nil {
 		c.SetColor(background)
 		c.Fill(c.Path())
@@ -141,15 +141,6 @@ func drawAll(c draw.Canvas, figures []figure, background color.Color) {
 		f.plot.Draw(draw.Crop(area, 14, -14, 10, -10))
 		top -= f.height
 	}
-}
-
-// titleLines says below a title where and how a row was measured.
-func titleLines(title, machine string, r *Row) string {
-	const fits = 90 // letters
-	if below := machine + ", " + r.setting(); utf8.RuneCountInString(below) <= fits {
-		return title + "\n" + below
-	}
-	return title + "\n" + shorten(machine, fits) + "\n" + r.setting()
 }
 
 // newPlot is a plot in our style.

@@ -1,4 +1,4 @@
-package bench
+package figure
 
 import (
 	"fmt"
@@ -11,61 +11,42 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// speeds are a variant's images per second by form, 0 where not measured.
-type speeds struct {
-	variant       string
-	top1          float64
-	train, deploy float64
+// Speed is how accurate a variant is, and how fast in both forms.
+type Speed struct {
+	Variant string
+	// Top1 is in percent.
+	Top1 float64
+	// Train and Deploy are images per second, 0 where not measured.
+	Train, Deploy float64
 }
 
-// accuracyFigure draws the published top-1 of variants against the speed that
-// was measured, as the RepVGG paper's figure does: an arrow leads from the
-// train form to the deploy form. ok is false if no row has both.
-func accuracyFigure(rows []*Row, machine string) (f figure, ok bool) {
-	var points []speeds
-	at := make(map[string]int)
-	low, high := math.Inf(1), 0.0
-	for _, r := range rows {
-		if r.PublishedTop1Percent == nil || r.ImagesPerSecond == nil {
-			continue
-		}
-		i, known := at[r.Variant]
-		if !known {
-			i = len(points)
-			at[r.Variant] = i
-			points = append(points, speeds{variant: r.Variant, top1: *r.PublishedTop1Percent})
-		}
-		if r.Form == "train" {
-			points[i].train = *r.ImagesPerSecond
-		} else {
-			points[i].deploy = *r.ImagesPerSecond
-		}
-		low, high = min(low, *r.ImagesPerSecond), max(high, *r.ImagesPerSecond)
-	}
-	if len(points) == 0 {
-		return figure{}, false
-	}
-	title := "RepVGG: accuracy against speed"
-	p := newPlot(titleLines(title, machine, rows[0]), "images per second, measured here (logarithmic)", "ImageNet top-1 in %, the publisher's figure")
+// Accuracy draws the published top-1 of variants against the speed that was
+// measured, as the RepVGG paper's figure does: an arrow leads from the train form
+// to the deploy form. There is at least one variant, and of each at least one
+// speed.
+func Accuracy(h Heading, variants []Speed) Figure {
+	p := newPlot(h.lines(), "images per second, measured here (logarithmic)", "ImageNet top-1 in %, the publisher's figure")
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, decades{}
-	p.X.Min, p.X.Max = low/1.25, high*1.35
+	slowest, fastest := math.Inf(1), 0.0
 	p.Y.Min, p.Y.Max = math.Inf(1), math.Inf(-1)
-	for _, s := range points {
-		p.Y.Min, p.Y.Max = min(p.Y.Min, s.top1-0.8), max(p.Y.Max, s.top1+0.8)
+	for _, s := range variants {
+		slowest, fastest = min(slowest, lesser(s.Train, s.Deploy)), max(fastest, s.Train, s.Deploy)
+		p.Y.Min, p.Y.Max = min(p.Y.Min, s.Top1-0.8), max(p.Y.Max, s.Top1+0.8)
 	}
+	p.X.Min, p.X.Max = slowest/1.25, fastest*1.35
 	p.Y.Tick.Marker = steps{}
 	lines := plotter.NewGrid()
 	lines.Vertical.Color, lines.Horizontal.Color = grid, grid
-	p.Add(lines, accuracyPlotter(points))
+	p.Add(lines, accuracyPlotter(variants))
 	// Accuracy falls with speed: the lower left is free.
 	p.Legend.Left, p.Legend.XOffs, p.Legend.YOffs = true, 8, 6
 	p.Legend.Add("train form", marker{train: true})
 	p.Legend.Add("deploy form", marker{})
-	return figure{Title: title, width: 640, height: 440, plot: p}, true
+	return Figure{Title: h.Title, width: 640, height: 440, plot: p}
 }
 
 // accuracyPlotter draws the points, arrows and names.
-type accuracyPlotter []speeds
+type accuracyPlotter []Speed
 
 const pointRadius = 4
 
@@ -76,9 +57,9 @@ func (a accuracyPlotter) Plot(c draw.Canvas, p *plot.Plot) {
 	names := labels{style: style}
 	for _, s := range a {
 		var ends []vg.Point
-		for _, speed := range []float64{s.train, s.deploy} {
+		for _, speed := range []float64{s.Train, s.Deploy} {
 			if speed > 0 {
-				at := vg.Point{X: x(speed), Y: y(s.top1)}
+				at := vg.Point{X: x(speed), Y: y(s.Top1)}
 				ends = append(ends, at)
 				names.avoid(around(at, pointRadius, pointRadius))
 			}
@@ -92,16 +73,16 @@ func (a accuracyPlotter) Plot(c draw.Canvas, p *plot.Plot) {
 		}
 	}
 	for _, s := range a {
-		if s.train > 0 {
-			marker{train: true}.draw(&c, vg.Point{X: x(s.train), Y: y(s.top1)})
+		if s.Train > 0 {
+			marker{train: true}.draw(&c, vg.Point{X: x(s.Train), Y: y(s.Top1)})
 		}
-		if s.deploy > 0 {
-			marker{}.draw(&c, vg.Point{X: x(s.deploy), Y: y(s.top1)})
+		if s.Deploy > 0 {
+			marker{}.draw(&c, vg.Point{X: x(s.Deploy), Y: y(s.Top1)})
 		}
 	}
 	for _, s := range a {
 		// The name stands at the right end, from where it is read.
-		names.place(c, s.variant, vg.Point{X: x(max(s.train, s.deploy)), Y: y(s.top1)}, vg.Point{X: x(lesser(s.train, s.deploy)), Y: y(s.top1)})
+		names.place(c, s.Variant, vg.Point{X: x(max(s.Train, s.Deploy)), Y: y(s.Top1)}, vg.Point{X: x(lesser(s.Train, s.Deploy)), Y: y(s.Top1)})
 	}
 }
 

@@ -1,4 +1,4 @@
-package bench
+package benchreport
 
 import (
 	"bufio"
@@ -7,16 +7,18 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"repvgg/internal/bench"
 )
 
 // writeBenchstat writes Go's benchmark format, which golang.org/x/perf's
 // benchstat compares: a line for the median of each round, so that it has
 // several samples. Rows that were not measured have no line.
-func (r *Report) writeBenchstat(out io.Writer) error {
+func writeBenchstat(out io.Writer, r *bench.Report) error {
 	w := bufio.NewWriter(out)
 	m := &r.Machine
-	fmt.Fprintf(w, "goos: %s\ngoarch: %s\npkg: repvgg\ncpu: %s\nkernels: %s\njpeg: %s\ngo: %s\nweights: %s\n", m.OS, m.Arch, m.CPU, m.Kernels, m.JPEGDecoder, m.Go, r.weights())
-	names := r.benchNames()
+	fmt.Fprintf(w, "goos: %s\ngoarch: %s\npkg: repvgg\ncpu: %s\nkernels: %s\njpeg: %s\ngo: %s\nweights: %s\n", m.OS, m.Arch, m.CPU, m.Kernels, m.JPEGDecoder, m.Go, weights(r))
+	names := benchNames(r)
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		name := fmt.Sprintf("Benchmark%s/form=%s/device=%s/precision=%s/batch=%d/size=%d-%d",
@@ -27,7 +29,7 @@ func (r *Report) writeBenchstat(out io.Writer) error {
 			fmt.Fprintf(w, "%s\t%d\t%.0f ns/op\t%.4g images/s\t%.4g GFLOP/s\n", name, runs, ms*1e6, perSecond, 2*row.MACsGiga*perSecond)
 		}
 	}
-	for _, n := range r.notes() {
+	for _, n := range notes(r) {
 		fmt.Fprintf(w, "note: %s\n", n)
 	}
 	return w.Flush()
@@ -35,7 +37,7 @@ func (r *Report) writeBenchstat(out io.Writer) error {
 
 // benchNames are the names of the variants by themselves, different ones for
 // different variants.
-func (r *Report) benchNames() map[string]string {
+func benchNames(r *bench.Report) map[string]string {
 	names := make(map[string]string)
 	taken := make(map[string]bool)
 	for i := range r.Rows {
