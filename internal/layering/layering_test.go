@@ -17,8 +17,8 @@ import (
 
 // layers from the bottom up. A package may import those of lower lines.
 var layers = [][]string{
-	{"configs", "internal/tensor", "internal/python", "internal/table", "internal/figure", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest"},
-	{"internal/config", "internal/metrics", "internal/cpu/kernel"},
+	{"configs", "internal/tensor", "internal/python", "internal/table", "internal/figure", "internal/figure/canvas", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest"},
+	{"internal/config", "internal/metrics", "internal/figure/matrix", "internal/cpu/kernel"},
 	{"internal/checkpoint", "internal/model", "internal/preprocess", "internal/dataset", "internal/config/configtest"},
 	{"internal/convert", "internal/cpu", "internal/gpu", "internal/onnx", "internal/reference", "internal/flops", "internal/zoo"},
 	{"internal/eval", "internal/bench"},

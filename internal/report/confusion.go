@@ -3,13 +3,13 @@ package report
 import (
 	"bufio"
 	"fmt"
-	"image/png"
 	"io"
 	"path/filepath"
 	"slices"
 	"strconv"
 
 	"repvgg/internal/atomicfile"
+	"repvgg/internal/figure/matrix"
 	"repvgg/internal/metrics"
 	"repvgg/internal/table"
 )
@@ -22,13 +22,7 @@ type Confusion struct {
 	// Support and Predicted are how many images are, and were taken to be, of each
 	// class, Right how many both.
 	Support, Predicted, Right []int64
-	rows                      [][]confusionCell
-}
-
-// confusionCell counts the images of one class that were taken for another.
-type confusionCell struct {
-	predicted int
-	count     int64
+	rows                      [][]matrix.Cell
 }
 
 // NewConfusion counts the predictions of a result, the class with the highest
@@ -40,7 +34,7 @@ func NewConfusion(r *Result) (*Confusion, error) {
 	n := len(r.Classes)
 	c := &Confusion{
 		Classes: r.Classes, Support: make([]int64, n), Predicted: make([]int64, n), Right: make([]int64, n),
-		rows: make([][]confusionCell, n),
+		rows: make([][]matrix.Cell, n),
 	}
 	type pair struct{ label, predicted int }
 	counts := make(map[pair]int64)
@@ -54,20 +48,12 @@ func NewConfusion(r *Result) (*Confusion, error) {
 		}
 	}
 	for at, count := range counts {
-		c.rows[at.label] = append(c.rows[at.label], confusionCell{at.predicted, count})
+		c.rows[at.label] = append(c.rows[at.label], matrix.Cell{Predicted: at.predicted, Count: count})
 	}
 	for _, row := range c.rows {
-		slices.SortFunc(row, func(a, b confusionCell) int { return a.predicted - b.predicted })
+		slices.SortFunc(row, func(a, b matrix.Cell) int { return a.Predicted - b.Predicted })
 	}
 	return c, nil
-}
-
-// images is the number of images, right how many were right.
-func (c *Confusion) totals() (images, right int64) {
-	for i, n := range c.Support {
-		images, right = images+n, right+c.Right[i]
-	}
-	return images, right
 }
 
 // CheckConfusionPath reports a file name that Write has no format for.
@@ -89,9 +75,9 @@ func (c *Confusion) Write(path string) error {
 		err = atomicfile.Write(path, func(w *bufio.Writer) error {
 			switch filepath.Ext(path) {
 			case ".png":
-				return c.writePNG(w)
+				return c.picture().WritePNG(w)
 			case ".svg":
-				return c.writeSVG(w)
+				return c.picture().WriteSVG(w)
 			}
 			return c.writeCSV(w)
 		})
@@ -102,28 +88,8 @@ func (c *Confusion) Write(path string) error {
 	return nil
 }
 
-func (c *Confusion) writePNG(w io.Writer) error {
-	picture, err := newConfusionPicture(c)
-	if err != nil {
-		return err
-	}
-	canvas := newRaster(picture.width, picture.height)
-	picture.draw(canvas)
-	if canvas.err != nil {
-		return canvas.err
-	}
-	return png.Encode(w, canvas.image)
-}
-
-func (c *Confusion) writeSVG(w *bufio.Writer) error {
-	picture, err := newConfusionPicture(c)
-	if err != nil {
-		return err
-	}
-	canvas := newSVG(w, picture.width, picture.height)
-	picture.draw(canvas)
-	canvas.end()
-	return nil
+func (c *Confusion) picture() *matrix.Matrix {
+	return &matrix.Matrix{Classes: c.Classes, Support: c.Support, Rows: c.rows}
 }
 
 // writeCSV holds one row of the matrix at a time, most of which are zeros.
@@ -141,7 +107,7 @@ func (c *Confusion) writeCSV(w io.Writer) error {
 				counts[i] = table.Int(0)
 			}
 			for _, cell := range row {
-				counts[cell.predicted] = table.Int(cell.count)
+				counts[cell.Predicted] = table.Int(cell.Count)
 			}
 			if !yield(cells) {
 				return

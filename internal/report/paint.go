@@ -7,8 +7,7 @@ import (
 	"image/draw"
 	"math"
 
-	"golang.org/x/image/font"
-
+	"repvgg/internal/figure/canvas"
 	"repvgg/internal/metrics"
 )
 
@@ -54,22 +53,22 @@ const (
 func Paint(m draw.Image, lines []string, right bool) error {
 	clean := make([]string, len(lines))
 	for i, line := range lines {
-		clean[i] = oneLine(line)
+		clean[i] = canvas.OneLine(line)
 	}
 	b := m.Bounds()
 	size, err := paintSize(b.Size(), clean)
 	if err != nil {
 		return err
 	}
-	face, err := newFace(size)
+	face, err := canvas.NewFace(size)
 	if err != nil {
 		return err
 	}
 	pad, bar, height := int(math.Ceil(size*boxPadding)), int(math.Ceil(size*barShare)), int(math.Ceil(size*lineHeight))
 	widest := 0
 	for i, line := range clean {
-		clean[i] = shorten(face, line, b.Dx()-bar-2*pad)
-		widest = max(widest, textWidth(face, clean[i]))
+		clean[i] = face.Shorten(line, b.Dx()-bar-2*pad)
+		widest = max(widest, face.Width(clean[i]))
 	}
 	ink := rightColor
 	if !right {
@@ -79,7 +78,7 @@ func Paint(m draw.Image, lines []string, right bool) error {
 	draw.Draw(m, box, image.NewUniform(boxColor), image.Point{}, draw.Over)
 	draw.Draw(m, image.Rect(0, 0, bar, box.Dy()).Add(b.Min), image.NewUniform(ink), image.Point{}, draw.Src)
 	for i, line := range clean {
-		drawMask(m, textMask(face, line), b.Min.Add(image.Pt(bar+pad, pad+i*height)), ink)
+		face.Draw(m, b.Min.Add(image.Pt(bar+pad, pad+i*height)), ink, line)
 	}
 	return nil
 }
@@ -87,7 +86,7 @@ func Paint(m draw.Image, lines []string, right bool) error {
 // paintSize is the size of text on an image of this size.
 func paintSize(image image.Point, lines []string) (float64, error) {
 	size := max(float64(min(image.X, image.Y))*paintShare, paintSmallest)
-	face, err := newFace(size)
+	face, err := canvas.NewFace(size)
 	if err != nil {
 		return 0, err
 	}
@@ -97,10 +96,10 @@ func paintSize(image image.Point, lines []string) (float64, error) {
 	return max(size*min(max(room, paintLeast), 1), paintSmallest), nil
 }
 
-func widestLine(face font.Face, lines []string) float64 {
+func widestLine(face *canvas.Face, lines []string) float64 {
 	widest := 0
 	for _, line := range lines {
-		widest = max(widest, textWidth(face, line))
+		widest = max(widest, face.Width(line))
 	}
 	return float64(widest)
 }

@@ -142,27 +142,6 @@ func TestPaintTinyImages(t *testing.T) {
 	}
 }
 
-func TestShorten(t *testing.T) {
-	face, err := newFace(16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const s = "tabby, tabby cat"
-	whole := textWidth(face, s)
-	for width := range whole + 2 {
-		got := shorten(face, s, width)
-		if n := textWidth(face, got); n > width {
-			t.Fatalf("width %d: %q is %d wide", width, got, n)
-		}
-		if head, cut := strings.CutSuffix(got, "…"); !strings.HasPrefix(s, head) || cut == (width >= whole) && got != "" {
-			t.Errorf("width %d of %d: %q", width, whole, got)
-		}
-	}
-	if got := shorten(face, s, whole/2); len(got) < 6 {
-		t.Errorf("half of the width holds only %q", got)
-	}
-}
-
 func TestPaintedName(t *testing.T) {
 	for _, c := range []struct{ name, want string }{
 		{"a.png", "a.png"},

@@ -41,7 +41,10 @@ func (c *Confusion) perClass(values []metrics.Value) *table.Table {
 		{Name: "label"}, {Name: "class"}, {Name: "support"}, {Name: "predicted"}, {Name: "true_positives"},
 		{Name: "precision"}, {Name: "recall"}, {Name: "f1_score"}, {Name: "accuracy"},
 	}}
-	images, _ := c.totals()
+	images := int64(0)
+	for _, n := range c.Support {
+		images += n
+	}
 	for label, name := range c.Classes {
 		cells := []table.Cell{table.Int(label), table.Text(name)}
 		for _, counts := range [][]int64{c.Support, c.Predicted, c.Right} {

@@ -1,4 +1,4 @@
-package report
+package matrix
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"image/color"
 	"math"
 	"strconv"
+
+	"repvgg/internal/figure/canvas"
 )
 
 // Sizes of the picture of a confusion matrix, in pixels.
@@ -31,10 +33,10 @@ var (
 	white = color.RGBA{0xff, 0xff, 0xff, 0xff}
 )
 
-// confusionPicture is the layout of a Confusion: true classes down, predicted
-// ones across. A cell's colour is its share of the images of its row.
-type confusionPicture struct {
-	*Confusion
+// picture is the layout of a Matrix: true classes down, predicted ones across. A
+// cell's colour is its share of the images of its row.
+type picture struct {
+	*Matrix
 	bin       int     // classes a cell has on each side
 	cells     int     // a side
 	cell      float64 // size of one
@@ -47,9 +49,9 @@ type confusionPicture struct {
 	height    int
 }
 
-func newConfusionPicture(c *Confusion) (*confusionPicture, error) {
-	n := len(c.Classes)
-	p := &confusionPicture{Confusion: c, bin: (n + mostCells - 1) / mostCells}
+func newPicture(m *Matrix) (*picture, error) {
+	n := len(m.Classes)
+	p := &picture{Matrix: m, bin: (n + mostCells - 1) / mostCells}
 	p.cells = (n + p.bin - 1) / p.bin
 	cells := float64(p.cells)
 	p.cell = min(max(math.Floor(sideWanted/cells), 1), max(cellMost, sideLeast/cells))
@@ -73,20 +75,20 @@ func newConfusionPicture(c *Confusion) (*confusionPicture, error) {
 	return p, nil
 }
 
-func (p *confusionPicture) side() float64 { return p.cell * float64(p.cells) }
+func (p *picture) side() float64 { return p.cell * float64(p.cells) }
 
 // measure chooses the names and counts that fit, and returns the room that the
 // names take beside and below the matrix.
-func (p *confusionPicture) measure() (across, down float64, err error) {
-	face, err := newFace(p.labelSize)
+func (p *picture) measure() (across, down float64, err error) {
+	face, err := canvas.NewFace(p.labelSize)
 	if err != nil {
 		return 0, 0, err
 	}
 	widest := 0
 	for _, name := range p.Classes {
-		name = shorten(face, oneLine(name), nameRoom)
+		name = face.Shorten(canvas.OneLine(name), nameRoom)
 		p.names = append(p.names, name)
-		widest = max(widest, textWidth(face, name))
+		widest = max(widest, face.Width(name))
 	}
 	across = float64(widest) + 8
 	down = p.labelSize*1.3 + 6
@@ -94,14 +96,14 @@ func (p *confusionPicture) measure() (across, down float64, err error) {
 		down = across
 	}
 	size := min(p.cell*0.34, 15)
-	face, err = newFace(size)
+	face, err = canvas.NewFace(size)
 	if err != nil {
 		return 0, 0, err
 	}
 	widest = 1
-	for _, row := range p.rows {
+	for _, row := range p.Rows {
 		for _, cell := range row {
-			widest = max(widest, textWidth(face, strconv.FormatInt(cell.count, 10)))
+			widest = max(widest, face.Width(strconv.FormatInt(cell.Count, 10)))
 		}
 	}
 	if size *= min(1, (p.cell-4)/float64(widest)); size >= smallest {
@@ -110,13 +112,13 @@ func (p *confusionPicture) measure() (across, down float64, err error) {
 	return across, down, nil
 }
 
-func (p *confusionPicture) draw(c canvas) {
+func (p *picture) draw(c canvas.Canvas) {
 	p.drawTitle(c)
 	if p.countSize > 0 {
 		p.drawCells(c)
 		p.drawGrid(c)
 	} else {
-		c.pixels(p.left, p.top, p.side(), p.side(), p.heatMap())
+		c.Pixels(p.left, p.top, p.side(), p.side(), p.heatMap())
 	}
 	outline(c, p.left, p.top, p.side(), p.side())
 	if p.names != nil {
@@ -125,55 +127,55 @@ func (p *confusionPicture) draw(c canvas) {
 		p.drawNumbers(c)
 	}
 	mid := p.side() / 2
-	c.text(label{x: p.left + mid, y: float64(p.height) - gap - textSize*0.4, align: middle, size: textSize, color: ink, s: "predicted class"})
-	c.text(label{x: gap + textSize*0.5, y: p.top + mid, align: middle, up: true, size: textSize, color: ink, s: "true class"})
+	c.Text(canvas.Label{X: p.left + mid, Y: float64(p.height) - gap - textSize*0.4, Align: canvas.Middle, Size: textSize, Color: ink, Text: "predicted class"})
+	c.Text(canvas.Label{X: gap + textSize*0.5, Y: p.top + mid, Align: canvas.Middle, Up: true, Size: textSize, Color: ink, Text: "true class"})
 	p.drawBar(c)
 }
 
-func (p *confusionPicture) drawTitle(c canvas) {
+func (p *picture) drawTitle(c canvas.Canvas) {
 	images, right := p.totals()
 	about := fmt.Sprintf("%d images, %d classes, accuracy %.2f %%", images, len(p.Classes), float64(right)/float64(max(images, 1))*100)
 	if p.bin > 1 {
 		about += fmt.Sprintf(", %d x %[1]d classes a cell", p.bin)
 	}
-	c.text(label{x: p.left, y: gap + titleSize*0.6, size: titleSize, color: ink, s: "Confusion matrix"})
-	c.text(label{x: p.left, y: gap + titleSize*1.4 + textSize*0.7, size: textSize, color: faint, s: about})
+	c.Text(canvas.Label{X: p.left, Y: gap + titleSize*0.6, Size: titleSize, Color: ink, Text: "Confusion matrix"})
+	c.Text(canvas.Label{X: p.left, Y: gap + titleSize*1.4 + textSize*0.7, Size: textSize, Color: faint, Text: about})
 }
 
 // drawCells draws the cells with their counts.
-func (p *confusionPicture) drawCells(c canvas) {
-	for truth, row := range p.rows {
+func (p *picture) drawCells(c canvas.Canvas) {
+	for truth, row := range p.Rows {
 		y := p.top + float64(truth)*p.cell
 		for _, cell := range row {
-			x := p.left + float64(cell.predicted)*p.cell
-			share := float64(cell.count) / float64(p.Support[truth])
+			x := p.left + float64(cell.Predicted)*p.cell
+			share := float64(cell.Count) / float64(p.Support[truth])
 			fill := p.shade(share)
-			c.rect(x, y, p.cell, p.cell, fill)
-			c.text(label{x: x + p.cell/2, y: y + p.cell/2, align: middle, size: p.countSize, color: inkOn(fill), s: strconv.FormatInt(cell.count, 10)})
+			c.Rect(x, y, p.cell, p.cell, fill)
+			c.Text(canvas.Label{X: x + p.cell/2, Y: y + p.cell/2, Align: canvas.Middle, Size: p.countSize, Color: inkOn(fill), Text: strconv.FormatInt(cell.Count, 10)})
 		}
 	}
 }
 
 // drawGrid draws lines between the cells.
-func (p *confusionPicture) drawGrid(c canvas) {
+func (p *picture) drawGrid(c canvas.Canvas) {
 	for i := 1; i < p.cells; i++ {
 		at := float64(i) * p.cell
-		c.rect(p.left+at-0.5, p.top, 1, p.side(), grid)
-		c.rect(p.left, p.top+at-0.5, p.side(), 1, grid)
+		c.Rect(p.left+at-0.5, p.top, 1, p.side(), grid)
+		c.Rect(p.left, p.top+at-0.5, p.side(), 1, grid)
 	}
 }
 
 // heatMap is one dot for each cell.
-func (p *confusionPicture) heatMap() image.Image {
+func (p *picture) heatMap() image.Image {
 	counts := make([]int64, p.cells)
 	m := image.NewRGBA(image.Rect(0, 0, p.cells, p.cells))
 	for y := range p.cells {
 		clear(counts)
 		support := int64(0)
-		for truth := y * p.bin; truth < min((y+1)*p.bin, len(p.rows)); truth++ {
+		for truth := y * p.bin; truth < min((y+1)*p.bin, len(p.Rows)); truth++ {
 			support += p.Support[truth]
-			for _, cell := range p.rows[truth] {
-				counts[cell.predicted/p.bin] += cell.count
+			for _, cell := range p.Rows[truth] {
+				counts[cell.Predicted/p.bin] += cell.Count
 			}
 		}
 		for x, n := range counts {
@@ -183,35 +185,35 @@ func (p *confusionPicture) heatMap() image.Image {
 	return m
 }
 
-func outline(c canvas, x, y, w, h float64) {
-	c.rect(x-1, y-1, w+2, 1, frame)
-	c.rect(x-1, y+h, w+2, 1, frame)
-	c.rect(x-1, y, 1, h, frame)
-	c.rect(x+w, y, 1, h, frame)
+func outline(c canvas.Canvas, x, y, w, h float64) {
+	c.Rect(x-1, y-1, w+2, 1, frame)
+	c.Rect(x-1, y+h, w+2, 1, frame)
+	c.Rect(x-1, y, 1, h, frame)
+	c.Rect(x+w, y, 1, h, frame)
 }
 
-func (p *confusionPicture) drawNames(c canvas) {
+func (p *picture) drawNames(c canvas.Canvas) {
 	for i, name := range p.names {
 		at := (float64(i) + 0.5) * p.cell
-		c.text(label{x: p.left - 6, y: p.top + at, align: end, size: p.labelSize, color: ink, s: name})
-		below := label{x: p.left + at, y: p.top + p.side() + 6 + p.labelSize*0.6, align: middle, size: p.labelSize, color: ink, s: name}
+		c.Text(canvas.Label{X: p.left - 6, Y: p.top + at, Align: canvas.End, Size: p.labelSize, Color: ink, Text: name})
+		below := canvas.Label{X: p.left + at, Y: p.top + p.side() + 6 + p.labelSize*0.6, Align: canvas.Middle, Size: p.labelSize, Color: ink, Text: name}
 		if p.upright {
-			below.y, below.align, below.up = p.top+p.side()+6, end, true
+			below.Y, below.Align, below.Up = p.top+p.side()+6, canvas.End, true
 		}
-		c.text(below)
+		c.Text(below)
 	}
 }
 
 // drawNumbers marks every so many classes with their label.
-func (p *confusionPicture) drawNumbers(c canvas) {
+func (p *picture) drawNumbers(c canvas.Canvas) {
 	step := niceStep(float64(len(p.Classes)) * 60 / p.side())
 	for class := 0; class < len(p.Classes); class += step {
 		at := (float64(class/p.bin) + 0.5) * p.cell
 		s := strconv.Itoa(class)
-		c.rect(p.left+at-0.5, p.top+p.side()+1, 1, 4, frame)
-		c.rect(p.left-5, p.top+at-0.5, 4, 1, frame)
-		c.text(label{x: p.left + at, y: p.top + p.side() + 6 + textSize*0.6, align: middle, size: textSize, color: ink, s: s})
-		c.text(label{x: p.left - 8, y: p.top + at, align: end, size: textSize, color: ink, s: s})
+		c.Rect(p.left+at-0.5, p.top+p.side()+1, 1, 4, frame)
+		c.Rect(p.left-5, p.top+at-0.5, 4, 1, frame)
+		c.Text(canvas.Label{X: p.left + at, Y: p.top + p.side() + 6 + textSize*0.6, Align: canvas.Middle, Size: textSize, Color: ink, Text: s})
+		c.Text(canvas.Label{X: p.left - 8, Y: p.top + at, Align: canvas.End, Size: textSize, Color: ink, Text: s})
 	}
 }
 

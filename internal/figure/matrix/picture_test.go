@@ -1,4 +1,4 @@
-package report
+package matrix
 
 import (
 	"bufio"
@@ -11,47 +11,68 @@ import (
 	"image/color"
 	"image/png"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"repvgg/internal/figure/canvas"
 )
 
-func newPicture(t *testing.T, r *Result) *confusionPicture {
-	t.Helper()
-	c, err := NewConfusion(r)
-	if err != nil {
-		t.Fatal(err)
+// guesses are images of the first used classes, of which a share is right.
+func guesses(images, classes, used int, right float64, seed uint64) *Matrix {
+	rng := rand.New(rand.NewPCG(seed, 2))
+	m := &Matrix{Support: make([]int64, classes), Rows: make([][]Cell, classes)}
+	for c := range classes {
+		m.Classes = append(m.Classes, fmt.Sprintf("class %d, \"%c\"", c, 'a'+rune(c%26)))
 	}
-	p, err := newConfusionPicture(c)
+	for range images {
+		truth, predicted := rng.IntN(used), rng.IntN(classes)
+		if rng.Float64() < right {
+			predicted = truth
+		}
+		m.Support[truth]++
+		at, found := slices.BinarySearchFunc(m.Rows[truth], predicted, func(c Cell, p int) int { return c.Predicted - p })
+		if !found {
+			m.Rows[truth] = slices.Insert(m.Rows[truth], at, Cell{Predicted: predicted})
+		}
+		m.Rows[truth][at].Count++
+	}
+	return m
+}
+
+func layout(t *testing.T, m *Matrix) *picture {
+	t.Helper()
+	p, err := newPicture(m)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-func drawPNG(t *testing.T, p *confusionPicture) image.Image {
+func drawPNG(t *testing.T, m *Matrix) image.Image {
 	t.Helper()
 	var b bytes.Buffer
-	if err := p.writePNG(&b); err != nil {
+	if err := m.WritePNG(&b); err != nil {
 		t.Fatal(err)
 	}
-	m, err := png.Decode(&b)
+	drawn, err := png.Decode(&b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m
+	return drawn
 }
 
 // counts are by true and predicted cell.
-func counts(p *confusionPicture) [][]int64 {
+func counts(p *picture) [][]int64 {
 	all := make([][]int64, p.cells)
 	for i := range all {
 		all[i] = make([]int64, p.cells)
 	}
-	for truth, row := range p.rows {
+	for truth, row := range p.Rows {
 		for _, c := range row {
-			all[truth/p.bin][c.predicted/p.bin] += c.count
+			all[truth/p.bin][c.Predicted/p.bin] += c.Count
 		}
 	}
 	return all
@@ -70,7 +91,7 @@ const bright = 255000
 func TestPictureCells(t *testing.T) {
 	for _, c := range []struct {
 		name          string
-		r             *Result
+		m             *Matrix
 		counted, bins bool
 	}{
 		{"one class", guesses(5, 1, 1, 1, 1), true, false},
@@ -80,12 +101,12 @@ func TestPictureCells(t *testing.T) {
 		{"shared cells", guesses(40, mostCells+5, 900, 0.5, 5), false, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := newPicture(t, c.r)
+			p := layout(t, c.m)
 			if p.countSize > 0 != c.counted || p.bin > 1 != c.bins {
 				t.Errorf("size of counts %v, %d classes a cell", p.countSize, p.bin)
 			}
-			m := drawPNG(t, p)
-			if want := image.Pt(p.width*rasterScale, p.height*rasterScale); m.Bounds().Size() != want {
+			m := drawPNG(t, c.m)
+			if want := image.Pt(p.width*canvas.RasterScale, p.height*canvas.RasterScale); m.Bounds().Size() != want {
 				t.Errorf("size %v, want %v", m.Bounds().Size(), want)
 			}
 			checkCells(t, p, m)
@@ -93,10 +114,12 @@ func TestPictureCells(t *testing.T) {
 	}
 }
 
-func checkCells(t *testing.T, p *confusionPicture, m image.Image) {
+func checkCells(t *testing.T, p *picture, m image.Image) {
 	t.Helper()
 	// Not the middle, where a count may stand, nor the edge, where a line may.
-	at := func(from float64, i int) int { return int((from + (float64(i)+0.15)*p.cell + 0.3) * rasterScale) }
+	at := func(from float64, i int) int {
+		return int((from + (float64(i)+0.15)*p.cell + 0.3) * canvas.RasterScale)
+	}
 	bad := 0
 	for truth, row := range counts(p) {
 		full := slices.Max(row)
@@ -126,10 +149,11 @@ func TestPictureMargin(t *testing.T) {
 			for i := range r.Classes {
 				r.Classes[i] = name
 			}
-			p := newPicture(t, r)
-			canvas := newRaster(p.width, p.height)
-			p.draw(canvas)
-			m, b := canvas.image, canvas.image.Bounds()
+			m, err := r.raster()
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := m.Bounds()
 			inner := b.Inset(10)
 			for y := b.Min.Y; y < b.Max.Y; y++ {
 				for x := b.Min.X; x < b.Max.X; x++ {
@@ -189,11 +213,11 @@ func embedded(t *testing.T, e xml.StartElement) image.Image {
 	return nil
 }
 
-func drawSVG(t *testing.T, p *confusionPicture) []byte {
+func drawSVG(t *testing.T, m *Matrix) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := bufio.NewWriter(&b)
-	if err := p.writeSVG(w); err != nil {
+	if err := m.WriteSVG(w); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Flush(); err != nil {
@@ -205,8 +229,8 @@ func drawSVG(t *testing.T, p *confusionPicture) []byte {
 func TestSVGCounts(t *testing.T) {
 	r := guesses(300, 10, 10, 0.8, 2)
 	r.Classes[3] = "<a & \"b\">\x00"
-	p := newPicture(t, r)
-	texts, pictures := svgElements(t, drawSVG(t, p))
+	p := layout(t, r)
+	texts, pictures := svgElements(t, drawSVG(t, p.Matrix))
 	var want []string
 	for _, row := range counts(p) {
 		for _, n := range row {
@@ -219,9 +243,9 @@ func TestSVGCounts(t *testing.T) {
 	if got := texts[titles : titles+len(want)]; !slices.Equal(got, want) {
 		t.Errorf("counts %v, want %v", got, want)
 	}
-	right := 0
-	for label := range r.Classes {
-		right += int(p.Right[label])
+	right := int64(0)
+	for label, row := range counts(p) {
+		right += row[label]
 	}
 	for _, s := range []string{
 		"Confusion matrix", fmt.Sprintf("300 images, 10 classes, accuracy %.2f %%", float64(right)/3), "predicted class", "true class", "% of the true class", "100",
@@ -238,7 +262,7 @@ func TestSVGCounts(t *testing.T) {
 			t.Errorf("the name %q is there %d times, want 2", name, n)
 		}
 	}
-	if n := bytes.Count(drawSVG(t, p), []byte(`transform="rotate(-90 `)); n != 2+len(r.Classes) {
+	if n := bytes.Count(drawSVG(t, r), []byte(`transform="rotate(-90 `)); n != 2+len(r.Classes) {
 		t.Errorf("%d texts run upwards, want both titles and each class below", n)
 	}
 	if len(pictures) != 1 { // the colour bar
@@ -247,8 +271,8 @@ func TestSVGCounts(t *testing.T) {
 }
 
 func TestSVGHeatMap(t *testing.T) {
-	p := newPicture(t, guesses(600, 200, 200, 0.5, 3))
-	_, pictures := svgElements(t, drawSVG(t, p))
+	p := layout(t, guesses(600, 200, 200, 0.5, 3))
+	_, pictures := svgElements(t, drawSVG(t, p.Matrix))
 	if len(pictures) != 2 {
 		t.Fatalf("%d pictures, want the map and the colour bar", len(pictures))
 	}

@@ -1,10 +1,12 @@
-package report
+package matrix
 
 import (
 	"image"
 	"image/color"
 	"math"
 	"strconv"
+
+	"repvgg/internal/figure/canvas"
 )
 
 // ramp goes from the lightest to the darkest colour of a cell that is not empty.
@@ -12,7 +14,7 @@ var ramp = []color.RGBA{{0xf3, 0xf7, 0xfc, 0xff}, {0xcb, 0xdf, 0xf1, 0xff}, {0x8
 
 // lightest is where on the ramp the smallest shares are. The smaller a cell, the
 // farther from white, so that a single image shows.
-func (p *confusionPicture) lightest() float64 {
+func (p *picture) lightest() float64 {
 	switch {
 	case p.countSize > 0:
 		return 0
@@ -23,7 +25,7 @@ func (p *confusionPicture) lightest() float64 {
 }
 
 // shade is the colour of a share from 0 to 1; 0 is white.
-func (p *confusionPicture) shade(share float64) color.RGBA {
+func (p *picture) shade(share float64) color.RGBA {
 	if share <= 0 {
 		return white
 	}
@@ -37,7 +39,7 @@ func (p *confusionPicture) shade(share float64) color.RGBA {
 
 // position is where a share stands on the colour bar, from 0 to 1. Without
 // counts in the cells the root makes the small ones visible.
-func (p *confusionPicture) position(share float64) float64 {
+func (p *picture) position(share float64) float64 {
 	if p.countSize > 0 {
 		return share
 	}
@@ -45,7 +47,7 @@ func (p *confusionPicture) position(share float64) float64 {
 }
 
 // share is the inverse of position.
-func (p *confusionPicture) share(position float64) float64 {
+func (p *picture) share(position float64) float64 {
 	if p.countSize > 0 {
 		return position
 	}
@@ -61,14 +63,14 @@ func inkOn(c color.RGBA) color.RGBA {
 }
 
 // drawBar draws the colour bar with its scale.
-func (p *confusionPicture) drawBar(c canvas) {
+func (p *picture) drawBar(c canvas.Canvas) {
 	const levels = 256
 	strip := image.NewRGBA(image.Rect(0, 0, 1, levels))
 	for i := range levels {
 		strip.SetRGBA(0, levels-1-i, p.shade(p.share((float64(i)+0.5)/levels)))
 	}
 	x, height := p.left+p.side()+gap, p.side()
-	c.pixels(x, p.top, barWidth, height, strip)
+	c.Pixels(x, p.top, barWidth, height, strip)
 	outline(c, x, p.top, barWidth, height)
 	percents := []int{0, 20, 40, 60, 80, 100}
 	if p.countSize == 0 {
@@ -76,8 +78,8 @@ func (p *confusionPicture) drawBar(c canvas) {
 	}
 	for _, percent := range percents {
 		y := p.top + height*(1-p.position(float64(percent)/100))
-		c.rect(x+barWidth+1, y-0.5, 4, 1, frame)
-		c.text(label{x: x + barWidth + 8, y: y, size: textSize, color: ink, s: strconv.Itoa(percent)})
+		c.Rect(x+barWidth+1, y-0.5, 4, 1, frame)
+		c.Text(canvas.Label{X: x + barWidth + 8, Y: y, Size: textSize, Color: ink, Text: strconv.Itoa(percent)})
 	}
-	c.text(label{x: x + barWidth + textSize*3.4, y: p.top + height/2, align: middle, up: true, size: textSize, color: faint, s: "% of the true class"})
+	c.Text(canvas.Label{X: x + barWidth + textSize*3.4, Y: p.top + height/2, Align: canvas.Middle, Up: true, Size: textSize, Color: faint, Text: "% of the true class"})
 }
