@@ -38,8 +38,7 @@ func (e *placeError) Unwrap() error { return e.err }
 
 // placeErr gives err a place, unless it has one.
 func placeErr(place string, err error) error {
-	var placed *placeError
-	if errors.As(err, &placed) {
+	if _, ok := errors.AsType[*placeError](err); ok {
 		return err
 	}
 	return &placeError{place, err}

@@ -91,7 +91,7 @@ func lookupBase(dotted string, base *Dict) (Value, error) {
 		return nil, fmt.Errorf("{{_base_.%s}}: the file has no _base_", dotted)
 	}
 	var v Value = base
-	for _, name := range strings.Split(dotted, ".") {
+	for name := range strings.SplitSeq(dotted, ".") {
 		var next Value
 		ok := false
 		switch c := v.(type) {

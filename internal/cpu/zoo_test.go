@@ -83,7 +83,7 @@ func TestZooMatchesReference(t *testing.T) {
 			defer runtime.GC() // the next one needs the memory
 			p := zoo(t, name, form)
 			values := livelyWeights(p)
-			r := newRunner(t, p, values, 2)
+			r := newRunner(t, p, values)
 			e := logitsError(t, r, values, size)
 			t.Logf("%dx%d: %.2g of the largest logit; %d MB packed", size, size, e, r.PackedBytes()>>20)
 			if !(e <= zooTolerance) {

@@ -35,7 +35,7 @@ func writeText(out io.Writer, r *bench.Report) error {
 // indent.
 func writeWrapped(w *bufio.Writer, text, indent string) {
 	at := 0
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		n := utf8.RuneCountInString(word)
 		switch {
 		case at == 0:
