@@ -59,10 +59,10 @@ func (f *fakeRunner) Layers() []LayerTime {
 }
 func (f *fakeRunner) Close() error { return nil }
 
-// planOf is the plan of a built-in config.
-func planOf(t *testing.T, name string) *model.Plan {
+// planOfA0 is the plan of the smallest variant.
+func planOfA0(t *testing.T) *model.Plan {
 	t.Helper()
-	cfg, err := config.Load(name, nil)
+	cfg, err := config.Load("repvgg-A0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

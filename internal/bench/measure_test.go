@@ -50,7 +50,7 @@ func TestNoiseIsSaid(t *testing.T) {
 func TestMeasure(t *testing.T) {
 	clock := &fakeClock{}
 	var log []string
-	plan := planOf(t, "repvgg-A0")
+	plan := planOfA0(t)
 	train := &fakeRunner{clock: clock, took: ms(100, 50, 40, 40, 40, 40), log: &log, name: "t"}
 	deploy := &fakeRunner{clock: clock, took: ms(30, 30, 30, 30, 30, 30, 20), log: &log, name: "d"}
 	opts := options(clock, 12)
@@ -105,7 +105,7 @@ func TestMeasureForDuration(t *testing.T) {
 	opts.Warmup = 3
 	quick := &fakeRunner{clock: clock, took: ms(10)}
 	slow := &fakeRunner{clock: clock, took: ms(4000)}
-	plan := planOf(t, "repvgg-A0")
+	plan := planOfA0(t)
 	rows, err := Measure(context.Background(), []Subject{subject(t, "quick", plan, quick), subject(t, "slow", plan, slow)}, opts)
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func (q queuer) RunQueued(ctx context.Context, _, _ []float32, _, _, _, times in
 // TestMeasureQueue: images per second are of what is faster, single runs or those
 // in a queue.
 func TestMeasureQueue(t *testing.T) {
-	plan := planOf(t, "repvgg-A0")
+	plan := planOfA0(t)
 	for took, want := range map[float64]float64{10: 500, 2: 1000} { // 2 images in 4 ms, in 2 ms
 		for _, runs := range []int{12, -1} {
 			clock := &fakeClock{}
@@ -150,7 +150,7 @@ func TestWarmUpEnds(t *testing.T) {
 	for i := range 100 {
 		took = append(took, 100-float64(i))
 	}
-	rows, err := Measure(context.Background(), []Subject{subject(t, "x", planOf(t, "repvgg-A0"), &fakeRunner{clock: clock, took: ms(took...)})}, options(clock, 6))
+	rows, err := Measure(context.Background(), []Subject{subject(t, "x", planOfA0(t), &fakeRunner{clock: clock, took: ms(took...)})}, options(clock, 6))
 	if err != nil || rows[0].WarmupRuns != 11 {
 		t.Errorf("%d runs, %v", rows[0].WarmupRuns, err)
 	}
@@ -159,7 +159,7 @@ func TestWarmUpEnds(t *testing.T) {
 func TestInterruptionKeepsRows(t *testing.T) {
 	clock := &fakeClock{}
 	ctx, cancel := context.WithCancel(context.Background())
-	plan := planOf(t, "repvgg-A0")
+	plan := planOfA0(t)
 	rows, err := Measure(ctx, []Subject{
 		subject(t, "first", plan, &fakeRunner{clock: clock, took: ms(10)}),
 		subject(t, "second", plan, &fakeRunner{clock: clock, took: ms(10, 10, 10, 10, 10, 10, 10), cancel: cancel}),
@@ -196,7 +196,7 @@ func TestInterruptedLayersKeepTheRow(t *testing.T) {
 	opts.Warmup, opts.Layers = 0, true
 	opts.Peak = func(string, int) float64 { return 500 }
 	rows, err := Measure(ctx, []Subject{
-		subject(t, "x", planOf(t, "repvgg-A0"), &fakeRunner{clock: clock, took: ms(10, 10, 10, 10, 10, 10), cancel: cancel}),
+		subject(t, "x", planOfA0(t), &fakeRunner{clock: clock, took: ms(10, 10, 10, 10, 10, 10), cancel: cancel}),
 	}, opts)
 	if !errors.Is(err, context.Canceled) || len(rows) != 1 || rows[0].PeakShare == nil || rows[0].Runs != 6 || rows[0].Layers != nil {
 		t.Errorf("%d rows, %v", len(rows), err)
@@ -204,7 +204,7 @@ func TestInterruptedLayersKeepTheRow(t *testing.T) {
 }
 
 func TestNothingIsOpenedWithoutRuns(t *testing.T) {
-	s := subject(t, "A0", planOf(t, "repvgg-A0"), nil)
+	s := subject(t, "A0", planOfA0(t), nil)
 	s.Open = func() (Runner, error) { return nil, errors.New("opened") }
 	rows, err := Measure(context.Background(), []Subject{s}, Options{Runs: 0})
 	if err != nil || len(rows) != 1 || rows[0].Measured() || rows[0].Noisy != nil {
@@ -214,7 +214,7 @@ func TestNothingIsOpenedWithoutRuns(t *testing.T) {
 
 func TestSlowMachineIsSaid(t *testing.T) {
 	clock := &fakeClock{}
-	plan := planOf(t, "repvgg-A0")
+	plan := planOfA0(t)
 	opts := options(clock, 6)
 	peak := []float64{1000, 990, 1000, 880}
 	opts.Peak = func(string, int) float64 { p := peak[0]; peak = peak[1:]; return p }
@@ -238,7 +238,7 @@ func TestSlowMachineIsSaid(t *testing.T) {
 
 func TestResultsThatAreNotFinite(t *testing.T) {
 	clock := &fakeClock{}
-	rows, err := Measure(context.Background(), []Subject{subject(t, "x", planOf(t, "repvgg-A0"), &fakeRunner{clock: clock, took: ms(10), value: float32(math.NaN())})}, options(clock, 6))
+	rows, err := Measure(context.Background(), []Subject{subject(t, "x", planOfA0(t), &fakeRunner{clock: clock, took: ms(10), value: float32(math.NaN())})}, options(clock, 6))
 	if err != nil || !strings.Contains(strings.Join(rows[0].Notes, ""), "not finite") {
 		t.Errorf("%q, %v", rows[0].Notes, err)
 	}

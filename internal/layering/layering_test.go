@@ -46,8 +46,12 @@ var onlyIn = map[string][]string{
 	"gonum.org/v1/plot/vg/vgimg":                    {"internal/figure"},
 	"gonum.org/v1/plot/vg/vgsvg":                    {"internal/figure"},
 	"google.golang.org/protobuf/encoding/protowire": {"internal/onnx"},
-	"unsafe": {"internal/checkpoint", "internal/cpu/kernel", "internal/jpeg", "internal/amxtest", "internal/gpu"},
-	"C":      {"internal/jpeg", "internal/amxtest", "internal/gpu"},
+	"golang.org/x/image/font":                       {"internal/figure/canvas"},
+	"golang.org/x/image/font/opentype":              {"internal/figure/canvas"},
+	"encoding/csv":                                  {"internal/table"},
+	"text/tabwriter":                                {}, // tables are internal/table's
+	"unsafe":                                        {"internal/checkpoint", "internal/cpu/kernel", "internal/jpeg", "internal/amxtest", "internal/gpu"},
+	"C":                                             {"internal/jpeg", "internal/amxtest", "internal/gpu"},
 }
 
 type pkg struct {

@@ -25,12 +25,7 @@ func (n number) MarshalJSON() ([]byte, error) {
 // CheckComparisonPath reports a file name that Comparison.Write has no format
 // for.
 func CheckComparisonPath(path string) error {
-	switch ext := filepath.Ext(path); ext {
-	case ".json", ".csv":
-		return nil
-	default:
-		return fmt.Errorf("unsupported format %q of comparison %q: name it .json or .csv", ext, path)
-	}
+	return checkSuffix("comparison", path, ".json", ".csv")
 }
 
 // Write writes the whole comparison as .json, or the images whose labels differ

@@ -58,12 +58,7 @@ func NewConfusion(r *Result) (*Confusion, error) {
 
 // CheckConfusionPath reports a file name that Write has no format for.
 func CheckConfusionPath(path string) error {
-	switch ext := filepath.Ext(path); ext {
-	case ".png", ".svg", ".csv":
-		return nil
-	default:
-		return fmt.Errorf("unsupported format %q of confusion matrix %q: name it .png, .svg or .csv", ext, path)
-	}
+	return checkSuffix("confusion matrix", path, ".png", ".svg", ".csv")
 }
 
 // Write draws the matrix as .png or .svg, or writes its counts as .csv: a line

@@ -28,7 +28,7 @@ func (r *Result) Caption(image int) (lines []string, right bool) {
 	return lines, label == truth
 }
 
-// Colours of Paint: text in a light tone on a dark box can be read on any
+// Colours of paint: text in a light tone on a dark box can be read on any
 // image.
 var (
 	boxColor   = color.RGBA{0, 0, 0, 0xc4}
@@ -36,7 +36,7 @@ var (
 	wrongColor = color.RGBA{0xff, 0x8a, 0x80, 0xff}
 )
 
-// Sizes of Paint's text: a share of the image's shorter side, less where lines are
+// Sizes of paint's text: a share of the image's shorter side, less where lines are
 // too wide, but no less than the smallest in pixels or part.
 const (
 	paintShare    = 1.0 / 24
@@ -47,10 +47,10 @@ const (
 	barShare      = 0.3 // width of the coloured bar
 )
 
-// Paint writes lines on a translucent box in the image's upper left corner, with
+// paint writes lines on a translucent box in the image's upper left corner, with
 // a bar beside them: green for a right prediction, red for a wrong one. A line
 // that is too long for the image loses its end.
-func Paint(m draw.Image, lines []string, right bool) error {
+func paint(m draw.Image, lines []string, right bool) error {
 	clean := make([]string, len(lines))
 	for i, line := range lines {
 		clean[i] = canvas.OneLine(line)

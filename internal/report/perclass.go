@@ -9,6 +9,11 @@ import (
 	"repvgg/internal/table"
 )
 
+// CheckPerClassPath reports a file name that WritePerClass has no format for.
+func CheckPerClassPath(path string) error {
+	return checkSuffix("table of classes", path, ".csv")
+}
+
 // WritePerClass writes a CSV with a line for each class: its label and name, how
 // many images are of it, how many were taken to be, and how many were both; then,
 // in percent and unrounded, precision, recall and F1 as the metrics of these
@@ -23,6 +28,9 @@ func WritePerClass(path string, r *Result) error {
 }
 
 func writePerClass(path string, r *Result) error {
+	if err := CheckPerClassPath(path); err != nil {
+		return err
+	}
 	c, err := NewConfusion(r)
 	if err != nil {
 		return err

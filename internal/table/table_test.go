@@ -2,6 +2,7 @@ package table
 
 import (
 	"encoding/csv"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -182,20 +183,16 @@ func TestPrintable(t *testing.T) {
 // failing fails from the first byte on.
 type failing struct{}
 
+var errFailing = errors.New("full")
+
 func (failing) Write([]byte) (int, error) { return 0, errFailing }
-
-type failure string
-
-func (f failure) Error() string { return string(f) }
-
-const errFailing = failure("full")
 
 func TestErrorsOfWriting(t *testing.T) {
 	s := sample()
 	for name, err := range map[string]error{
 		"text": s.WriteText(failing{}, 0, 2), "CSV": s.WriteCSV(failing{}), "Markdown": s.WriteMarkdown(failing{}), "JSON": WriteJSON(failing{}, s),
 	} {
-		if err != errFailing {
+		if !errors.Is(err, errFailing) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

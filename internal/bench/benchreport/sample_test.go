@@ -30,7 +30,7 @@ func zooReport(t *testing.T) *bench.Report {
 		gflops := 300 + 20*float64(i%3)
 		train := zooRow(t, p, plan.As(model.Train), 0.8*gflops)
 		deploy := zooRow(t, p, plan.As(model.Deploy), gflops)
-		deploy.SpeedupOverTrain = pointer(*train.LatencyMSMedian / *deploy.LatencyMSMedian)
+		deploy.SpeedupOverTrain = new(*train.LatencyMSMedian / *deploy.LatencyMSMedian)
 		r.Rows = append(r.Rows, train, deploy)
 	}
 	return r
@@ -42,21 +42,21 @@ func zooRow(t *testing.T, p model.Published, plan *model.Plan, gflops float64) b
 	row := bench.Row{
 		Config: p.TrainConfig, Variant: p.Name[len("RepVGG-"):], Device: "cpu", Kernels: "avx2", Precision: "fp32",
 		BatchSize: 2, Threads: 1, InputSize: 32, Weights: "seeded random", PublishedTop1Percent: &p.Top1, PublishedTop5Percent: &p.Top5,
-		Runs: 12, WarmupRuns: 6, Noisy: pointer(false),
+		Runs: 12, WarmupRuns: 6, Noisy: new(false),
 	}
 	if err := row.Describe(plan); err != nil {
 		t.Fatal(err)
 	}
 	const peak = 500
 	ms := 2 * row.MACsGiga * float64(row.BatchSize) / gflops * 1e3
-	row.LatencyMSMedian, row.LatencyMSP10, row.LatencyMSP90 = &ms, pointer(0.97*ms), pointer(1.04*ms)
+	row.LatencyMSMedian, row.LatencyMSP10, row.LatencyMSP90 = &ms, new(0.97*ms), new(1.04*ms)
 	for _, share := range medians {
 		row.LatencyMSRounds = append(row.LatencyMSRounds, share*ms)
 	}
-	row.ImagesPerSecond, row.GFLOPSPerSecond = pointer(float64(row.BatchSize)/ms*1e3), &gflops
-	row.PeakGFLOPSPerSecond, row.PeakShare = pointer(float64(peak)), pointer(gflops/peak)
-	row.PackedWeightsMB, row.PeakMemoryMB = pointer(4*row.ParamsMillions), pointer(5*row.ParamsMillions)
-	row.SpreadShare, row.DriftShare = pointer(0.07), pointer(-0.01)
+	row.ImagesPerSecond, row.GFLOPSPerSecond = new(float64(row.BatchSize)/ms*1e3), &gflops
+	row.PeakGFLOPSPerSecond, row.PeakShare = new(float64(peak)), new(gflops/peak)
+	row.PackedWeightsMB, row.PeakMemoryMB = new(4*row.ParamsMillions), new(5*row.ParamsMillions)
+	row.SpreadShare, row.DriftShare = new(0.07), new(-0.01)
 	if slices.Contains([]string{"A0", "B1g4"}, row.Variant) {
 		row.Layers = layersOf(plan)
 	}
@@ -67,11 +67,9 @@ func layersOf(p *model.Plan) []bench.Layer {
 	var layers []bench.Layer
 	for i, b := range p.Blocks {
 		layers = append(layers, bench.Layer{
-			Name: b.Name, Algorithm: fmt.Sprintf("winograd F(%d)", 2+2*(i%2)), TimeMS: 0.3 + 0.05*float64(i%5), GFLOPSPerSecond: pointer(200 + 10*float64(i%7)),
+			Name: b.Name, Algorithm: fmt.Sprintf("winograd F(%d)", 2+2*(i%2)), TimeMS: 0.3 + 0.05*float64(i%5), GFLOPSPerSecond: new(200 + 10*float64(i%7)),
 		})
 	}
 	layers[0].Algorithm = "direct"
 	return layers
 }
-
-func pointer[T any](v T) *T { return &v }
