@@ -37,7 +37,7 @@ in the file is executed.`,
 	return cmd
 }
 
-// contents are what inspect tells of a checkpoint.
+// contents are what inspect prints of a checkpoint.
 type contents struct {
 	File   string `json:"file"`
 	Format string `json:"format"`

@@ -13,7 +13,7 @@ type Change struct {
 	ChangeShare float64 `json:"change_share"`
 	// NoiseShare is how far the latency may differ by chance.
 	NoiseShare float64 `json:"noise_share"`
-	// Verdict is Faster, Slower, Same within the noise, or TooFew runs to tell.
+	// Verdict is Faster, Slower, Same within the noise, or TooFew runs to say.
 	Verdict string `json:"verdict"`
 }
 
@@ -89,7 +89,7 @@ func (r *Report) earlier(before *Report, now *Row) *Row {
 	return sameVariant
 }
 
-// hasOne tells whether all rows of a variant are of one config.
+// hasOne reports whether all rows of a variant are of one config.
 func (r *Report) hasOne(variant string) bool {
 	config := ""
 	for i := range r.Rows {

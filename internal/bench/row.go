@@ -98,19 +98,19 @@ func headMACs(p *model.Plan) int64 {
 	return int64(p.Head.Classes) * int64(p.Head.Features)
 }
 
-// twins tells whether two rows differ in no more than their form: these are
+// twins reports whether two rows differ in no more than their form: these are
 // measured in turns and give the speed-up.
 func (r *Row) twins(o *Row) bool {
 	return r.Config == o.Config && r.Variant == o.Variant && r.SameSetting(o)
 }
 
-// SameSetting tells whether two rows were measured in the same way.
+// SameSetting reports whether two rows were measured in the same way.
 func (r *Row) SameSetting(o *Row) bool {
 	return r.Device == o.Device && r.Precision == o.Precision && r.BatchSize == o.BatchSize &&
 		r.Threads == o.Threads && r.InputSize == o.InputSize
 }
 
-// Measured tells whether the row has a latency.
+// Measured reports whether the row has a latency.
 func (r *Row) Measured() bool { return r.LatencyMSMedian != nil }
 
 // Label names the row among others.
@@ -118,10 +118,10 @@ func (r *Row) Label() string {
 	return fmt.Sprintf("%s %s, %s, batch %d", r.Variant, r.Form, r.Precision, r.BatchSize)
 }
 
-// LowLatency tells whether the row's runner is to take the algorithms that are
-// fastest for single images: they save weights to read, and pay with
-// multiplications. From four images on they are slower; two and three were too
-// close to tell.
+// LowLatency reports whether the row's runner is to take the algorithms that are
+// fastest for single images: they read fewer weights and do more multiplications.
+// From four images on they are slower; with two and three no difference was
+// measured.
 func (r *Row) LowLatency() bool { return r.Device == "cpu" && r.BatchSize == 1 }
 
 // MarshalJSON writes notes as a list even where there are none.

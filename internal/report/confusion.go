@@ -14,8 +14,8 @@ import (
 	"repvgg/internal/table"
 )
 
-// Confusion tells how often images of one class were taken for another. Only
-// counts above zero are held: memory grows with the images, not with the square
+// Confusion is how often images of one class were taken for another. Only counts
+// above zero are held: memory grows with the images, not with the square
 // of the classes.
 type Confusion struct {
 	Classes []string

@@ -18,7 +18,7 @@ func CheckPerClassPath(path string) error {
 // many images are of it, how many were taken to be, and how many were both; then,
 // in percent and unrounded, precision, recall and F1 as the metrics of these
 // names have them without a threshold, and accuracy, the share of all images that
-// were rightly told to be or not to be of the class.
+// were rightly taken to be of the class, or not to be.
 func WritePerClass(path string, r *Result) error {
 	err := writePerClass(path, r)
 	if err != nil {

@@ -76,7 +76,7 @@ func notes(r *bench.Report) []string {
 	return notes
 }
 
-// label names a row with no more than it takes to tell it from the others.
+// label names a row, with its setting only where the rows have several.
 func label(r *bench.Report, row *bench.Row) string {
 	if first := &r.Rows[0]; slices.ContainsFunc(r.Rows, func(o bench.Row) bool { return !first.SameSetting(&o) }) {
 		return row.Label()
