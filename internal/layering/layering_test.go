@@ -17,7 +17,7 @@ import (
 
 // layers from the bottom up. A package may import those of lower lines.
 var layers = [][]string{
-	{"configs", "internal/tensor", "internal/python", "internal/table", "internal/figure", "internal/figure/canvas", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest"},
+	{"configs", "internal/tensor", "internal/python", "internal/table", "internal/figure", "internal/figure/canvas", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest", "internal/testkit/need"},
 	{"internal/config", "internal/model", "internal/metrics", "internal/figure/matrix"},
 	{"internal/checkpoint", "internal/model/repvgg", "internal/engine", "internal/preprocess", "internal/dataset", "internal/config/configtest"},
 	{"internal/recipe", "internal/weights", "internal/cpu/kernel", "internal/testkit", "internal/zoo"},
