@@ -17,8 +17,9 @@ import (
 
 // layers from the bottom up. A package may import those of lower lines.
 var layers = [][]string{
-	{"configs", "internal/tensor", "internal/metrics", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest"},
-	{"internal/config", "internal/cpu/kernel"},
+	{"configs", "internal/tensor", "internal/metrics", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest", "internal/config/value"},
+	{"internal/config/starlark", "internal/cpu/kernel"},
+	{"internal/config"},
 	{"internal/checkpoint", "internal/model", "internal/preprocess", "internal/dataset", "internal/config/configtest"},
 	{"internal/convert", "internal/cpu", "internal/gpu", "internal/onnx", "internal/reference"},
 	{"internal/eval", "internal/bench"},
@@ -35,7 +36,9 @@ var onlyIn = map[string][]string{
 	"github.com/schollz/progressbar/v3":             {"cmd/repvgg"},
 	"github.com/go-viper/mapstructure/v2":           {"cmd/repvgg"},
 	"golang.org/x/term":                             {"cmd/repvgg"},
-	"go.starlark.net/starlark":                      {"internal/config"},
+	"go.starlark.net/resolve":                       {"internal/config/starlark"},
+	"go.starlark.net/starlark":                      {"internal/config/starlark"},
+	"go.starlark.net/syntax":                        {"internal/config/starlark"},
 	"github.com/nlpodyssey/gopickle/pickle":         {"internal/pickle"},
 	"github.com/nlpodyssey/gopickle/types":          {"internal/pickle"},
 	"gonum.org/v1/plot":                             {"internal/bench"},

@@ -1,4 +1,4 @@
-package config
+package starlark
 
 import (
 	"errors"
@@ -9,6 +9,8 @@ import (
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
+
+	"repvgg/internal/config/value"
 )
 
 // pythonBuiltins are the functions of Python that configs use and Starlark
@@ -45,7 +47,7 @@ func round(_ *starlark.Thread, fn *starlark.Builtin, args starlark.Tuple, kwargs
 			return starlark.Float(roundFloat(float64(x), digits)), nil
 		}
 		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-			return nil, fmt.Errorf("round: cannot convert %s to an integer", formatFloat(float64(x)))
+			return nil, fmt.Errorf("round: cannot convert %s to an integer", value.Format(float64(x)))
 		}
 		return starlark.NumberToInt(starlark.Float(math.RoundToEven(float64(x))))
 	}
@@ -112,6 +114,29 @@ func isNumber(v starlark.Value) bool {
 		return true
 	}
 	return false
+}
+
+// keywords makes one dict of the dicts that a call unpacks and of its named
+// arguments. Each was paid for as it was unpacked.
+func keywords(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+	all := new(starlark.Dict)
+	for _, arg := range args {
+		dict, ok := arg.(*starlark.Dict)
+		if !ok {
+			return nil, fmt.Errorf("argument after ** must be a mapping, not %s", arg.Type())
+		}
+		for _, item := range dict.Items() {
+			if _, twice, err := all.Get(item[0]); err != nil {
+				return nil, err
+			} else if twice {
+				return nil, fmt.Errorf("keyword argument %s is repeated", item[0])
+			}
+			if err := all.SetKey(item[0], item[1]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return all, nil
 }
 
 // copyMethod returns the copy() that Python's dicts and lists have, or nil.
