@@ -24,6 +24,7 @@ import (
 	"repvgg/internal/metrics"
 	"repvgg/internal/model"
 	"repvgg/internal/preprocess"
+	"repvgg/internal/recipe"
 	"repvgg/internal/tensor"
 )
 
@@ -37,14 +38,11 @@ func Reparameterize(ctx context.Context, cfg, src, dst string, overrides ...stri
 	if !slices.Contains(checkpoint.Suffixes, filepath.Ext(dst)) {
 		return fmt.Errorf("writing checkpoint %q: the path should end in %s, the formats that are written", dst, strings.Join(checkpoint.Suffixes, " or "))
 	}
-	c, err := config.Load(cfg, overrides)
+	r, err := readRecipe(cfg, overrides)
 	if err != nil {
 		return err
 	}
-	plan, err := model.FromConfig(c)
-	if err != nil {
-		return err
-	}
+	plan := r.Network
 	if plan.Form == model.Deploy {
 		return fmt.Errorf("config %q describes the deploy form; give the train config, whose blocks have branches to fuse", cfg)
 	}
@@ -98,41 +96,44 @@ type Prediction struct {
 // Open reads a config and a checkpoint of either form. A training checkpoint is
 // fused on the way: the network always runs in its deploy form.
 func Open(ctx context.Context, cfg, ckpt string, o Options) (*Classifier, error) {
-	loaded, err := config.Load(cfg, o.Overrides)
-	if err != nil {
-		return nil, err
-	}
-	plan, err := model.FromConfig(loaded)
+	r, err := readRecipe(cfg, o.Overrides)
 	if err != nil {
 		return nil, err
 	}
 	c := &Classifier{progress: o.Progress}
-	if plan.InChannels != 3 {
-		return nil, fmt.Errorf("config %q: image files have 3 channels, the network takes %d", cfg, plan.InChannels)
+	if n := r.Network.InChannels; n != 3 {
+		return nil, fmt.Errorf("config %q: image files have 3 channels, the network takes %d", cfg, n)
 	}
-	if c.pipeline, err = filePipeline(loaded); err != nil {
+	if c.pipeline, err = filePipeline(r); err != nil {
 		return nil, err
 	}
-	file, plan, err := convert.OpenFor(plan, ckpt, o.Averaged)
+	file, plan, err := convert.OpenFor(r.Network, ckpt, o.Averaged)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
 	c.classes = classNames(file.Classes, plan.Head.Classes)
-	c.warnings = warnings(loaded, file, o)
+	c.warnings = warnings(r, file, o)
 	if c.runner, err = newRunner(ctx, plan, file, c.pipeline, o); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
+// readRecipe reads a config and the network that it describes.
+func readRecipe(cfg string, overrides []string) (*recipe.Recipe, error) {
+	c, err := config.Load(cfg, overrides)
+	if err != nil {
+		return nil, err
+	}
+	return recipe.Read(c)
+}
+
 // warnings are what a user should know of the config and the checkpoint.
-func warnings(c *config.Config, file *checkpoint.File, o Options) []string {
-	all := c.Warnings()
-	for _, key := range c.Unread() {
-		if !strings.HasPrefix(key, "data.test.") { // other keys of the data set may be there for other uses
-			all = append(all, fmt.Sprintf("override %s: nothing reads this key", key))
-		}
+func warnings(r *recipe.Recipe, file *checkpoint.File, o Options) []string {
+	all := r.Warnings()
+	for _, override := range r.Unread() {
+		all = append(all, fmt.Sprintf("override %s: nothing reads this key", override))
 	}
 	if file.Averages > 0 {
 		all = append(all, fmt.Sprintf("%q also holds %d averaged tensors, which are left out", file.Path, file.Averages))
@@ -144,16 +145,16 @@ func warnings(c *config.Config, file *checkpoint.File, o Options) []string {
 }
 
 // filePipeline is the config's test pipeline, which must be one for image files.
-func filePipeline(c *config.Config) (*preprocess.Pipeline, error) {
-	p, err := preprocess.FromConfig(c)
+func filePipeline(r *recipe.Recipe) (*preprocess.Pipeline, error) {
+	p, err := r.Pipeline()
 	if err != nil {
 		return nil, err
 	}
 	if !p.ReadsFiles() {
-		return nil, fmt.Errorf("config %q: its pipeline is for arrays: it does not begin with LoadImageFromFile", c.Path())
+		return nil, fmt.Errorf("config %q: its pipeline is for arrays: it does not begin with LoadImageFromFile", r.Path)
 	}
 	if err := p.CheckChannels(3); err != nil {
-		return nil, fmt.Errorf("config %q: %w", c.Path(), err)
+		return nil, fmt.Errorf("config %q: %w", r.Path, err)
 	}
 	return p, nil
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"repvgg/internal/config"
 	"repvgg/internal/model"
 	"repvgg/internal/report"
 )
@@ -42,19 +41,16 @@ func flops(cmd *cobra.Command, s *settings, cfgName string) error {
 		return usageHint(cmd, errors.New("--shape takes one size or height and width"))
 	}
 	h, w := s.Shape[0], s.Shape[len(s.Shape)-1]
-	cfg, err := config.Load(cfgName, s.CfgOptions)
+	r, err := readRecipe(cfgName, s.CfgOptions)
 	if err != nil {
 		return err
 	}
-	plan, err := model.FromConfig(cfg)
+	plan := r.Network
+	tree, err := r.ModuleTree(h, w)
 	if err != nil {
 		return err
 	}
-	tree, err := model.ModuleTree(cfg, h, w)
-	if err != nil {
-		return err
-	}
-	noteConfig(cmd, cfg, "data.")
+	noteConfig(cmd, r)
 	if plan.Form == model.Deploy && plan.Blocks[0].Squeeze > 0 {
 		note(cmd, "the totals include squeeze-and-excitation, which the original's deploy form leaves out")
 	}

@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"repvgg/internal/checkpoint"
-	"repvgg/internal/config"
 	"repvgg/internal/convert"
 	"repvgg/internal/cpu"
 	"repvgg/internal/model"
@@ -25,15 +24,11 @@ const logitsTolerance = 2e-5
 
 func loadPlanFor(t *testing.T, cfg string) *model.Plan {
 	t.Helper()
-	c, err := config.Load(cfg, nil)
+	r, err := readRecipe(cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := model.FromConfig(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return r.Network
 }
 
 func openCheckpoint(t *testing.T, path string) *checkpoint.File {

@@ -19,8 +19,8 @@ const (
 // safe for concurrent use: reading a section marks what was read.
 type Config struct {
 	path string
-	// flag tells that path is a flag whose items these are; see Options.
-	flag      bool
+	// bare says that path is no file's, but what errors begin with; see Options.
+	bare      bool
 	root      *value.Dict
 	warnings  []string
 	overrides []override
@@ -29,8 +29,8 @@ type Config struct {
 	reads map[string]bool
 }
 
-// Load reads the config that name means and merges the overrides (items of
-// --cfg-options, "data.samples_per_gpu=32") into it. name is, in this order,
+// Load reads the config that name means and merges the overrides
+// ("data.samples_per_gpu=32") into it. name is, in this order,
 // the path of a file, the file name of an embedded config with or without its
 // folder ("repvgg/deploy/repvgg-A0_deploy_4xb64-coslr-120e_in1k.py"), or the
 // short name of one ("repvgg-A0", "repvgg-A0_deploy").

@@ -11,7 +11,7 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// An override is one --cfg-options item.
+// An override is one item that changes a config.
 type override struct {
 	text string // as typed: "data.test.pipeline.1.size=(224,-1)"
 	path string // "data.test.pipeline.1.size"
@@ -66,10 +66,10 @@ func (c *Config) applyOverrides(items []string) error {
 	return nil
 }
 
-// Options reads the items of another flag of the same grammar, such as
-// --metric-options, which errors name.
-func Options(flag string, items []string) (Section, error) {
-	c := &Config{path: flag, flag: true, root: new(value.Dict), reads: make(map[string]bool)}
+// Options reads items of the same grammar that are for no config. Errors begin with
+// place.
+func Options(place string, items []string) (Section, error) {
+	c := &Config{path: place, bare: true, root: new(value.Dict), reads: make(map[string]bool)}
 	if err := c.applyOverrides(items); err != nil {
 		return Section{}, err
 	}

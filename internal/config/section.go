@@ -116,28 +116,35 @@ func (s Section) get(key string) (value.Value, error) {
 	return v, nil
 }
 
-// Errorf returns an error that names the file and the dotted path of key, or of
-// the section itself when key is "": config "a.py": model.arch: want ...
+// Errorf returns an error that names the file, the override that set the value, if
+// one did, and the dotted path of key, or of the section itself when key is "":
+// config "a.py" with override model.arch=3: model.arch: want ...
 func (s Section) Errorf(key, format string, args ...any) error {
+	return &sectionError{s.place(key), fmt.Errorf(format, args...)}
+}
+
+// Place is what Errorf's errors about the section begin with.
+func (s Section) Place() string { return s.place("") }
+
+func (s Section) place(key string) string {
 	path := s.path
 	if key != "" {
 		path = value.Join(s.path, key)
 	}
-	file, override := "", ""
+	var c Config // of the zero section
 	if s.config != nil {
-		file, override = s.config.path, s.config.overrideOf(path)
+		c = *s.config
 	}
-	source := fmt.Sprintf("config %q: ", file)
-	switch {
-	case s.config != nil && s.config.flag:
-		source = file + ": "
-	case override != "":
-		source = fmt.Sprintf("config %q with --cfg-options %s: ", file, override)
+	source := fmt.Sprintf("config %q", c.path)
+	if c.bare {
+		source = c.path
+	} else if override := c.overrideOf(path); override != "" {
+		source += " with override " + override
 	}
-	if path != "" {
-		path += ": "
+	if path == "" {
+		return source
 	}
-	return &sectionError{source + path, fmt.Errorf(format, args...)}
+	return source + ": " + path
 }
 
 // overrideOf is the override that set the value at path, if one did.
@@ -156,7 +163,7 @@ type sectionError struct {
 	err   error
 }
 
-func (e *sectionError) Error() string { return e.place + e.err.Error() }
+func (e *sectionError) Error() string { return e.place + ": " + e.err.Error() }
 func (e *sectionError) Unwrap() error { return e.err }
 
 // keyList writes the keys of d as an error message lists them.

@@ -18,10 +18,10 @@ import (
 // layers from the bottom up. A package may import those of lower lines.
 var layers = [][]string{
 	{"configs", "internal/tensor", "internal/metrics", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest", "internal/config/value"},
-	{"internal/config/starlark", "internal/cpu/kernel"},
+	{"internal/config/starlark", "internal/cpu/kernel", "internal/preprocess", "internal/dataset"},
 	{"internal/config"},
-	{"internal/checkpoint", "internal/model", "internal/preprocess", "internal/dataset", "internal/config/configtest"},
-	{"internal/convert", "internal/cpu", "internal/gpu", "internal/onnx", "internal/reference"},
+	{"internal/checkpoint", "internal/model"},
+	{"internal/recipe", "internal/convert", "internal/cpu", "internal/gpu", "internal/onnx", "internal/reference"},
 	{"internal/eval", "internal/bench"},
 	{"internal/report"},
 	{"repvgg"},
