@@ -215,6 +215,29 @@ func sectionAt(s Section, keys ...string) Section {
 	return s
 }
 
+// TestOverrideInErrors: an error names the override that set what is wrong.
+func TestOverrideInErrors(t *testing.T) {
+	c := loadText(t, "m = dict(a=dict(b=1), c=2)", "m.a.b=x", "m.d=[1,2]")
+	m := sectionAt(c.Root(), "m")
+	for key, want := range map[string]string{
+		"a.b": ` with override m.a.b=x: m.a.b: bad`,
+		"d.1": ` with override m.d=[1,2]: m.d.1: bad`,
+		"c":   `: m.c: bad`,
+		"a":   `: m.a: bad`,
+		"":    `: m: bad`,
+	} {
+		if got := m.Errorf(key, "bad").Error(); got != `config "`+c.Path()+`"`+want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	if got := m.Place(); got != `config "`+c.Path()+`": m` {
+		t.Errorf("place %s", got)
+	}
+	if got := (Section{}).Place(); got != `config ""` {
+		t.Errorf("place %s", got)
+	}
+}
+
 func TestOptions(t *testing.T) {
 	s, err := Options("--metric-options", []string{"topk=(1,5)", "thrs=[0.1,None]"})
 	if err != nil {

@@ -131,15 +131,14 @@ func (s Section) place(key string) string {
 	if key != "" {
 		path = value.Join(s.path, key)
 	}
-	var c Config // of the zero section
-	if s.config != nil {
-		c = *s.config
-	}
-	source := fmt.Sprintf("config %q", c.path)
-	if c.bare {
+	source := `config ""` // of the zero section
+	if c := s.config; c != nil && c.bare {
 		source = c.path
-	} else if override := c.overrideOf(path); override != "" {
-		source += " with override " + override
+	} else if c != nil {
+		source = fmt.Sprintf("config %q", c.path)
+		if override := c.overrideOf(path); override != "" {
+			source += " with override " + override
+		}
 	}
 	if path == "" {
 		return source

@@ -3,7 +3,10 @@
 // for them and the bounds of what one file may hold.
 package value
 
-import "fmt"
+import (
+	"fmt"
+	"iter"
+)
 
 // A Value is one of nil (None), bool, int64, float64, string, List, Tuple and
 // *Dict.
@@ -39,9 +42,9 @@ func (d *Dict) Keys() []Value {
 	return d.keys
 }
 
-// All gives the keys in order with their values. Values of keys may be set
-// meanwhile, no keys added or removed.
-func (d *Dict) All() func(yield func(key, v Value) bool) {
+// All gives the keys in order, each with its value. Meanwhile the values of keys may
+// be set, but no key added or removed.
+func (d *Dict) All() iter.Seq2[Value, Value] {
 	return func(yield func(key, v Value) bool) {
 		for _, key := range d.Keys() {
 			if !yield(key, d.values[key]) {
