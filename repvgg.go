@@ -16,16 +16,18 @@ import (
 	"strings"
 
 	"repvgg/internal/checkpoint"
-	"repvgg/internal/config"
 	"repvgg/internal/convert"
 	"repvgg/internal/cpu"
 	"repvgg/internal/dataset"
+	"repvgg/internal/engine"
 	"repvgg/internal/eval"
 	"repvgg/internal/metrics"
 	"repvgg/internal/model"
+	family "repvgg/internal/model/repvgg"
 	"repvgg/internal/preprocess"
 	"repvgg/internal/recipe"
 	"repvgg/internal/tensor"
+	"repvgg/internal/weights"
 )
 
 // Reparameterize fuses the branches of every block of a training checkpoint and
@@ -38,7 +40,7 @@ func Reparameterize(ctx context.Context, cfg, src, dst string, overrides ...stri
 	if !slices.Contains(checkpoint.Suffixes, filepath.Ext(dst)) {
 		return fmt.Errorf("writing checkpoint %q: the path should end in %s, the formats that are written", dst, strings.Join(checkpoint.Suffixes, " or "))
 	}
-	r, err := readRecipe(cfg, overrides)
+	r, err := recipe.Load(cfg, overrides)
 	if err != nil {
 		return err
 	}
@@ -46,15 +48,12 @@ func Reparameterize(ctx context.Context, cfg, src, dst string, overrides ...stri
 	if plan.Form == model.Deploy {
 		return fmt.Errorf("config %q describes the deploy form; give the train config, whose blocks have branches to fuse", cfg)
 	}
-	ckpt, err := convert.Open(src, false)
+	w, err := weights.OpenForm(src, plan, false)
 	if err != nil {
 		return err
 	}
-	defer ckpt.Close()
-	if err := convert.Match(ckpt, plan); err != nil {
-		return err
-	}
-	return convert.WriteDeploy(ctx, plan, ckpt, dst, convert.MMClassification, nil)
+	defer w.Close()
+	return convert.WriteDeploy(ctx, w, dst, family.MMClassification, nil)
 }
 
 // Options of Open. The zero value is a good choice.
@@ -96,7 +95,7 @@ type Prediction struct {
 // Open reads a config and a checkpoint of either form. A training checkpoint is
 // fused on the way: the network always runs in its deploy form.
 func Open(ctx context.Context, cfg, ckpt string, o Options) (*Classifier, error) {
-	r, err := readRecipe(cfg, o.Overrides)
+	r, err := recipe.Load(cfg, o.Overrides)
 	if err != nil {
 		return nil, err
 	}
@@ -107,26 +106,17 @@ func Open(ctx context.Context, cfg, ckpt string, o Options) (*Classifier, error)
 	if c.pipeline, err = filePipeline(r); err != nil {
 		return nil, err
 	}
-	file, plan, err := convert.OpenFor(r.Network, ckpt, o.Averaged)
+	w, err := weights.Open(ckpt, r.Network, o.Averaged)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	c.classes = classNames(file.Classes, plan.Head.Classes)
-	c.warnings = warnings(r, file, o)
-	if c.runner, err = newRunner(ctx, plan, file, c.pipeline, o); err != nil {
+	defer w.Close()
+	c.classes = classNames(w.File.Classes, r.Network.Head.Classes)
+	c.warnings = warnings(r, w.File, o)
+	if c.runner, err = newRunner(ctx, w, c.pipeline, o); err != nil {
 		return nil, err
 	}
 	return c, nil
-}
-
-// readRecipe reads a config and the network that it describes.
-func readRecipe(cfg string, overrides []string) (*recipe.Recipe, error) {
-	c, err := config.Load(cfg, overrides)
-	if err != nil {
-		return nil, err
-	}
-	return recipe.Read(c)
 }
 
 // warnings are what a user should know of the config and the checkpoint.
@@ -174,28 +164,17 @@ func classNames(recorded []string, classes int) []string {
 	return names
 }
 
-func newRunner(ctx context.Context, plan *model.Plan, file *checkpoint.File, p *preprocess.Pipeline, o Options) (*cpu.Runner, error) {
-	file, remove, err := convert.Fuse(ctx, plan, file)
-	if err != nil {
-		return nil, err
-	}
-	defer remove()
+func newRunner(ctx context.Context, w *weights.Set, p *preprocess.Pipeline, o Options) (*cpu.Runner, error) {
 	options := cpu.Options{Threads: o.Threads}
 	options.Height, options.Width, _ = p.OutputSize() // 0 if images differ
 	if o.BF16 {
-		options.Precision = cpu.BF16
+		options.Precision = engine.BF16
 	}
-	weights := func(s tensor.Spec) ([]float32, error) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		return file.Float32(s.Name)
-	}
-	r, err := cpu.New(plan.As(model.Deploy), weights, options)
+	r, err := cpu.New(w.Plan.As(model.Deploy), tensor.Interruptible(ctx, w.Deploy()), options)
 	if err != nil {
 		return nil, err
 	}
-	if err := file.Verify(); err != nil {
+	if err := w.Verify(); err != nil {
 		_ = r.Close()
 		return nil, err
 	}

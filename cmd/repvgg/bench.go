@@ -14,6 +14,7 @@ import (
 	"repvgg/internal/bench"
 	"repvgg/internal/config"
 	"repvgg/internal/cpu"
+	"repvgg/internal/engine"
 	"repvgg/internal/jpeg"
 	"repvgg/internal/model"
 )
@@ -263,11 +264,11 @@ func checkBench(s *settings, args []string) ([]model.Form, error) {
 func checkMachine(s *settings, networks []benchNetwork) error {
 	if s.Device == deviceCPU {
 		for _, name := range s.Precision {
-			precision, err := cpu.ParsePrecision(name)
+			precision, err := engine.ParsePrecision(name, cpu.Precisions())
 			if err != nil {
 				return err
 			}
-			if err := precision.Supported(); err != nil {
+			if err := cpu.Supported(precision); err != nil {
 				return fmt.Errorf("--precision %s: %w", name, err)
 			}
 		}
@@ -343,13 +344,13 @@ func benchSubjects(cmd *cobra.Command, s *settings, networks []benchNetwork, wei
 						return nil, fmt.Errorf("config %q: %w", n.config, err)
 					}
 					n.describe(&row, form)
-					open := func() (bench.Runner, error) { return newCPURunner(cmd.Context(), plan, weights, &row) }
+					open := func() (engine.Runner, error) { return newCPURunner(cmd.Context(), plan, weights, &row) }
 					if s.Device == deviceCUDA {
 						// The host has little to do; the library and the GPU are named once
 						// they are open.
 						row.Threads, row.Kernels = 1, "cuDNN"
 						row.Notes = append(row.Notes, residentNote)
-						open = func() (bench.Runner, error) { return newGPURunner(cmd, s, plan, weights, &row, machine) }
+						open = func() (engine.Runner, error) { return newGPURunner(cmd, s, plan, weights, &row, machine) }
 					}
 					subjects = append(subjects, bench.Subject{Row: row, Plan: plan, Open: open})
 				}

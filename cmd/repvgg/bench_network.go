@@ -10,6 +10,8 @@ import (
 
 	"repvgg/internal/bench"
 	"repvgg/internal/model"
+	"repvgg/internal/model/repvgg"
+	"repvgg/internal/recipe"
 )
 
 // benchNetwork is a network to measure.
@@ -20,7 +22,7 @@ type benchNetwork struct {
 	plan    *model.Plan
 	forms   []model.Form
 	// published is the publisher's table row of this very network, or nil.
-	published *model.Published
+	published *repvgg.Published
 }
 
 // benchNetworks reads the configs. forms are those that were asked for; without
@@ -29,7 +31,7 @@ type benchNetwork struct {
 func benchNetworks(cmd *cobra.Command, s *settings, names []string, forms []model.Form) ([]benchNetwork, error) {
 	names = slices.Clone(names)
 	if s.Zoo {
-		for _, p := range model.Zoo() {
+		for _, p := range repvgg.Zoo() {
 			names = append(names, p.TrainConfig)
 		}
 	}
@@ -104,12 +106,12 @@ func readNetwork(cmd *cobra.Command, name string, overrides []string) (*benchNet
 		return nil, err
 	}
 	n := &benchNetwork{config: name, path: path, plan: r.Network, variant: baseName(path)}
-	for _, p := range model.Zoo() {
+	for _, p := range repvgg.Zoo() {
 		if p.Name != "RepVGG-"+r.Arch {
 			continue
 		}
 		// Another head, say, makes it another network.
-		published, err := readRecipe(p.TrainConfig, nil)
+		published, err := recipe.Load(p.TrainConfig, nil)
 		if err != nil {
 			return nil, err
 		}

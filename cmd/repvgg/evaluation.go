@@ -11,8 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"repvgg/internal/checkpoint"
-	"repvgg/internal/convert"
 	"repvgg/internal/dataset"
 	"repvgg/internal/eval"
 	"repvgg/internal/jpeg"
@@ -22,6 +20,7 @@ import (
 	"repvgg/internal/recipe"
 	"repvgg/internal/report"
 	"repvgg/internal/shard"
+	"repvgg/internal/weights"
 )
 
 // evaluation is a run of repvgg test, filled in as its arguments are found good.
@@ -33,9 +32,8 @@ type evaluation struct {
 	group     shard.Group
 	exchange  *shard.Gathering // with the other processes, or nil
 	plan      *model.Plan
-	ckpt      *checkpoint.File
-	other     *checkpoint.File // to compare with, or nil
-	otherPlan *model.Plan
+	ckpt      *weights.Set
+	other     *weights.Set // to compare with, or nil
 	data      *dataset.Dataset
 	pipeline  *preprocess.Pipeline
 	batchSize int
@@ -82,7 +80,7 @@ func (e *evaluation) join() error {
 
 // prepare reads the config, the list of images and the checkpoint.
 func (e *evaluation) prepare(cfgName, ckptPath string) error {
-	r, err := readRecipe(cfgName, e.settings.CfgOptions)
+	r, err := recipe.Load(cfgName, e.settings.CfgOptions)
 	if err != nil {
 		return err
 	}
@@ -131,24 +129,21 @@ func noteDecoder(cmd *cobra.Command, files []string) {
 // be of the other form.
 func (e *evaluation) openCheckpoints(path string) error {
 	var err error
-	if e.ckpt, err = convert.Open(path, e.settings.UseEMA); err != nil {
-		return err
-	}
-	if err := convert.Match(e.ckpt, e.plan); err != nil {
-		return err
+	if e.ckpt, err = weights.OpenForm(path, e.plan, e.settings.UseEMA); err != nil {
+		return formHint(err)
 	}
 	if e.group.Rank == 0 {
-		noteAverages(e.cmd, e.settings, e.ckpt)
+		noteAverages(e.cmd, e.settings, e.ckpt.File)
 	}
 	if e.settings.Compare == "" {
 		return nil
 	}
-	e.other, e.otherPlan, err = convert.OpenFor(e.plan, e.settings.Compare, false)
+	e.other, err = weights.Open(e.settings.Compare, e.plan, false)
 	return err
 }
 
 func (e *evaluation) close() {
-	for _, c := range []*checkpoint.File{e.ckpt, e.other} {
+	for _, c := range []*weights.Set{e.ckpt, e.other} {
 		if c != nil {
 			c.Close()
 		}

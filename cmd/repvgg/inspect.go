@@ -12,8 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"repvgg/internal/checkpoint"
-	"repvgg/internal/convert"
 	"repvgg/internal/model"
+	"repvgg/internal/model/repvgg"
+	"repvgg/internal/weights"
 )
 
 // inspectFormats are the values of --format, the default first.
@@ -61,12 +62,19 @@ func inspect(cmd *cobra.Command, s *settings, path string) error {
 	if err := checkChoice("format", s.Format, inspectFormats); err != nil {
 		return err
 	}
-	c, err := convert.Open(path, s.UseEMA)
+	open := checkpoint.Open
+	if s.UseEMA {
+		open = checkpoint.OpenAveraged
+	}
+	c, err := open(path)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	is := contentsOf(c)
+	is, err := contentsOf(c)
+	if err != nil {
+		return err
+	}
 	if s.Format == "json" {
 		e := json.NewEncoder(cmd.OutOrStdout())
 		e.SetIndent("", "  ")
@@ -76,7 +84,7 @@ func inspect(cmd *cobra.Command, s *settings, path string) error {
 	return is.write(cmd.OutOrStdout())
 }
 
-func contentsOf(c *checkpoint.File) contents {
+func contentsOf(c *checkpoint.File) (contents, error) {
 	is := contents{
 		File: c.Path, Format: c.Format, Key: c.Key, Tensors: len(c.Names), Classes: c.Classes, Averages: c.Averages,
 	}
@@ -88,11 +96,19 @@ func contentsOf(c *checkpoint.File) contents {
 		}
 	}
 	is.DTypes = slices.Sorted(maps.Keys(dtypes))
-	if form, ok := model.FormOf(c.Names); ok {
-		is.Form, is.Names = form.String(), convert.NamingOf(c).ID
-		is.Arch, is.NumClasses, _ = convert.Identify(c)
+	keys := repvgg.MMClassification
+	if found := weights.KeyMaps(c, repvgg.KeyMaps()); len(found) == 1 {
+		keys = found[0]
 	}
-	return is
+	shapes, err := weights.Shapes(c, keys)
+	if err != nil {
+		return contents{}, err
+	}
+	if form, ok := repvgg.FormOf(slices.Collect(maps.Keys(shapes))); ok {
+		is.Form, is.Names = form.String(), keys.ID
+		is.Arch, is.NumClasses, _ = repvgg.Identify(shapes)
+	}
+	return is, nil
 }
 
 func (is *contents) write(w io.Writer) error {

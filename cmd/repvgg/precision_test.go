@@ -10,14 +10,15 @@ import (
 	"testing"
 
 	"repvgg/internal/cpu"
-	"repvgg/internal/tensor"
+	"repvgg/internal/engine"
+	"repvgg/internal/recipe"
 )
 
 // variedDigits are n inputs of the digits network: its images, shifted by up to
 // two pixels and with noise.
 func variedDigits(t *testing.T, cfg string, n int) []float32 {
 	t.Helper()
-	r, err := readRecipe(cfg, nil)
+	r, err := recipe.Load(cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,12 +59,12 @@ func TestBF16AgreesWithFP32(t *testing.T) {
 	for form, ckpt := range map[string]string{"repvgg-digits.py": "train.pth", "repvgg-digits_deploy.py": "deploy.pth"} {
 		name := filepath.Join(digits, "configs", form)
 		inputs := variedDigits(t, name, n)
-		c := openCheckpoint(t, filepath.Join(digits, ckpt))
+		plan := loadPlanFor(t, name)
+		weights := openWeights(t, plan, filepath.Join(digits, ckpt))
 		var scores [2][]float32
-		for i, precision := range []cpu.Precision{cpu.FP32, cpu.BF16} {
-			r, err := cpu.New(loadPlanFor(t, name), func(s tensor.Spec) ([]float32, error) { return c.Float32(s.Name) },
-				cpu.Options{Precision: precision, Height: 32, Width: 32})
-			if precision == cpu.BF16 && err != nil && strings.Contains(err.Error(), "bf16 needs") {
+		for i, precision := range []engine.Precision{engine.FP32, engine.BF16} {
+			r, err := cpu.New(plan, weights, cpu.Options{Precision: precision, Height: 32, Width: 32})
+			if precision == engine.BF16 && err != nil && strings.Contains(err.Error(), "bf16 needs") {
 				t.Skip(err)
 			}
 			if err != nil {
@@ -81,7 +82,7 @@ func TestBF16AgreesWithFP32(t *testing.T) {
 				}
 			}
 			t.Logf("%s, %v: %d of %d layers in bf16", form, precision, rounded, len(r.Layers()))
-			if (rounded > 0) != (precision == cpu.BF16) {
+			if (rounded > 0) != (precision == engine.BF16) {
 				t.Errorf("%d layers are computed in bf16", rounded)
 			}
 		}

@@ -6,9 +6,8 @@ import (
 	"html/template"
 	"image/color"
 	"io"
+	"repvgg/internal/model/repvgg"
 	"strings"
-
-	"repvgg/internal/model"
 )
 
 //go:embed report.tmpl
@@ -40,7 +39,7 @@ func (r *Report) writeHTML(w io.Writer) error {
 	}{Report: r, Lines: r.Machine.lines(), Notes: r.notes(), About: r.about(), Tables: r.rowTables(), Layers: r.layerTables()}
 	for i := range r.Rows {
 		if r.Rows[i].PublishedTop1Percent != nil {
-			data.Accuracy = model.AccuracyNote
+			data.Accuracy = repvgg.AccuracyNote
 		}
 	}
 	for _, f := range r.figures() {

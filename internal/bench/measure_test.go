@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
 )
 
@@ -116,10 +117,15 @@ func TestMeasureForDuration(t *testing.T) {
 	}
 }
 
-// queuer is a device that takes 4 ms for a run in a queue.
 type queuer struct{ *fakeRunner }
 
-func (q queuer) RunQueued(ctx context.Context, _, _ []float32, _, _, _, times int) error {
+func (q queuer) Capabilities() engine.Capabilities {
+	c := q.fakeRunner.Capabilities()
+	c.RunQueued = q.runQueued
+	return c
+}
+
+func (q queuer) runQueued(ctx context.Context, _, _ []float32, _, _, _, times int) error {
 	q.clock.at = q.clock.at.Add(time.Duration(times) * 4 * time.Millisecond)
 	return ctx.Err()
 }
@@ -205,7 +211,7 @@ func TestInterruptedLayersKeepTheRow(t *testing.T) {
 
 func TestNothingIsOpenedWithoutRuns(t *testing.T) {
 	s := subject(t, "A0", planOf(t, "repvgg-A0"), nil)
-	s.Open = func() (Runner, error) { return nil, errors.New("opened") }
+	s.Open = func() (engine.Runner, error) { return nil, errors.New("opened") }
 	rows, err := Measure(context.Background(), []Subject{s}, Options{Runs: 0})
 	if err != nil || len(rows) != 1 || rows[0].measured() || rows[0].Noisy != nil {
 		t.Errorf("%+v, %v", rows, err)

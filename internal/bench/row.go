@@ -85,7 +85,7 @@ func (r *Row) Describe(plan *model.Plan) error {
 	r.FLOPsGiga = float64(count.Total.FLOPs) / 1e9
 	r.MACsGiga = 0
 	for i := range count.Blocks[:plan.Depth] {
-		r.MACsGiga += float64(count.Blocks[i].MACs) / 1e9
+		r.MACsGiga += float64(count.Blocks[i].Total().MACs) / 1e9
 	}
 	r.MACsGiga += float64(headMACs(plan)) / 1e9
 	return nil

@@ -7,11 +7,16 @@ import (
 	"testing"
 
 	"repvgg/internal/dataset"
+	"repvgg/internal/engine"
 	"repvgg/internal/preprocess"
 )
 
 // nothing is a network that takes no time.
 type nothing struct{}
+
+func (nothing) Capabilities() engine.Capabilities { return engine.Capabilities{} }
+
+func (nothing) Close() error { return nil }
 
 func (nothing) Run(context.Context, []float32, []float32, int, int, int) error { return nil }
 

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"repvgg/internal/dataset"
+	"repvgg/internal/engine"
 	"repvgg/internal/preprocess"
 )
 
@@ -62,6 +63,10 @@ type runner struct {
 	block   bool  // until the context ends
 }
 
+func (r *runner) Capabilities() engine.Capabilities { return engine.Capabilities{} }
+
+func (r *runner) Close() error { return nil }
+
 func (r *runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error {
 	if r.block {
 		<-ctx.Done()
@@ -93,7 +98,11 @@ type bytesRunner struct {
 	waitError error // instead of results
 }
 
-func (r *bytesRunner) StartBytes(ctx context.Context, dst []float32, src []byte, n, h, w int) (func() error, error) {
+func (r *bytesRunner) Capabilities() engine.Capabilities {
+	return engine.Capabilities{StartBytes: r.startBytes}
+}
+
+func (r *bytesRunner) startBytes(ctx context.Context, dst []float32, src []byte, n, h, w int) (func() error, error) {
 	if len(src) != n*h*w*r.channels {
 		return nil, fmt.Errorf("%d bytes for %d images of %d x %d", len(src), n, h, w)
 	}
@@ -117,7 +126,7 @@ func (r *bytesRunner) StartBytes(ctx context.Context, dst []float32, src []byte,
 	}, nil
 }
 
-// TestBytes: a BytesRunner comes to what a Runner does.
+// TestBytes: a runner of bytes comes to what another does.
 func TestBytes(t *testing.T) {
 	samples := files(t)
 	mean, std := []float64{1, 20, 30}, []float64{2, 3, 4}

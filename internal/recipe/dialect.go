@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"repvgg/internal/config"
+	"repvgg/internal/flops"
 	"repvgg/internal/model"
 	"repvgg/internal/preprocess"
 )
@@ -11,7 +12,9 @@ type dialect struct {
 	// detect reports whether a config is written so. It looks at keys alone.
 	detect func(*config.Config) bool
 	// network reads the network, and the name of its architecture if it has one.
-	network  func(*config.Config) (plan *model.Plan, arch string, err error)
+	network func(*config.Config) (plan *model.Plan, arch string, err error)
+	// details reads what only a printed tree of modules shows of the network.
+	details  func(*config.Config) (*flops.Details, error)
 	pipeline func(*config.Config) (*preprocess.Pipeline, error)
 	data     func(*config.Config) (*Data, error)
 	// images is the path of the part of a config that is about images, and dataset

@@ -1,39 +1,17 @@
 package recipe
 
-import (
-	"repvgg/internal/config"
-	"repvgg/internal/config/value"
-	"repvgg/internal/model"
-)
+import "repvgg/internal/config"
 
 // mmcls is the dialect of MMClassification 0.x: model, and data with a test that has
 // a pipeline.
 var mmcls = &dialect{
 	detect:   func(*config.Config) bool { return true },
 	network:  mmclsNetwork,
+	details:  mmclsDetails,
 	pipeline: mmclsPipeline,
 	data:     mmclsData,
 	images:   "data",
 	dataset:  "data.test",
-}
-
-func mmclsNetwork(cfg *config.Config) (*model.Plan, string, error) {
-	p, err := model.FromConfig(cfg)
-	if err != nil {
-		return nil, "", err
-	}
-	backbone, err := at(cfg, "model", "backbone")
-	if err != nil {
-		return nil, "", err
-	}
-	var b struct {
-		Arch value.Value `config:"arch"`
-	}
-	if err := backbone.Decode(&b); err != nil {
-		return nil, "", err
-	}
-	name, _ := b.Arch.(string)
-	return p, name, nil
 }
 
 // typed is the key that says what a dict describes.

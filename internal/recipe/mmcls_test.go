@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"repvgg/internal/config"
 	"repvgg/internal/dataset"
 )
 
@@ -27,11 +26,7 @@ func write(t *testing.T, name, text string) string {
 
 func mustRead(t *testing.T, name string, overrides ...string) *Recipe {
 	t.Helper()
-	cfg, err := config.Load(name, overrides)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := Read(cfg)
+	r, err := Load(name, overrides)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +224,7 @@ func TestDataErrors(t *testing.T) {
 // TestNeeds: nobody needs more of a config than they use.
 func TestNeeds(t *testing.T) {
 	bare := mustRead(t, write(t, "a.py", "_base_ = 'A0'\ndata = dict(_delete_=True)\n"))
-	if _, err := bare.ModuleTree(224, 224); err != nil {
+	if _, err := bare.Details(); err != nil {
 		t.Error(err)
 	}
 	if _, err := bare.Pipeline(); err == nil || !strings.HasSuffix(err.Error(), "data.test: missing (there is nothing)") {
@@ -267,11 +262,11 @@ func TestUnread(t *testing.T) {
 	if got := r.Unread(); !slices.Equal(got, want) {
 		t.Errorf("with the data set: %q, want %q", got, want)
 	}
-	if _, err := r.ModuleTree(224, 224); err != nil {
+	if _, err := r.Details(); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.Unread(); !slices.Equal(got, want[1:]) {
-		t.Errorf("with the modules: %q, want %q", got, want[1:])
+		t.Errorf("with the details: %q, want %q", got, want[1:])
 	}
 }
 

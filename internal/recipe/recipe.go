@@ -15,6 +15,7 @@ import (
 
 	"repvgg/internal/config"
 	"repvgg/internal/dataset"
+	"repvgg/internal/flops"
 	"repvgg/internal/model"
 	"repvgg/internal/preprocess"
 )
@@ -48,6 +49,15 @@ type Data struct {
 // MaxBatch bounds the batch size: more gains nothing.
 const MaxBatch = 1 << 16
 
+// Load is Read of the config that config.Load finds.
+func Load(name string, overrides []string) (*Recipe, error) {
+	cfg, err := config.Load(name, overrides)
+	if err != nil {
+		return nil, err
+	}
+	return Read(cfg)
+}
+
 // Read reads the network of a config.
 func Read(cfg *config.Config) (*Recipe, error) { return read(cfg, dialects) }
 
@@ -74,9 +84,8 @@ func (r *Recipe) Data() (*Data, error) {
 	return r.dialect.data(r.config)
 }
 
-// ModuleTree is the tree of modules that the original builds of the config, counted
-// for one image of h x w.
-func (r *Recipe) ModuleTree(h, w int) (*model.Module, error) { return model.ModuleTree(r.config, h, w) }
+// Details are what a printed tree of the network's modules shows beyond its plan.
+func (r *Recipe) Details() (*flops.Details, error) { return r.dialect.details(r.config) }
 
 // Warnings are what a user should know of the config, a line each.
 func (r *Recipe) Warnings() []string { return r.config.Warnings() }

@@ -6,11 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"repvgg/internal/model/repvgg"
 	"strconv"
 	"strings"
 	"text/tabwriter"
-
-	"repvgg/internal/model"
 )
 
 // zooSource is where the published table stands.
@@ -26,13 +25,13 @@ func WriteZoo(w io.Writer, format string) error {
 	var err error
 	switch format {
 	case "text":
-		err = zooText(out, model.Zoo())
+		err = zooText(out, repvgg.Zoo())
 	case "json":
-		err = zooJSON(out, model.Zoo())
+		err = zooJSON(out, repvgg.Zoo())
 	case "csv":
-		err = zooCSV(out, model.Zoo())
+		err = zooCSV(out, repvgg.Zoo())
 	case "markdown":
-		zooMarkdown(out, model.Zoo())
+		zooMarkdown(out, repvgg.Zoo())
 	default:
 		err = fmt.Errorf("format %q is unknown: choose from %s", format, strings.Join(ZooFormats, " "))
 	}
@@ -45,7 +44,7 @@ func WriteZoo(w io.Writer, format string) error {
 // percent is an accuracy as the page prints it.
 func percent(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }
 
-func zooText(out io.Writer, zoo []model.Published) error {
+func zooText(out io.Writer, zoo []repvgg.Published) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "Model\tEpochs\tParams(M)\t\tFlops(G)\t\tTop-1 (%)\tTop-5 (%)\tConfig")
 	fmt.Fprintln(t, "\t\ttrain\tdeploy\ttrain\tdeploy\t\t\ttrain, deploy")
@@ -70,15 +69,15 @@ func zooText(out io.Writer, zoo []model.Published) error {
 }
 
 // mark points from a figure to the note on it.
-func mark(m *model.Published) string {
+func mark(m *repvgg.Published) string {
 	if m.Note() == "" {
 		return ""
 	}
 	return "*"
 }
 
-func zooNotes(out io.Writer, zoo []model.Published, prefix string) {
-	fmt.Fprintf(out, "%sThe table of %s: %s.\n", prefix, zooSource, model.AccuracyNote)
+func zooNotes(out io.Writer, zoo []repvgg.Published, prefix string) {
+	fmt.Fprintf(out, "%sThe table of %s: %s.\n", prefix, zooSource, repvgg.AccuracyNote)
 	for _, m := range zoo {
 		if m.Note() != "" {
 			fmt.Fprintf(out, "%s* %s: %s.\n", prefix, m.Name, m.Note())
@@ -86,7 +85,7 @@ func zooNotes(out io.Writer, zoo []model.Published, prefix string) {
 	}
 }
 
-func zooMarkdown(out io.Writer, zoo []model.Published) {
+func zooMarkdown(out io.Writer, zoo []repvgg.Published) {
 	fmt.Fprintln(out, `| Model | Epochs | Params(M) | Flops(G) | Top-1 (%) | Top-5 (%) | Config | Download |
 | :---: | :----: | :-------: | :------: | :-------: | :-------: | :----: | :------: |`)
 	for _, m := range zoo {
@@ -107,7 +106,7 @@ var zooColumns = []string{
 	"train_config", "deploy_config", "weights", "note",
 }
 
-func zooCSV(out io.Writer, zoo []model.Published) error {
+func zooCSV(out io.Writer, zoo []repvgg.Published) error {
 	c := csv.NewWriter(out)
 	records := [][]string{zooColumns}
 	for _, m := range zoo {
@@ -133,12 +132,12 @@ type zooRow struct {
 	Note         *string     `json:"note"`
 }
 
-func zooJSON(out io.Writer, zoo []model.Published) error {
+func zooJSON(out io.Writer, zoo []repvgg.Published) error {
 	all := struct {
 		Source string   `json:"source"`
 		Note   string   `json:"note"`
 		Models []zooRow `json:"models"`
-	}{Source: zooSource, Note: model.AccuracyNote}
+	}{Source: zooSource, Note: repvgg.AccuracyNote}
 	for _, m := range zoo {
 		row := zooRow{m.Name, m.Epochs, json.Number(m.Train.Params), json.Number(m.Deploy.Params), json.Number(m.Train.FLOPs), json.Number(m.Deploy.FLOPs),
 			json.Number(percent(m.Top1)), json.Number(percent(m.Top5)), m.TrainConfig, m.DeployConfig, m.Weights, nil}
