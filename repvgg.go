@@ -16,7 +16,6 @@ import (
 	"strings"
 
 	"repvgg/internal/checkpoint"
-	"repvgg/internal/config"
 	"repvgg/internal/convert"
 	"repvgg/internal/cpu"
 	"repvgg/internal/dataset"
@@ -41,14 +40,11 @@ func Reparameterize(ctx context.Context, cfg, src, dst string, overrides ...stri
 	if !slices.Contains(checkpoint.Suffixes, filepath.Ext(dst)) {
 		return fmt.Errorf("writing checkpoint %q: the path should end in %s, the formats that are written", dst, strings.Join(checkpoint.Suffixes, " or "))
 	}
-	c, err := config.Load(cfg, overrides)
+	r, err := recipe.Load(cfg, overrides)
 	if err != nil {
 		return err
 	}
-	plan, err := recipe.Network(c)
-	if err != nil {
-		return err
-	}
+	plan := r.Network
 	if plan.Form == model.Deploy {
 		return fmt.Errorf("config %q describes the deploy form; give the train config, whose blocks have branches to fuse", cfg)
 	}
@@ -99,28 +95,24 @@ type Prediction struct {
 // Open reads a config and a checkpoint of either form. A training checkpoint is
 // fused on the way: the network always runs in its deploy form.
 func Open(ctx context.Context, cfg, ckpt string, o Options) (*Classifier, error) {
-	loaded, err := config.Load(cfg, o.Overrides)
-	if err != nil {
-		return nil, err
-	}
-	plan, err := recipe.Network(loaded)
+	r, err := recipe.Load(cfg, o.Overrides)
 	if err != nil {
 		return nil, err
 	}
 	c := &Classifier{progress: o.Progress}
-	if plan.InChannels != 3 {
-		return nil, fmt.Errorf("config %q: image files have 3 channels, the network takes %d", cfg, plan.InChannels)
+	if n := r.Network.InChannels; n != 3 {
+		return nil, fmt.Errorf("config %q: image files have 3 channels, the network takes %d", cfg, n)
 	}
-	if c.pipeline, err = filePipeline(loaded); err != nil {
+	if c.pipeline, err = filePipeline(r); err != nil {
 		return nil, err
 	}
-	w, err := weights.Open(ckpt, plan, o.Averaged)
+	w, err := weights.Open(ckpt, r.Network, o.Averaged)
 	if err != nil {
 		return nil, err
 	}
 	defer w.Close()
-	c.classes = classNames(w.File.Classes, plan.Head.Classes)
-	c.warnings = warnings(loaded, w.File, o)
+	c.classes = classNames(w.File.Classes, r.Network.Head.Classes)
+	c.warnings = warnings(r, w.File, o)
 	if c.runner, err = newRunner(ctx, w, c.pipeline, o); err != nil {
 		return nil, err
 	}
@@ -128,12 +120,10 @@ func Open(ctx context.Context, cfg, ckpt string, o Options) (*Classifier, error)
 }
 
 // warnings are what a user should know of the config and the checkpoint.
-func warnings(c *config.Config, file *checkpoint.File, o Options) []string {
-	all := c.Warnings()
-	for _, key := range c.Unread() {
-		if !strings.HasPrefix(key, "data.test.") { // other keys of the data set may be there for other uses
-			all = append(all, fmt.Sprintf("override %s: nothing reads this key", key))
-		}
+func warnings(r *recipe.Recipe, file *checkpoint.File, o Options) []string {
+	all := r.Warnings()
+	for _, override := range r.Unread() {
+		all = append(all, fmt.Sprintf("override %s: nothing reads this key", override))
 	}
 	if file.Averages > 0 {
 		all = append(all, fmt.Sprintf("%q also holds %d averaged tensors, which are left out", file.Path, file.Averages))
@@ -145,16 +135,16 @@ func warnings(c *config.Config, file *checkpoint.File, o Options) []string {
 }
 
 // filePipeline is the config's test pipeline, which must be one for image files.
-func filePipeline(c *config.Config) (*preprocess.Pipeline, error) {
-	p, err := preprocess.FromConfig(c)
+func filePipeline(r *recipe.Recipe) (*preprocess.Pipeline, error) {
+	p, err := r.Pipeline()
 	if err != nil {
 		return nil, err
 	}
 	if !p.ReadsFiles() {
-		return nil, fmt.Errorf("config %q: its pipeline is for arrays: it does not begin with LoadImageFromFile", c.Path())
+		return nil, fmt.Errorf("config %q: its pipeline is for arrays: it does not begin with LoadImageFromFile", r.Path)
 	}
 	if err := p.CheckChannels(3); err != nil {
-		return nil, fmt.Errorf("config %q: %w", c.Path(), err)
+		return nil, fmt.Errorf("config %q: %w", r.Path, err)
 	}
 	return p, nil
 }

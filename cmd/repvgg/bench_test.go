@@ -204,10 +204,7 @@ func checkType(rule, v any, at string) error {
 // from the first layer to the last of every kind of network.
 func TestBenchWeightsAreLively(t *testing.T) {
 	for _, name := range []string{"repvgg-A0", "repvgg-B1g4", "repvgg-D2se"} {
-		_, plan, err := loadPlan(newRootCmd(), name, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		plan := loadPlanFor(t, name)
 		// The last stages of the larger ones are wide; all have blocks enough
 		// before them.
 		plan.Blocks = plan.Blocks[:min(len(plan.Blocks), 24)-2]

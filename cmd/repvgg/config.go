@@ -39,7 +39,7 @@ func printConfig(cmd *cobra.Command, name string, overrides []string) error {
 		note(cmd, "%s", w)
 	}
 	// Printed all the same: it may be what the reader looks for.
-	if _, err := recipe.Network(cfg); err != nil {
+	if _, err := recipe.Read(cfg); err != nil {
 		note(cmd, "%v", err)
 	}
 	_, err = cmd.OutOrStdout().Write([]byte(text))

@@ -11,11 +11,10 @@ import (
 
 	"repvgg/internal/atomicfile"
 	"repvgg/internal/checkpoint"
-	"repvgg/internal/config"
 	"repvgg/internal/convert"
 	"repvgg/internal/model"
 	"repvgg/internal/onnx"
-	"repvgg/internal/preprocess"
+	"repvgg/internal/recipe"
 	"repvgg/internal/weights"
 )
 
@@ -66,18 +65,18 @@ func export(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) e
 	if err := s.checkExport(cmd, dstPath); err != nil {
 		return err
 	}
-	cfg, plan, err := loadPlan(cmd, cfgName, s.CfgOptions)
+	r, err := loadRecipe(cmd, cfgName, s.CfgOptions)
 	if err != nil {
 		return err
 	}
-	src, err := weights.Open(srcPath, plan, s.UseEMA)
+	src, err := weights.Open(srcPath, r.Network, s.UseEMA)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
 	noteAverages(cmd, s, src.File)
 	if filepath.Ext(dstPath) == onnxSuffix {
-		err = s.exportONNX(cmd, cfg, src, dstPath)
+		err = s.exportONNX(cmd, r, src, dstPath)
 	} else {
 		err = s.exportWeights(cmd, src, dstPath)
 	}
@@ -98,9 +97,9 @@ func (s *settings) exportWeights(cmd *cobra.Command, src *weights.Set, dstPath s
 }
 
 // exportONNX writes an ONNX model.
-func (s *settings) exportONNX(cmd *cobra.Command, cfg *config.Config, src *weights.Set, dstPath string) error {
+func (s *settings) exportONNX(cmd *cobra.Command, r *recipe.Recipe, src *weights.Set, dstPath string) error {
 	o := onnx.Options{Output: s.Output, Batch: s.FixBatch, Producer: "repvgg", Version: cmd.Root().Version}
-	if p, err := preprocess.FromConfig(cfg); err == nil { // a config need not have one
+	if p, err := r.Pipeline(); err == nil { // a config need not have one
 		o.Metadata = append(o.Metadata, onnx.Property{Key: "pipeline", Value: p.String()})
 	}
 	if len(src.File.Classes) == src.Plan.Head.Classes {
@@ -140,8 +139,8 @@ func (s *settings) checkExport(cmd *cobra.Command, dstPath string) error {
 	switch suffixes := append([]string{onnxSuffix}, checkpoint.Suffixes...); {
 	case !slices.Contains(suffixes, ext):
 		return usageError{fmt.Errorf("writing %q: the path should end in one of %s, the formats that are written", dstPath, strings.Join(suffixes, " "))}
-	case s.FixBatch < 0 || s.FixBatch > maxBatch:
-		return usageHint(cmd, fmt.Errorf("--fix-batch %d: want a number up to %d", s.FixBatch, maxBatch))
+	case s.FixBatch < 0 || s.FixBatch > recipe.MaxBatch:
+		return usageHint(cmd, fmt.Errorf("--fix-batch %d: want a number up to %d", s.FixBatch, recipe.MaxBatch))
 	case len(s.FixShape) > 2 || slices.ContainsFunc(s.FixShape, func(v int) bool { return v < 1 || v > model.MaxSide }):
 		return usageHint(cmd, fmt.Errorf("--fix-shape %v: want one size or height and width, from 1 to %d", s.FixShape, model.MaxSide))
 	}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"repvgg/internal/config"
 	"repvgg/internal/flops"
 	"repvgg/internal/model"
 	"repvgg/internal/recipe"
@@ -43,19 +42,20 @@ func countFLOPs(cmd *cobra.Command, s *settings, cfgName string) error {
 		return usageHint(cmd, errors.New("--shape takes one size or height and width"))
 	}
 	h, w := s.Shape[0], s.Shape[len(s.Shape)-1]
-	cfg, err := config.Load(cfgName, s.CfgOptions)
+	r, err := recipe.Load(cfgName, s.CfgOptions)
 	if err != nil {
 		return err
 	}
-	plan, err := recipe.Network(cfg)
+	plan := r.Network
+	details, err := r.Details()
 	if err != nil {
 		return err
 	}
-	tree, err := flops.Tree(cfg, h, w)
+	tree, err := flops.Tree(plan, details, h, w)
 	if err != nil {
 		return err
 	}
-	noteConfig(cmd, cfg, "data.")
+	noteConfig(cmd, r)
 	if plan.Form == model.Deploy && plan.Blocks[0].SE != nil {
 		note(cmd, "the totals include squeeze-and-excitation, which the original's deploy form leaves out")
 	}

@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"repvgg/internal/checkpoint"
-	"repvgg/internal/config"
 	"repvgg/internal/convert"
 	"repvgg/internal/cpu"
 	"repvgg/internal/engine"
@@ -29,15 +28,11 @@ const logitsTolerance = 2e-5
 
 func loadPlanFor(t *testing.T, cfg string) *model.Plan {
 	t.Helper()
-	c, err := config.Load(cfg, nil)
+	r, err := recipe.Load(cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := recipe.Network(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return r.Network
 }
 
 // openWeights opens a checkpoint of a form of p.

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"repvgg/internal/checkpoint"
-	"repvgg/internal/config"
 	"repvgg/internal/convert"
 	"repvgg/internal/cpu"
 	"repvgg/internal/engine"
@@ -62,10 +61,11 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 	if err != nil {
 		return err
 	}
-	_, plan, err := loadPlan(cmd, cfgName, s.CfgOptions)
+	r, err := loadRecipe(cmd, cfgName, s.CfgOptions)
 	if err != nil {
 		return err
 	}
+	plan := r.Network
 	if plan.Form == model.Deploy {
 		return fmt.Errorf("config %q describes the deploy form; give the train config, whose blocks have branches to fuse", cfgName)
 	}
@@ -133,31 +133,24 @@ func (s *settings) keyMap(otherwise *model.KeyMap) (*model.KeyMap, error) {
 	return repvgg.KeyMaps()[slices.Index(ids, s.Names)], nil
 }
 
-// loadPlan reads a config and the network it describes.
-func loadPlan(cmd *cobra.Command, name string, overrides []string) (*config.Config, *model.Plan, error) {
-	cfg, err := config.Load(name, overrides)
-	if err != nil {
-		return nil, nil, err
+// loadRecipe reads the network of a config for a command that has no use for the
+// images.
+func loadRecipe(cmd *cobra.Command, name string, overrides []string) (*recipe.Recipe, error) {
+	r, err := recipe.Load(name, overrides)
+	if err == nil {
+		noteConfig(cmd, r)
 	}
-	plan, err := recipe.Network(cfg)
-	if err != nil {
-		return nil, nil, err
-	}
-	noteConfig(cmd, cfg, "data.")
-	return cfg, plan, nil
+	return r, err
 }
 
-// noteConfig passes on what a user should know of a config once it was read.
-// Overrides below a part that the command has no use for are no mistakes: one
-// list of overrides may serve several commands.
-func noteConfig(cmd *cobra.Command, cfg *config.Config, unused string) {
-	for _, w := range cfg.Warnings() {
+// noteConfig passes on what a user should know of a config once the parts of it that
+// the command uses were read.
+func noteConfig(cmd *cobra.Command, r *recipe.Recipe) {
+	for _, w := range r.Warnings() {
 		note(cmd, "%s", w)
 	}
-	for _, key := range cfg.Unread() {
-		if unused == "" || !strings.HasPrefix(key, unused) {
-			note(cmd, "--cfg-options %s: nothing reads this key", key)
-		}
+	for _, override := range r.Unread() {
+		note(cmd, "--cfg-options %s: nothing reads this key", override)
 	}
 }
 

@@ -1,22 +1,24 @@
-package main
+package recipe
 
 import (
 	"repvgg/internal/config"
+	"repvgg/internal/config/value"
 	"repvgg/internal/metrics"
 )
 
-// metricOptions reads --metric-options. A number and a list of one number mean
-// different keys of the results, as in the original.
-func metricOptions(items []string) (metrics.Options, error) {
+// MetricOptions reads the options of metrics, such as topk=(1,5), written as
+// overrides are. A number and a list of one number mean different keys of the
+// results, as in the original. Errors begin with place.
+func MetricOptions(place string, items []string) (metrics.Options, error) {
 	var o metrics.Options
-	section, err := config.Options("--metric-options", items)
+	section, err := config.Options(place, items)
 	if err != nil {
 		return o, err
 	}
 	raw := struct {
-		TopK    config.Value `config:"topk"`
-		Thrs    config.Value `config:"thrs"`
-		Average string       `config:"average_mode"`
+		TopK    value.Value `config:"topk"`
+		Thrs    value.Value `config:"thrs"`
+		Average string      `config:"average_mode"`
 	}{Average: "macro"}
 	if err := section.DecodeStrict(&raw); err != nil {
 		return o, err

@@ -7,29 +7,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"repvgg/internal/config"
 	"repvgg/internal/model"
 	"repvgg/internal/model/repvgg"
-
-	"github.com/google/go-cmp/cmp"
 )
 
-func load(t *testing.T, name string, overrides ...string) (*model.Plan, error) {
+func mustNetwork(t *testing.T, name string, overrides ...string) *model.Plan {
 	t.Helper()
-	cfg, err := config.Load(name, overrides)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Network(cfg)
-}
-
-func mustLoad(t *testing.T, name string, overrides ...string) *model.Plan {
-	t.Helper()
-	p, err := load(t, name, overrides...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return mustRead(t, name, overrides...).Network
 }
 
 // TestParameters compares with the trainable parameters that PyTorch counts for
@@ -49,7 +36,7 @@ func TestParameters(t *testing.T) {
 			if form == model.Deploy {
 				name, want = name+"_deploy", c.deploy
 			}
-			p := mustLoad(t, name)
+			p := mustNetwork(t, name)
 			if p.Form != form {
 				t.Errorf("%s is the %s form", name, p.Form)
 			}
@@ -67,11 +54,11 @@ func TestParameters(t *testing.T) {
 }
 
 func TestStemAndGroups(t *testing.T) {
-	a0 := mustLoad(t, "repvgg-A0")
+	a0 := mustNetwork(t, "repvgg-A0")
 	if stem := a0.Blocks[0]; stem.Name != "backbone.stem" || stem.In != 3 || stem.Out != 48 || stem.Stride != 2 || len(stem.Branches) != 2 {
 		t.Errorf("A0's stem is %+v", stem)
 	}
-	g4 := mustLoad(t, "repvgg-B1g4")
+	g4 := mustNetwork(t, "repvgg-B1g4")
 	for i, b := range g4.Blocks {
 		want := 1
 		if i >= 2 && i <= 26 && i%2 == 0 {
@@ -122,7 +109,7 @@ func TestSqueezeChannels(t *testing.T) {
 		// 128 // 11 = 11 rounds to 8, which loses over a tenth: 16.
 		{"dict(ratio=11)", []int{8, 8, 8, 8, 8, 16}},
 	} {
-		p := mustLoad(t, writeConfig(t, arch("None", c.se)))
+		p := mustNetwork(t, writeConfig(t, arch("None", c.se)))
 		var got []int
 		for _, b := range p.Blocks {
 			got = append(got, b.SE.Channels)
@@ -134,7 +121,7 @@ func TestSqueezeChannels(t *testing.T) {
 }
 
 func TestArguments(t *testing.T) {
-	p := mustLoad(t, writeConfig(t, arch("{1: 16, 3: 2}", "None")+
+	p := mustNetwork(t, writeConfig(t, arch("{1: 16, 3: 2}", "None")+
 		", in_channels=4, strides=(1, 2, 1, 2), dilations=(1, 2, 1, 1), norm_cfg=dict(type='SyncBN', eps=1e-3), deploy=True"))
 	if p.Form != model.Deploy || p.InChannels != 4 || p.Depth != 6 {
 		t.Errorf("plan %+v", p)
@@ -155,7 +142,7 @@ func TestArguments(t *testing.T) {
 // TestOutIndices stops at the last stage that the head sees; the others keep
 // their tensors.
 func TestOutIndices(t *testing.T) {
-	p := mustLoad(t, writeConfig(t, arch("None", "None")+", out_indices=(0, 2)"), "model.head.in_channels=64")
+	p := mustNetwork(t, writeConfig(t, arch("None", "None")+", out_indices=(0, 2)"), "model.head.in_channels=64")
 	if p.Depth != 5 || len(p.Blocks) != 6 {
 		t.Errorf("depth %d of %d blocks, want 5 of 6", p.Depth, len(p.Blocks))
 	}
@@ -181,7 +168,7 @@ func TestRefuses(t *testing.T) {
 		{arch("None", "dict(act_cfg=None)"), "act_cfg"},
 		{"arch='A0'", "model.head.in_channels: the backbone gives 1280 channels, but the head takes 128"},
 	} {
-		_, err := load(t, writeConfig(t, c.backbone))
+		_, err := Load(writeConfig(t, c.backbone), nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "cfg.py") {
 			t.Errorf("backbone %s: got error %v, want %q", c.backbone, err, c.want)
 		}
@@ -193,7 +180,7 @@ func TestRefuses(t *testing.T) {
 		"model.head.type=Stacked":    `model.head.type: want "LinearClsHead", got "Stacked"`,
 		"model.head.num_classes=0":   "model.head.num_classes",
 	} {
-		if _, err := load(t, "repvgg-A0", override); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Load("repvgg-A0", []string{override}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got error %v, want %q", override, err, want)
 		}
 	}

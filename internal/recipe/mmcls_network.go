@@ -5,39 +5,37 @@ import (
 	"slices"
 
 	"repvgg/internal/config"
+	"repvgg/internal/config/value"
 	"repvgg/internal/model"
 	"repvgg/internal/model/repvgg"
 )
 
-// The parts of an mmcls config that say what the network is. Keys that only
-// concern training are not read.
+// The keys of model that say what the network is. Those that only concern training
+// are not read.
 type (
-	typeConfig struct {
-		Type string `config:"type,required"`
-	}
 	normConfig struct {
 		Type string  `config:"type,required"`
 		Eps  float64 `config:"eps"`
 	}
 	backboneConfig struct {
-		Type         string       `config:"type,required"`
-		Arch         config.Value `config:"arch,required"`
-		InChannels   int          `config:"in_channels"`
-		BaseChannels int          `config:"base_channels"`
-		OutIndices   []int        `config:"out_indices"`
-		Strides      []int        `config:"strides"`
-		Dilations    []int        `config:"dilations"`
-		ConvCfg      *typeConfig  `config:"conv_cfg"`
-		NormCfg      normConfig   `config:"norm_cfg"`
-		ActCfg       typeConfig   `config:"act_cfg"`
-		Deploy       bool         `config:"deploy"`
-		AddPPF       bool         `config:"add_ppf"`
+		Type         string      `config:"type,required"`
+		Arch         value.Value `config:"arch,required"`
+		InChannels   int         `config:"in_channels"`
+		BaseChannels int         `config:"base_channels"`
+		OutIndices   []int       `config:"out_indices"`
+		Strides      []int       `config:"strides"`
+		Dilations    []int       `config:"dilations"`
+		ConvCfg      *typed      `config:"conv_cfg"`
+		NormCfg      normConfig  `config:"norm_cfg"`
+		ActCfg       typed       `config:"act_cfg"`
+		Deploy       bool        `config:"deploy"`
+		AddPPF       bool        `config:"add_ppf"`
 	}
 	archConfig struct {
 		NumBlocks    []int        `config:"num_blocks,required"`
 		WidthFactor  []float64    `config:"width_factor,required"`
 		GroupLayers  *map[int]int `config:"group_layer_map"`
-		SE           config.Value `config:"se_cfg"`
+		SE           value.Value  `config:"se_cfg"`
 		StemChannels int          `config:"stem_channels"`
 	}
 	seConfig struct {
@@ -51,46 +49,47 @@ type (
 	}
 )
 
-// Network is the plan that a config's `model` describes: an ImageClassifier of a
-// RepVGG backbone, GlobalAveragePooling and a LinearClsHead. Its form is the one
-// that the config's `deploy` asks for.
-func Network(cfg *config.Config) (*model.Plan, error) {
-	root, err := cfg.Root().Section("model")
+// mmclsNetwork reads the network that model describes, an ImageClassifier of a
+// RepVGG backbone, GlobalAveragePooling and a LinearClsHead, in the form that its
+// deploy asks for. arch is the name of the architecture, if it has one.
+func mmclsNetwork(cfg *config.Config) (p *model.Plan, arch string, err error) {
+	root, err := at(cfg, "model")
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := wantType(root, "ImageClassifier"); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	// A key that the original's classes don't have is an error there too: it
 	// would leave a misspelt one at its default.
 	if err := root.Known("backbone", "neck", "head", "pretrained", "train_cfg", "init_cfg"); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	backbone, err := root.Section("backbone")
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	c, err := readBackbone(backbone)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	// The backbone's errors come before the neck's and the head's.
 	features, err := assemble(backbone, *c)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := checkNeck(root); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	head, err := root.Section("head")
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if c.Classes, err = readHead(head, features.Blocks[features.Depth-1].Out); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return assemble(head, *c)
+	p, err = assemble(head, *c)
+	return p, c.Arch.Name, err
 }
 
 // assemble builds the network; an error names the place in section s.
@@ -124,7 +123,7 @@ func checkNeck(root config.Section) error {
 }
 
 func wantType(s config.Section, want string) error {
-	var t typeConfig
+	var t typed
 	if err := s.Decode(&t); err != nil {
 		return err
 	}
@@ -161,7 +160,7 @@ func readBackbone(s config.Section) (*repvgg.Config, error) {
 	c := backboneConfig{
 		InChannels: d.InChannels, BaseChannels: d.BaseChannels,
 		OutIndices: d.OutIndices, Strides: d.Strides, Dilations: d.Dilations,
-		NormCfg: normConfig{Type: "BN", Eps: d.Eps}, ActCfg: typeConfig{Type: "ReLU"},
+		NormCfg: normConfig{Type: "BN", Eps: d.Eps}, ActCfg: typed{"ReLU"},
 	}
 	if err := wantType(s, "RepVGG"); err != nil {
 		return nil, err
@@ -216,15 +215,15 @@ func (c *backboneConfig) check(s config.Section) error {
 }
 
 // readArch reads an architecture, by name or spelled out.
-func readArch(s config.Section, value config.Value) (repvgg.Arch, error) {
-	switch v := value.(type) {
+func readArch(s config.Section, named value.Value) (repvgg.Arch, error) {
+	switch v := named.(type) {
 	case string:
 		arch, err := repvgg.NamedArch(v)
 		if err != nil {
 			return repvgg.Arch{}, s.Errorf("arch", "%w", err)
 		}
 		return arch, nil
-	case *config.Dict:
+	case *value.Dict:
 		section, err := s.Section("arch")
 		if err != nil {
 			return repvgg.Arch{}, err
@@ -242,7 +241,7 @@ func readArch(s config.Section, value config.Value) (repvgg.Arch, error) {
 		}
 		return arch, err
 	}
-	return repvgg.Arch{}, s.Errorf("arch", "want the name of an architecture or a dict, got %s", config.Format(value))
+	return repvgg.Arch{}, s.Errorf("arch", "want the name of an architecture or a dict, got %s", value.Format(named))
 }
 
 func readSE(arch config.Section) (*repvgg.SE, error) {

@@ -1,4 +1,4 @@
-package config
+package starlark
 
 import (
 	"strings"

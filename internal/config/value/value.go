@@ -1,9 +1,11 @@
-package config
+// Package value holds the values of configs, which are those of Python: None,
+// bool, int, float, str, list, tuple and dict, with the text that Python writes
+// for them and the bounds of what one file may hold.
+package value
 
 import (
-	"errors"
 	"fmt"
-	"strings"
+	"iter"
 )
 
 // A Value is one of nil (None), bool, int64, float64, string, List, Tuple and
@@ -40,12 +42,24 @@ func (d *Dict) Keys() []Value {
 	return d.keys
 }
 
+// All gives the keys in order, each with its value. Meanwhile the values of keys may
+// be set, but no key added or removed.
+func (d *Dict) All() iter.Seq2[Value, Value] {
+	return func(yield func(key, v Value) bool) {
+		for _, key := range d.Keys() {
+			if !yield(key, d.values[key]) {
+				return
+			}
+		}
+	}
+}
+
 // Get returns the value of key and whether it is there.
 func (d *Dict) Get(key Value) (Value, bool) {
 	if d == nil {
 		return nil, false
 	}
-	key, ok := normalKey(key)
+	key, ok := Key(key)
 	if !ok {
 		return nil, false
 	}
@@ -56,7 +70,7 @@ func (d *Dict) Get(key Value) (Value, bool) {
 // Set sets the value of key, at the end when the key is new. A key that is
 // neither a string nor an integer is ignored.
 func (d *Dict) Set(key, v Value) {
-	key, ok := normalKey(key)
+	key, ok := Key(key)
 	if !ok {
 		return
 	}
@@ -69,24 +83,8 @@ func (d *Dict) Set(key, v Value) {
 	d.values[key] = v
 }
 
-// Equal reports whether both dicts hold equal values of the same types under
-// the same keys, in any order. (go-cmp uses it.)
-func (d *Dict) Equal(other *Dict) bool {
-	if d.Len() != other.Len() {
-		return false
-	}
-	for _, key := range d.Keys() {
-		a, _ := d.Get(key)
-		b, ok := other.Get(key)
-		if !ok || !equal(a, b) {
-			return false
-		}
-	}
-	return true
-}
-
-// remove deletes key and reports whether it was there.
-func (d *Dict) remove(key Value) (Value, bool) {
+// Remove deletes key. It returns the value and whether it was there.
+func (d *Dict) Remove(key Value) (Value, bool) {
 	v, ok := d.Get(key)
 	if !ok {
 		return nil, false
@@ -101,14 +99,50 @@ func (d *Dict) remove(key Value) (Value, bool) {
 	return v, true
 }
 
-func normalKey(key Value) (Value, bool) {
-	switch k := key.(type) {
+// Equal reports whether both dicts hold equal values of the same types under
+// the same keys, in any order. (go-cmp uses it.)
+func (d *Dict) Equal(other *Dict) bool {
+	if d.Len() != other.Len() {
+		return false
+	}
+	for key, a := range d.All() {
+		b, ok := other.Get(key)
+		if !ok || !equal(a, b) {
+			return false
+		}
+	}
+	return true
+}
+
+// Key is a key of a Dict as it is kept; ok is false if v can be none.
+func Key(v Value) (key Value, ok bool) {
+	switch k := v.(type) {
 	case string, int64:
-		return key, true
+		return v, true
 	case int:
 		return int64(k), true
 	}
 	return nil, false
+}
+
+// Items are the elements of a list or tuple; ok is false if v is neither.
+func Items(v Value) (items []Value, ok bool) {
+	switch v := v.(type) {
+	case List:
+		return v, true
+	case Tuple:
+		return v, true
+	}
+	return nil, false
+}
+
+// Join is the dotted path of what stands at key of the container at path:
+// data.test.pipeline.2. The path of the outermost container is empty.
+func Join(path string, key Value) string {
+	if path == "" {
+		return fmt.Sprint(key)
+	}
+	return path + "." + fmt.Sprint(key)
 }
 
 func equal(a, b Value) bool {
@@ -142,9 +176,9 @@ func equalItems(a, b []Value) bool {
 	return true
 }
 
-// clone returns a deep copy, so that two places of a config never share a
+// Clone returns a deep copy, so that two places of a config never share a
 // container that an override of one of them would change in both.
-func clone(v Value) Value {
+func Clone(v Value) Value {
 	switch v := v.(type) {
 	case List:
 		return List(cloneItems(v))
@@ -152,8 +186,8 @@ func clone(v Value) Value {
 		return Tuple(cloneItems(v))
 	case *Dict:
 		out := new(Dict)
-		for _, key := range v.Keys() {
-			out.Set(key, clone(v.values[key]))
+		for key, item := range v.All() {
+			out.Set(key, Clone(item))
 		}
 		return out
 	}
@@ -163,13 +197,13 @@ func clone(v Value) Value {
 func cloneItems(items []Value) []Value {
 	out := make([]Value, len(items))
 	for i, item := range items {
-		out[i] = clone(item)
+		out[i] = Clone(item)
 	}
 	return out
 }
 
-// pythonType names the type as Python's type(v).__name__ does.
-func pythonType(v Value) string {
+// TypeName names the type as Python's type(v).__name__ does.
+func TypeName(v Value) string {
 	switch v.(type) {
 	case nil:
 		return "NoneType"
@@ -189,50 +223,4 @@ func pythonType(v Value) string {
 		return "dict"
 	}
 	return fmt.Sprintf("%T", v)
-}
-
-// The bounds of one file's value. Real configs hold at most some thousand
-// values; aliases and repeated references can make a small text hold billions.
-const (
-	maxValues = 1 << 20
-	maxDepth  = 100
-)
-
-var (
-	errTooManyValues = errors.New("too many values: a config holds at most 1048576")
-	errTooDeep       = errors.New("values are nested deeper than 100 levels")
-)
-
-// A sizer counts the values of a file while they are being converted.
-type sizer struct{ values, depth int }
-
-// enter counts one value; the caller calls leave when its content is done.
-func (s *sizer) enter() error {
-	s.values++
-	s.depth++
-	if s.values > maxValues {
-		return errTooManyValues
-	}
-	if s.depth > maxDepth {
-		return errTooDeep
-	}
-	return nil
-}
-
-func (s *sizer) leave() { s.depth-- }
-
-// keyList writes the keys of d as an error message lists them.
-func keyList(d *Dict) string {
-	if d.Len() == 0 {
-		return "nothing"
-	}
-	names := make([]string, 0, d.Len())
-	for _, key := range d.Keys() {
-		if len(names) == 20 {
-			names = append(names, "...")
-			break
-		}
-		names = append(names, fmt.Sprint(key))
-	}
-	return strings.Join(names, ", ")
 }

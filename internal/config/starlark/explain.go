@@ -1,4 +1,4 @@
-package config
+package starlark
 
 import (
 	"errors"
@@ -14,9 +14,9 @@ import (
 const advice = "write it as literal values, or dump the resolved config with the original's " +
 	"tools/misc/print_config.py, or convert it to YAML or JSON"
 
-// explainPython turns an error of Starlark's parser or resolver into one that
+// explain turns an error of Starlark's parser or resolver into one that
 // names the construct of Python that a config cannot use, where it is one.
-func explainPython(name, source string, err error) error {
+func explain(name, source string, err error) error {
 	pos, msg := syntax.Position{}, err.Error()
 	var parseErr syntax.Error
 	var resolveErrs resolve.ErrorList
@@ -27,14 +27,14 @@ func explainPython(name, source string, err error) error {
 		pos, msg = resolveErrs[0].Pos, resolveErrs[0].Msg
 	}
 	if pos.Line == 0 {
-		return &placeError{name, errors.New(msg)}
+		return &Error{name, errors.New(msg)}
 	}
 	c := newClue(source, pos, msg)
 	if explained := c.explain(); explained != "" {
 		msg = explained
 	}
 	place := fmt.Sprintf("%s:%d:%d", name, c.line, c.col)
-	return &placeError{place, errors.New(msg)}
+	return &Error{place, errors.New(msg)}
 }
 
 // A clue is what is known of an error: the message and the tokens round it.

@@ -1,4 +1,4 @@
-package config
+package starlark
 
 import (
 	"errors"
@@ -98,6 +98,29 @@ func isNumber(v starlark.Value) bool {
 		return true
 	}
 	return false
+}
+
+// keywords makes one dict of the dicts that a call unpacks and of its named
+// arguments. Each was paid for as it was unpacked.
+func keywords(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+	all := new(starlark.Dict)
+	for _, arg := range args {
+		dict, ok := arg.(*starlark.Dict)
+		if !ok {
+			return nil, fmt.Errorf("argument after ** must be a mapping, not %s", arg.Type())
+		}
+		for _, item := range dict.Items() {
+			if _, twice, err := all.Get(item[0]); err != nil {
+				return nil, err
+			} else if twice {
+				return nil, fmt.Errorf("keyword argument %s is repeated", item[0])
+			}
+			if err := all.SetKey(item[0], item[1]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return all, nil
 }
 
 // copyMethod returns the copy() that Python's dicts and lists have, or nil.

@@ -1,4 +1,4 @@
-package config
+package starlark
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
+
+	"repvgg/internal/config/value"
 )
 
 // maxUnits bounds what one file may build: each byte of a string and each
@@ -38,8 +40,10 @@ func (b *budget) predeclared() starlark.StringDict {
 		guardAssign: starlark.NewBuiltin(guardAssign, b.assign),
 		guardCopy:   starlark.NewBuiltin(guardCopy, b.copyOf),
 		guardAttr:   starlark.NewBuiltin(guardAttr, b.attr),
-		"getattr":   starlark.NewBuiltin("getattr", b.attr),
-		"print":     starlark.NewBuiltin("print", discard),
+
+		joinKeywords: starlark.NewBuiltin(joinKeywords, keywords),
+		"getattr":    starlark.NewBuiltin("getattr", b.attr),
+		"print":      starlark.NewBuiltin("print", discard),
 	}
 	maps.Copy(env, pythonBuiltins)
 	for _, name := range []string{"bytes", "dict", "enumerate", "list", "reversed", "sorted", "tuple", "zip", "sum", "int"} {
@@ -83,7 +87,7 @@ func (b *budget) rangeOf(thread *starlark.Thread, _ *starlark.Builtin, args star
 	if err != nil {
 		return nil, err
 	}
-	if n := starlark.Len(v); n > maxValues {
+	if n := starlark.Len(v); n > value.MaxValues {
 		return nil, errTooLarge
 	}
 	return v, nil
@@ -265,7 +269,7 @@ type weigher struct{ units, limit int }
 
 func (w *weigher) add(v starlark.Value, depth int) {
 	w.units += shallow(v, 0) + 1
-	if depth > maxDepth {
+	if depth > value.MaxDepth {
 		w.units += w.limit
 	}
 	if w.units > w.limit {

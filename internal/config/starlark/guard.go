@@ -1,7 +1,8 @@
-package config
+package starlark
 
 import (
 	"fmt"
+	"slices"
 
 	"go.starlark.net/syntax"
 )
@@ -12,6 +13,8 @@ const (
 	guardAssign = "$assign" // op, x, y -> y, once x op y is known to fit
 	guardCopy   = "$copy"   // x -> x, charging for a copy of it
 	guardAttr   = "$attr"   // x, name -> x.name
+
+	joinKeywords = "$keywords" // dicts -> one dict, without any key twice
 )
 
 // maxNesting bounds the depth of a syntax tree, hence of recursion over it.
@@ -97,7 +100,7 @@ func (g *guarder) assign(s *syntax.AssignStmt) {
 	}
 	operand, ok := copyTarget(s.LHS)
 	if !ok && g.err == nil {
-		g.err = &placeError{s.OpPos.String(), fmt.Errorf("the target of %s must be a name or an element: write x = x %s y", s.Op, op)}
+		g.err = &Error{s.OpPos.String(), fmt.Errorf("the target of %s must be a name or an element: write x = x %s y", s.Op, op)}
 	}
 	s.RHS = call(guardAssign, s.OpPos, text(op.String(), s.OpPos), operand, s.RHS)
 }
@@ -163,6 +166,7 @@ func (g *guarder) expr(e syntax.Expr) syntax.Expr {
 		for i, arg := range e.Args {
 			e.Args[i] = g.arg(arg)
 		}
+		e.Args = joinUnpacked(e.Args)
 	case *syntax.Comprehension:
 		e.Body = g.expr(e.Body)
 		for _, clause := range e.Clauses {
@@ -224,6 +228,39 @@ func (g *guarder) arg(e syntax.Expr) syntax.Expr {
 		}
 	}
 	return g.expr(e)
+}
+
+// joinUnpacked makes f(**a, x=1, **b), which Starlark does not have, one
+// unpacking: f(**$keywords(a, {"x": 1}, b)). Arguments that Python refuses too stay
+// as they are.
+func joinUnpacked(args []syntax.Expr) []syntax.Expr {
+	unpacks := func(arg syntax.Expr) (*syntax.UnaryExpr, bool) {
+		e, ok := arg.(*syntax.UnaryExpr)
+		return e, ok && e.Op == syntax.STARSTAR
+	}
+	first := slices.IndexFunc(args, func(arg syntax.Expr) bool { _, ok := unpacks(arg); return ok })
+	if first < 0 || first == len(args)-1 {
+		return args
+	}
+	var parts []syntax.Expr
+	for _, arg := range args[first:] {
+		if e, ok := unpacks(arg); ok {
+			parts = append(parts, e.X)
+			continue
+		}
+		e, ok := arg.(*syntax.BinaryExpr)
+		if !ok || e.Op != syntax.EQ {
+			return args
+		}
+		name, ok := e.X.(*syntax.Ident)
+		if !ok {
+			return args
+		}
+		entry := &syntax.DictEntry{Key: text(name.Name, name.NamePos), Colon: e.OpPos, Value: e.Y}
+		parts = append(parts, &syntax.DictExpr{Lbrace: name.NamePos, List: []syntax.Expr{entry}, Rbrace: e.OpPos})
+	}
+	e, _ := unpacks(args[first])
+	return append(args[:first:first], &syntax.UnaryExpr{OpPos: e.OpPos, Op: syntax.STARSTAR, X: call(joinKeywords, e.OpPos, parts...)})
 }
 
 // params guards the default values of parameters.

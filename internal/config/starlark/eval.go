@@ -1,4 +1,4 @@
-package config
+package starlark
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
+
+	"repvgg/internal/config/value"
 )
 
 // The bounds of evaluating one .py file. A config of the zoo takes some hundred
@@ -20,50 +22,52 @@ const (
 // pythonOptions bring Starlark nearer to Python. They are only read.
 var pythonOptions = &syntax.FileOptions{While: true, TopLevelControl: true, GlobalReassign: true}
 
-// A document is what one file holds before its bases are merged in.
-type document struct {
-	dict *Dict
-	// places maps a top-level key to where it is set ("a.py:3:1").
-	places map[string]string
+// A File is what the text of a config sets.
+type File struct {
+	// Values are the file's variables in the order in which it binds them.
+	Values *value.Dict
+	// Places says where each of them is set: a.py:3:1.
+	Places map[string]string
 }
 
-// A placeError is an error that knows its place in a file.
-type placeError struct {
-	place string // "a.py:3:12"
-	err   error
+// An Error is an error with its place in the file.
+type Error struct {
+	Place string // a.py:3:12
+	Err   error
 }
 
-func (e *placeError) Error() string { return e.place + ": " + e.err.Error() }
-func (e *placeError) Unwrap() error { return e.err }
+func (e *Error) Error() string { return e.Place + ": " + e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
 
-// placeErr gives err a place, unless it has one.
-func placeErr(place string, err error) error {
-	if _, ok := errors.AsType[*placeError](err); ok {
+// placed gives err a place, unless it has one.
+func placed(place string, err error) error {
+	if _, ok := errors.AsType[*Error](err); ok {
 		return err
 	}
-	return &placeError{place, err}
+	return &Error{place, err}
 }
 
-// evalPython evaluates the text of a .py config as Starlark. name stands for
-// the file in error places.
-func evalPython(name, text string) (document, error) {
+// Eval evaluates the text of a .py config. name is what places call the file.
+// Its errors are of type *Error.
+func Eval(name, text string) (*File, error) {
+	text = keepEscapes(text)
 	file, err := pythonOptions.Parse(name, text, 0)
 	if err != nil {
-		return document{}, explainPython(name, text, err)
+		return nil, explain(name, text, err)
 	}
 	if err := guard(file); err != nil {
-		return document{}, placeErr(name, err)
+		return nil, placed(name, err)
 	}
 	predeclared := (&budget{units: maxUnits}).predeclared()
 	program, err := starlark.FileProgram(file, predeclared.Has)
 	if err != nil {
-		return document{}, explainPython(name, text, err)
+		return nil, explain(name, text, err)
 	}
 	globals, err := runProgram(program, predeclared, maxTime)
 	if err != nil {
-		return document{}, evalError(name, err)
+		return nil, evalError(name, err)
 	}
-	return documentOf(file, globals)
+	return settings(file, globals)
 }
 
 // runProgram runs a compiled file within the step limit and, for the few single
@@ -102,7 +106,7 @@ func runProgram(program *starlark.Program, predeclared starlark.StringDict, limi
 func evalError(name string, err error) error {
 	var evalErr *starlark.EvalError
 	if !errors.As(err, &evalErr) {
-		return &placeError{name, err}
+		return &Error{name, err}
 	}
 	place := name
 	for i := range evalErr.CallStack {
@@ -115,14 +119,14 @@ func evalError(name string, err error) error {
 	if msg == "Starlark computation cancelled: too many steps" {
 		msg = fmt.Sprintf("takes more than %d steps to evaluate: write the value out", maxSteps)
 	}
-	return &placeError{place, errors.New(msg)}
+	return &Error{place, errors.New(msg)}
 }
 
-// documentOf converts the globals in the order in which the file binds them.
+// settings converts the globals in the order in which the file binds them.
 // Functions and names that begin with "__" are no settings.
-func documentOf(file *syntax.File, globals starlark.StringDict) (document, error) {
-	doc := document{dict: new(Dict), places: make(map[string]string)}
-	var size sizer
+func settings(file *syntax.File, globals starlark.StringDict) (*File, error) {
+	f := &File{Values: new(value.Dict), Places: make(map[string]string)}
+	var size value.Sizer
 	module := file.Module.(*resolve.Module)
 	for _, binding := range module.Globals {
 		key := binding.First.Name
@@ -133,20 +137,20 @@ func documentOf(file *syntax.File, globals starlark.StringDict) (document, error
 		place := binding.First.NamePos.String()
 		converted, err := fromStarlark(v, key, &size)
 		if err != nil {
-			return document{}, &placeError{place, err}
+			return nil, &Error{place, err}
 		}
-		doc.dict.Set(key, converted)
-		doc.places[key] = place
+		f.Values.Set(key, converted)
+		f.Places[key] = place
 	}
-	return doc, nil
+	return f, nil
 }
 
 // fromStarlark converts a value; path names it in errors.
-func fromStarlark(v starlark.Value, path string, size *sizer) (Value, error) {
-	if err := size.enter(); err != nil {
+func fromStarlark(v starlark.Value, path string, size *value.Sizer) (value.Value, error) {
+	if err := size.Enter(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	defer size.leave()
+	defer size.Leave()
 	switch v := v.(type) {
 	case starlark.NoneType:
 		return nil, nil
@@ -164,25 +168,25 @@ func fromStarlark(v starlark.Value, path string, size *sizer) (Value, error) {
 		return string(v), nil
 	case starlark.Tuple:
 		items, err := fromItems(v, path, size)
-		return Tuple(items), err
+		return value.Tuple(items), err
 	case *starlark.List:
 		items, err := fromItems(v, path, size)
-		return List(items), err
+		return value.List(items), err
 	case *starlark.Dict:
 		return fromDict(v, path, size)
 	}
 	if items, ok := v.(starlark.Indexable); ok && v.Type() == "range" {
 		items, err := fromItems(items, path, size)
-		return List(items), err
+		return value.List(items), err
 	}
 	return nil, fmt.Errorf("%s: a %s cannot be a config value: use None, a bool, number, string, list, tuple or dict",
 		path, v.Type())
 }
 
-func fromItems(v starlark.Indexable, path string, size *sizer) ([]Value, error) {
-	out := make([]Value, v.Len())
+func fromItems(v starlark.Indexable, path string, size *value.Sizer) ([]value.Value, error) {
+	out := make([]value.Value, v.Len())
 	for i := range out {
-		item, err := fromStarlark(v.Index(i), joinPath(path, i), size)
+		item, err := fromStarlark(v.Index(i), value.Join(path, i), size)
 		if err != nil {
 			return nil, err
 		}
@@ -191,10 +195,10 @@ func fromItems(v starlark.Indexable, path string, size *sizer) ([]Value, error) 
 	return out, nil
 }
 
-func fromDict(v *starlark.Dict, path string, size *sizer) (Value, error) {
-	out := new(Dict)
+func fromDict(v *starlark.Dict, path string, size *value.Sizer) (value.Value, error) {
+	out := new(value.Dict)
 	for _, item := range v.Items() {
-		var key Value
+		var key value.Value
 		switch k := item[0].(type) {
 		case starlark.String:
 			key = string(k)
@@ -207,7 +211,7 @@ func fromDict(v *starlark.Dict, path string, size *sizer) (Value, error) {
 		default:
 			return nil, fmt.Errorf("%s: a %s cannot be a key of a config: use a string or an int", path, k.Type())
 		}
-		converted, err := fromStarlark(item[1], joinPath(path, key), size)
+		converted, err := fromStarlark(item[1], value.Join(path, key), size)
 		if err != nil {
 			return nil, err
 		}

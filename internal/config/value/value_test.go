@@ -1,4 +1,4 @@
-package config
+package value
 
 import (
 	"math"
@@ -64,7 +64,7 @@ func TestDict(t *testing.T) {
 	if _, ok := d.Get([]int{1}); ok {
 		t.Error("a slice is no key")
 	}
-	copied := clone(&d).(*Dict)
+	copied := Clone(&d).(*Dict)
 	if !copied.Equal(&d) {
 		t.Error("a copy is not equal")
 	}
@@ -72,7 +72,7 @@ func TestDict(t *testing.T) {
 	if copied.Equal(&d) || d.Equal(copied) {
 		t.Error("dicts with different values are equal")
 	}
-	if _, ok := d.remove("b"); !ok || d.Len() != 2 || copied.Len() != 3 {
-		t.Errorf("after remove: %s, copy %s", Format(&d), Format(copied))
+	if _, ok := d.Remove("b"); !ok || d.Len() != 2 || copied.Len() != 3 {
+		t.Errorf("after Remove: %s, copy %s", Format(&d), Format(copied))
 	}
 }

@@ -1,20 +1,28 @@
-package config
+package starlark
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"go.starlark.net/starlark"
+
+	"repvgg/internal/config/value"
 )
 
 // The wanted values are those of Python 3 for the same text.
 func TestPythonValues(t *testing.T) {
 	tests := []struct{ text, want string }{
 		{"", "{}"},
-		{"\ufeffa = 1\r\nb = 2\r\n", "{'a': 1, 'b': 2}"},
+		{"a = 1\r\nb = 2\r\n", "{'a': 1, 'b': 2}"},
 		{"b = 1\na = 2\nb = 3", "{'b': 3, 'a': 2}"},
 		{"a = dict(x=1, **dict(y=2))\nb = {'k': None, 3: 'int key'}", "{'a': {'x': 1, 'y': 2}, 'b': {'k': None, 3: 'int key'}}"},
+		{"n = dict(m=1, s=2)\na = dict(type='N', **n, to_rgb=True)\nb = dict(x=0, **n, **dict(k=3), y=4)",
+			"{'n': {'m': 1, 's': 2}, 'a': {'type': 'N', 'm': 1, 's': 2, 'to_rgb': True}, 'b': {'x': 0, 'm': 1, 's': 2, 'k': 3, 'y': 4}}"},
+		{"def f(*a, **k): return [a, k]\na = f(1, *[2], **{'x': 3}, y=f(**{'p': 1}, q=2))", "{'a': [(1, 2), {'x': 3, 'y': [(), {'p': 1, 'q': 2}]}]}"},
+		{`a = '\d+\.(jpg|png)$'` + "\n" + `b = "\é\\d\'"` + "\n" + `c = '''\s` + "\\\n" + `'\w'''` + "\n" + `d = r'\d' + '\x41\u0042\103'  # \d isn't one`,
+			`{'a': '\\d+\\.(jpg|png)$', 'b': "\\é\\d'", 'c': "\\s'\\w", 'd': '\\dABC'}`},
 		{"a = [str(i) for i in range(3)]\nb = {i: i * i for i in range(2)}", "{'a': ['0', '1', '2'], 'b': {0: 0, 1: 1}}"},
 		{"a = 7 / 2\nb = 7 // 2\nc = -7 // 2\nd = -7 % 3\ne = 2 * 3.0", "{'a': 3.5, 'b': 3, 'c': -4, 'd': 2, 'e': 6.0}"},
 		{"a = [round(x) for x in (0.5, 1.5, 2.5, -0.5, -1.5, 2.6)]", "{'a': [0, 2, 2, 0, -2, 3]}"},
@@ -35,7 +43,12 @@ func TestPythonValues(t *testing.T) {
 		{"a = 'a-b'.replace('-', '_').upper()\nb = 'a b'.split()\nc = hasattr(b, 'append')", "{'a': 'A_B', 'b': ['a', 'b'], 'c': True}"},
 	}
 	for _, test := range tests {
-		if got := Format(loadText(t, test.text).root); got != test.want {
+		file, err := Eval("a.py", test.text)
+		if err != nil {
+			t.Errorf("%q: %v", test.text, err)
+			continue
+		}
+		if got := value.Format(file.Values); got != test.want {
 			t.Errorf("%q\n got %s\nwant %s", test.text, got, test.want)
 		}
 	}
@@ -96,6 +109,12 @@ func TestPythonErrors(t *testing.T) {
 		{"a = 'x\n", "1:5: unexpected newline in string"},
 		{"a = foo", "1:5: undefined: foo"},
 		{"a = dict(b=1, b=2)", "1:15: keyword argument \"b\" is repeated"},
+		{"x = dict(b=1)\na = dict(**x, b=2)", "2:10: keyword argument \"b\" is repeated"},
+		{"a = dict(**{'b': 1}, **{'b': 2})", "1:10: keyword argument \"b\" is repeated"},
+		{"a = dict(**3, b=2)", "1:10: argument after ** must be a mapping, not int"},
+		{"a = dict(**{1: 2}, b=2)", "1:9: keywords must be strings, not int"},
+		{"a = dict(**{}, 1)", "1:16: positional argument may not follow **kwargs"},
+		{"a = '\\N{DASH}'", "1:5: invalid escape sequence \\N"},
 		{"a = {'b': 1, 'b': 2}", "1:17: duplicate key: \"b\""},
 		{"x = dict(a=1)\na = x['b']", "2:6: key \"b\" not in dict"},
 		{"def f(x):\n  return x / 0\na = f(1)", "2:12: floating-point division by zero"},
@@ -110,18 +129,15 @@ func TestPythonErrors(t *testing.T) {
 		{"a = 99999999999999999999", "1:1: a: integer is out of range"},
 		{"a = {99999999999999999999: 1}", "1:1: a: integer key is out of range"},
 		{"a = b'x'", "1:1: a: a bytes cannot be a config value"},
-		{"filename = 'x'", "1:1: filename is reserved for config file"},
-		{"a = 1\ntext = 'x'", "2:1: text is reserved for config file"},
-		{"pretty_text = 'x'", "1:1: pretty_text is reserved for config file"},
 		{"a = round('x')", "1:10: round: want a number, got a string"},
 		{"a = round(float('nan'))", "1:10: round: cannot convert nan to an integer"},
 		{"a = sum(['x'])", "1:8: sum: want numbers"},
 	}
 	for _, test := range tests {
-		got := loadError(t, map[string]string{"a.py": test.text}, "a.py")
-		want := `loading config "a.py": a.py:` + test.want
-		if !strings.HasPrefix(got, want) {
-			t.Errorf("%q\n got %s\nwant %s", test.text, got, want)
+		_, err := Eval("a.py", test.text)
+		var placed *Error
+		if !errors.As(err, &placed) || !strings.HasPrefix(err.Error(), "a.py:"+test.want) {
+			t.Errorf("%q\n got %v\nwant %s", test.text, err, test.want)
 		}
 	}
 }
@@ -141,6 +157,7 @@ func TestPythonBounds(t *testing.T) {
 		{"many copies", "b = [0] * 100000\na = [list(b) for i in range(100000)]", "too large"},
 		{"many unpackings", "b = [0] * 100000\nf = lambda *x: x\na = [f(*b) for i in range(100000)]", "too large"},
 		{"many keyword unpackings", "b = {str(i): 0 for i in range(1000)}\na = [dict(**b) for i in range(100000)]", "too large"},
+		{"many joined unpackings", "b = {str(i): 0 for i in range(1000)}\na = [dict(**b, c=1) for i in range(100000)]", "too large"},
 		{"long range", "a = list(range(1 << 40))", "too large"},
 		{"replace", "a = ('x' * 100000).replace('x', 'y' * 100000)", "too large"},
 		{"replace by getattr", "a = getattr('x' * 100000, 'replace')('x', 'y' * 100000)", "too large"},
@@ -159,15 +176,13 @@ func TestPythonBounds(t *testing.T) {
 		{"long sum", "a = 1" + strings.Repeat("+1", 1<<18), "nested deeper than 1000 levels"},
 		{"long chain of attributes", "a = b" + strings.Repeat(".c", 1<<18), "nested deeper than 1000 levels"},
 		{"long chain of elif", "if 1: pass\n" + strings.Repeat("elif 1: pass\n", 1<<16), "nested deeper than 1000 levels"},
-		{"large file", "a = '" + strings.Repeat("x", 1<<20) + "'", "larger than 1048576 bytes"},
 		{"computed target", "a = [1]\n[a][0][0] += 1", "the target of += must be a name or an element: write x = x + y"},
 		{"recursion", "def f(): return f()\na = f()", "called recursively"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := loadError(t, map[string]string{"a.py": test.text}, "a.py")
-			if !strings.Contains(got, test.want) {
-				t.Errorf("got %.300s\nwant %s", got, test.want)
+			if _, err := Eval("a.py", test.text); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %.300v\nwant %s", err, test.want)
 			}
 		})
 	}

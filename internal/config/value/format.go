@@ -1,4 +1,4 @@
-package config
+package value
 
 import (
 	"fmt"
@@ -68,8 +68,8 @@ func formatItems(b *strings.Builder, items []Value) {
 	}
 }
 
-// brief is Format cut to a length that fits an error line.
-func brief(v Value) string {
+// Brief is Format cut to a length that fits an error line.
+func Brief(v Value) string {
 	const limit = 200
 	s := Format(v)
 	if len(s) <= limit {
