@@ -24,6 +24,7 @@ var layers = [][]string{
 	{"internal/recipe", "internal/convert", "internal/cpu", "internal/gpu", "internal/onnx"},
 	{"internal/eval", "internal/bench"},
 	{"internal/report", "internal/bench/benchreport"},
+	{"internal/app"},
 	{"repvgg"},
 	{"cmd/repvgg", "internal/testgen", "internal/layering"},
 }
