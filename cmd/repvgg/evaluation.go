@@ -238,9 +238,9 @@ func (e *evaluation) readData(r *recipe.Recipe) error {
 	if e.pipeline, err = r.Pipeline(); err != nil {
 		return err
 	}
-	e.data, err = dataset.Open(data.Source)
+	e.data, err = data.Open()
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w (--cfg-options %s=FOLDER %s=FILE sets other places)", err, data.PrefixKey, data.AnnFileKey)
+		return fmt.Errorf("%w; --cfg-options sets another", err)
 	}
 	return err
 }

@@ -100,10 +100,10 @@ func madeUpData(cfg *config.Config) (*Data, error) {
 		return nil, err
 	}
 	return &Data{
-		Source: dataset.Source{
-			Place: keys.Set.Place(), Type: "CustomDataset", Prefix: set.Folder, AnnFile: set.List, Classes: strings.Fields(set.Names),
-		},
-		PrefixKey: "photos.set.folder", AnnFileKey: "photos.set.list", BatchSize: keys.AtOnce,
+		Source:    dataset.Source{Type: "CustomDataset", Prefix: set.Folder, AnnFile: set.List, Classes: strings.Fields(set.Names)},
+		BatchSize: keys.AtOnce,
+		section:   keys.Set,
+		keys:      map[string]string{"Prefix": "folder", "AnnFile": "list"},
 	}, nil
 }
 
@@ -145,7 +145,7 @@ func evaluate(t *testing.T, r *Recipe) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	images, err := dataset.Open(data.Source)
+	images, err := data.Open()
 	if err != nil {
 		t.Fatal(err)
 	}

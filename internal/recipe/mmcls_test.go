@@ -48,15 +48,11 @@ func TestDigits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Data{
-		Source: dataset.Source{
-			Place: `config "` + digits + `": data.test`, Type: "CustomDataset", Prefix: "data/digits/val", AnnFile: "data/digits/val.txt",
-			Classes: strings.Split("0123456789", ""),
-		},
-		PrefixKey: "data.test.data_prefix", AnnFileKey: "data.test.ann_file", BatchSize: 64,
+	want := dataset.Source{
+		Type: "CustomDataset", Prefix: "data/digits/val", AnnFile: "data/digits/val.txt", Classes: strings.Split("0123456789", ""),
 	}
-	if diff := cmp.Diff(want, data); diff != "" {
-		t.Error(diff)
+	if diff := cmp.Diff(want, data.Source); diff != "" || data.BatchSize != 64 {
+		t.Errorf("batch size %d, source %s", data.BatchSize, diff)
 	}
 	p, err := r.Pipeline()
 	if err != nil {
@@ -163,7 +159,6 @@ func TestData(t *testing.T) {
 		"type='CIFAR100', data_prefix='p'": {Type: "CIFAR100", Prefix: "p"},
 	} {
 		r := ofTest(t, arguments)
-		want.Place = `config "` + r.Path + `": data.test`
 		data, err := r.Data()
 		if err != nil {
 			t.Errorf("%s: %v", arguments, err)
@@ -218,6 +213,26 @@ func TestDataErrors(t *testing.T) {
 		if _, err := mustRead(t, "A0", override).Data(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %s", override, err, want)
 		}
+	}
+}
+
+// TestOpenErrors: what is wrong with the images is told with the key that leads there.
+func TestOpenErrors(t *testing.T) {
+	for override, want := range map[string]string{
+		"data.test.data_prefix=none": ` with override data.test.data_prefix=none: data.test.data_prefix: looking for the first image of ann_file `,
+		"data.test.ann_file=none":    ` with override data.test.ann_file=none: data.test.ann_file: reading ann_file "none": no such file`,
+		"data.test.classes=none":     ` with override data.test.classes=none: data.test.classes: reading class names: open none: no such file`,
+		"data.test.type=MNIST":       `: data.test.data_prefix: reading MNIST: neither `,
+	} {
+		t.Chdir("../../testdata/digits")
+		data, err := mustRead(t, "configs/repvgg-digits.py", override).Data()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := data.Open(); err == nil || !strings.HasPrefix(err.Error(), `config "configs/repvgg-digits.py"`+want) {
+			t.Errorf("%s: error %v, want %s", override, err, want)
+		}
+		t.Chdir("../../internal/recipe")
 	}
 }
 

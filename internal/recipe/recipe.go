@@ -10,6 +10,7 @@
 package recipe
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -39,11 +40,22 @@ type Recipe struct {
 // Data is what a config says of the images to test on.
 type Data struct {
 	Source dataset.Source
-	// PrefixKey and AnnFileKey are the keys of the config that set the source's
-	// Prefix and AnnFile: data.test.data_prefix.
-	PrefixKey, AnnFileKey string
 	// BatchSize is how many images run at a time, from 1 to MaxBatch.
 	BatchSize int
+
+	section config.Section // which describes the source
+	// keys are the section's keys by the names of the source's fields.
+	keys map[string]string
+}
+
+// Open opens the data set. Its errors name the place in the config.
+func (d *Data) Open() (*dataset.Dataset, error) {
+	set, err := dataset.Open(d.Source)
+	var wrong *dataset.SourceError
+	if errors.As(err, &wrong) {
+		return nil, d.section.Errorf(d.keys[wrong.Field], "%w", wrong.Err)
+	}
+	return set, err
 }
 
 // MaxBatch bounds the batch size: more gains nothing.
