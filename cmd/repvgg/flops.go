@@ -28,7 +28,7 @@ forgets it there.`,
 		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
 		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
-			return runFlops(cmd, s, args[0])
+			return countFLOPs(cmd, s, args[0])
 		}),
 	}
 	cmd.Flags().IntSlice("shape", []int{224, 224}, "size of the image: H or H W")
@@ -37,7 +37,7 @@ forgets it there.`,
 	return cmd
 }
 
-func runFlops(cmd *cobra.Command, s *settings, cfgName string) error {
+func countFLOPs(cmd *cobra.Command, s *settings, cfgName string) error {
 	if len(s.Shape) != 1 && len(s.Shape) != 2 {
 		return usageHint(cmd, errors.New("--shape takes one size or height and width"))
 	}

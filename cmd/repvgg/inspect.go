@@ -2,9 +2,7 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -14,6 +12,7 @@ import (
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/model"
 	"repvgg/internal/model/repvgg"
+	"repvgg/internal/table"
 	"repvgg/internal/weights"
 )
 
@@ -39,7 +38,7 @@ in the file is executed.`,
 	return cmd
 }
 
-// contents are what inspect tells of a checkpoint.
+// contents are what inspect prints of a checkpoint.
 type contents struct {
 	File   string `json:"file"`
 	Format string `json:"format"`
@@ -76,12 +75,9 @@ func inspect(cmd *cobra.Command, s *settings, path string) error {
 		return err
 	}
 	if s.Format == "json" {
-		e := json.NewEncoder(cmd.OutOrStdout())
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(is)
+		return table.WriteJSON(cmd.OutOrStdout(), is)
 	}
-	return is.write(cmd.OutOrStdout())
+	return is.table().WriteText(cmd.OutOrStdout(), 0, 2)
 }
 
 func contentsOf(c *checkpoint.File) (contents, error) {
@@ -111,7 +107,8 @@ func contentsOf(c *checkpoint.File) (contents, error) {
 	return is, nil
 }
 
-func (is *contents) write(w io.Writer) error {
+// table has a line for each thing that is known, its name first.
+func (is *contents) table() *table.Table {
 	network := "a RepVGG, but as it stands none that has a name"
 	switch {
 	case is.Form == "":
@@ -130,6 +127,7 @@ func (is *contents) write(w io.Writer) error {
 	if is.Key != "" {
 		key = is.Key
 	}
+	t := &table.Table{Columns: make([]table.Column, 2)}
 	for _, line := range [][2]string{
 		{"file", fmt.Sprintf("%s (%s)", is.File, is.Format)},
 		{"state dict", fmt.Sprintf("%s: %d tensors, %.2f M values, %s", key, is.Tensors, float64(is.Values)/1e6, strings.Join(is.DTypes, " "))},
@@ -139,9 +137,7 @@ func (is *contents) write(w io.Writer) error {
 		{"names", cmp.Or(is.Names, "-")},
 		{"classes", classes},
 	} {
-		if _, err := fmt.Fprintf(w, "%-11s %s\n", line[0], line[1]); err != nil {
-			return err
-		}
+		t.Add(table.Text(line[0]), table.Text(line[1]))
 	}
-	return nil
+	return t
 }

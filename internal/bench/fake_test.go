@@ -2,13 +2,11 @@ package bench
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
 	"repvgg/internal/engine"
 	"repvgg/internal/model"
-	"repvgg/internal/model/repvgg"
 	"repvgg/internal/recipe"
 )
 
@@ -64,10 +62,10 @@ func (f *fakeRunner) Capabilities() engine.Capabilities {
 
 func (f *fakeRunner) Close() error { return nil }
 
-// planOf is the plan of a built-in config.
-func planOf(t *testing.T, name string) *model.Plan {
+// planOfA0 is the plan of the smallest variant.
+func planOfA0(t *testing.T) *model.Plan {
 	t.Helper()
-	r, err := recipe.Load(name, nil)
+	r, err := recipe.Load("repvgg-A0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,49 +94,4 @@ func ms(values ...float64) []time.Duration {
 		d = append(d, time.Duration(v*1e6))
 	}
 	return d
-}
-
-// zooReport has all published variants, of speeds that follow from their FLOPs.
-func zooReport(t *testing.T) *Report {
-	t.Helper()
-	r := &Report{Machine: Machine{Time: "2026-11-23T12:00:00Z", Repvgg: "v1", Go: "go1.26", OS: "linux", Arch: "amd64",
-		CPU: "Some Company(R) Processor(R) <8> Server Platinum 8888C CPU @ 2.70GHz", Cores: 8, Features: []string{"avx2"}, Kernels: "avx2", JPEGDecoder: "Go"}}
-	clock := &fakeClock{}
-	for i, p := range repvgg.Zoo() {
-		for _, form := range []model.Form{model.Train, model.Deploy} {
-			plan := planOf(t, p.TrainConfig).As(form)
-			row := subject(t, p.Name[len("RepVGG-"):], plan, nil).Row
-			gflops := 300 + 20*float64(i%3)
-			if form == model.Train {
-				gflops *= 0.8
-			}
-			took := time.Duration(2 * row.MACsGiga * 2 / gflops * 1e9)
-			s := Subject{Row: row, Plan: plan, Open: func() (engine.Runner, error) { return &fakeRunner{clock: clock, took: []time.Duration{took}}, nil }}
-			s.Row.PublishedTop1Percent = &p.Top1
-			opts := options(clock, 6)
-			opts.Peak = func(string, int) float64 { return 500 }
-			rows, err := Measure(context.Background(), []Subject{s}, opts)
-			if err != nil {
-				t.Fatal(err)
-			}
-			rows[0].Layers = manyLayers(plan)
-			r.Rows = append(r.Rows, rows...)
-		}
-	}
-	for i := range r.Rows {
-		if p := r.Rows[i].Variant; p != "A0" && p != "B1g4" {
-			r.Rows[i].Layers = nil
-		}
-	}
-	return r
-}
-
-func manyLayers(p *model.Plan) []Layer {
-	var layers []Layer
-	for i, b := range p.Blocks {
-		g := 200 + 10*float64(i%7)
-		layers = append(layers, Layer{Name: b.Name, Algorithm: fmt.Sprintf("winograd F(%d)", 2+2*(i%2)), TimeMS: 0.3 + 0.05*float64(i%5), GFLOPSPerSecond: &g})
-	}
-	layers[0].Algorithm = "direct"
-	return layers
 }

@@ -204,8 +204,7 @@ func (l *loader) loadBases(src source, doc document, names []string) (*value.Dic
 		}
 		dict, err := l.load(base)
 		if err != nil {
-			var placed *placeError
-			if !errors.As(err, &placed) { // the file itself could not be read
+			if _, ok := errors.AsType[*placeError](err); !ok { // the file itself could not be read
 				err = l.located(&placeError{place, fmt.Errorf("_base_: %w", err)})
 			}
 			return nil, err

@@ -93,7 +93,7 @@ func lookupBase(dotted string, base *value.Dict) (value.Value, error) {
 		return nil, fmt.Errorf("{{_base_.%s}}: the file has no _base_", dotted)
 	}
 	var v value.Value = base
-	for _, name := range strings.Split(dotted, ".") {
+	for name := range strings.SplitSeq(dotted, ".") {
 		var next value.Value
 		ok := false
 		switch c := v.(type) {

@@ -20,9 +20,10 @@ import (
 // largest result of an image: float32 rounding through a few layers.
 const netTolerance = 5e-6
 
-func newRunner(t *testing.T, p *model.Plan, values tensor.Map, threads int) *Runner {
+// newRunner runs p on two threads.
+func newRunner(t *testing.T, p *model.Plan, values tensor.Map) *Runner {
 	t.Helper()
-	return newVariantRunner(t, p, values, threads, nil)
+	return newVariantRunner(t, p, values, 2, nil)
 }
 
 // newVariantRunner forces an implementation of the kernels.
@@ -131,7 +132,7 @@ func TestRunBoundsMemory(t *testing.T) {
 	p := testkit.Plan(model.Deploy, 3, testkit.Block(1, 64, 1, 1, 1, 0), testkit.Block(64, 1, 16, 1, 1, 0))
 	const n, h, w = 20, 256, 256 // a map of 16 MiB for each image
 	values := testkit.Weights(p, 1)
-	r := newRunner(t, p, values, 2)
+	r := newRunner(t, p, values)
 	src, dst := testkit.Images(n*h*w, 1), make([]float32, n*3)
 	if err := r.Run(context.Background(), dst, src, n, h, w); err != nil {
 		t.Fatal(err)
@@ -153,7 +154,7 @@ func TestRunBoundsMemory(t *testing.T) {
 func TestRunDoesNotAllocate(t *testing.T) {
 	for _, form := range []model.Form{model.Train, model.Deploy} {
 		p := testkit.Plans(form)["se"]
-		r := newRunner(t, p, testkit.Weights(p, 1), 2)
+		r := newRunner(t, p, testkit.Weights(p, 1))
 		const n, h, w = 3, 16, 16
 		src, dst := testkit.Images(n*3*h*w, 1), make([]float32, n*p.OutLen(h, w))
 		allocs := testing.AllocsPerRun(10, func() {
@@ -170,7 +171,7 @@ func TestRunDoesNotAllocate(t *testing.T) {
 func TestRunKeepsNaN(t *testing.T) {
 	for _, form := range []model.Form{model.Train, model.Deploy} {
 		p := testkit.Plans(form)["plain"]
-		r := newRunner(t, p, testkit.Weights(p, 1), 2)
+		r := newRunner(t, p, testkit.Weights(p, 1))
 		src, dst := testkit.Images(2*3*8*8, 1), make([]float32, 2*70)
 		src[0] = float32(math.NaN())
 		if err := r.Run(context.Background(), dst, src, 2, 8, 8); err != nil {
@@ -184,7 +185,7 @@ func TestRunKeepsNaN(t *testing.T) {
 
 func TestRunRefuses(t *testing.T) {
 	p := testkit.Plans(model.Deploy)["plain"]
-	r := newRunner(t, p, testkit.Weights(p, 1), 2)
+	r := newRunner(t, p, testkit.Weights(p, 1))
 	src, dst := make([]float32, 2*3*8*8), make([]float32, 2*70)
 	for _, c := range []struct {
 		dst, src []float32
@@ -237,7 +238,7 @@ func (c endingContext) Err() error {
 
 func TestRunStopsBetweenLayers(t *testing.T) {
 	p := testkit.Plans(model.Deploy)["plain"]
-	r := newRunner(t, p, testkit.Weights(p, 1), 2)
+	r := newRunner(t, p, testkit.Weights(p, 1))
 	src := testkit.Images(3*8*8, 1)
 	for calls := range p.Depth {
 		dst := make([]float32, 70)
@@ -291,7 +292,7 @@ func TestNewRefuses(t *testing.T) {
 
 func TestRunFromSeveralGoroutines(t *testing.T) {
 	p := testkit.Plans(model.Train)["se"]
-	r := newRunner(t, p, testkit.Weights(p, 1), 2)
+	r := newRunner(t, p, testkit.Weights(p, 1))
 	src := testkit.Images(3*16*16, 1)
 	want := make([]float32, 5)
 	if err := r.Run(context.Background(), want, src, 1, 16, 16); err != nil {
@@ -316,7 +317,7 @@ func TestRunFromSeveralGoroutines(t *testing.T) {
 
 func TestRunRefusesWhatDoesNotFit(t *testing.T) {
 	p := testkit.Plan(model.Deploy, 3, testkit.Block(3, 8, 2, 1, 1, 0), testkit.Block(8, 8, 1, 1, 1, 0))
-	r := newRunner(t, p, testkit.Weights(p, 1), 2)
+	r := newRunner(t, p, testkit.Weights(p, 1))
 	r.limit = 1 << 20
 	dst := make([]float32, 20*3)
 	for _, n := range []int{1, 20} {

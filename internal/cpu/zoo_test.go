@@ -84,7 +84,7 @@ func TestZooMatchesReference(t *testing.T) {
 			defer runtime.GC() // the next one needs the memory
 			p := testkit.Zoo(t, strings.TrimPrefix(name, "repvgg-"), form)
 			values := livelyWeights(p)
-			r := newRunner(t, p, values, 2)
+			r := newRunner(t, p, values)
 			e := logitsError(t, r, values, size)
 			packed, _ := r.memory()
 			t.Logf("%dx%d: %.2g of the largest logit; %d MB packed", size, size, e, packed>>20)

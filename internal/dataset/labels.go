@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -158,9 +159,9 @@ func findWNID(name string) (id string, folder bool) {
 	const length = 9
 	dir, file := path.Split(name)
 	folders := strings.Split(strings.Trim(dir, "/"), "/")
-	for i := len(folders) - 1; i >= 0; i-- {
-		if wnid.MatchString(folders[i]) {
-			return folders[i][:length], true
+	for _, folder := range slices.Backward(folders) {
+		if wnid.MatchString(folder) {
+			return folder[:length], true
 		}
 	}
 	if wnid.MatchString(file) {

@@ -10,6 +10,7 @@ import "C"
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -96,8 +97,8 @@ type descriptors struct {
 
 // destroy ends them, the last first.
 func (b *descriptors) destroy() {
-	for i := len(b.made) - 1; i >= 0; i-- {
-		_ = b.c.check("cudnnBackendDestroyDescriptor", C.rg_backend_destroy(&b.c.c, b.made[i])) // as in device.free
+	for _, d := range slices.Backward(b.made) {
+		_ = b.c.check("cudnnBackendDestroyDescriptor", C.rg_backend_destroy(&b.c.c, d)) // as in device.free
 	}
 	b.made = nil
 }

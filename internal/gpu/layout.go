@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"fmt"
+	"slices"
 
 	"repvgg/internal/model"
 )
@@ -97,7 +98,7 @@ func packRows(w []float32, rows, columns, paddedRows, paddedColumns int) []float
 
 // pad adds zeros.
 func pad(v []float32, n int) []float32 {
-	return append(v[:len(v):len(v)], make([]float32, n-len(v))...)
+	return append(slices.Clip(v), make([]float32, n-len(v))...)
 }
 
 // arenas are the sizes in bytes of the buffers that n images of h x w need: the

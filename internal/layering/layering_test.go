@@ -17,13 +17,13 @@ import (
 
 // layers from the bottom up. A package may import those of lower lines.
 var layers = [][]string{
-	{"configs", "internal/tensor", "internal/metrics", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest", "internal/config/value"},
-	{"internal/config/starlark", "internal/model", "internal/preprocess", "internal/dataset"},
-	{"internal/config", "internal/checkpoint", "internal/model/repvgg", "internal/engine", "internal/flops"},
-	{"internal/recipe", "internal/weights", "internal/cpu/kernel", "internal/testkit"},
-	{"internal/convert", "internal/cpu", "internal/gpu", "internal/onnx"},
+	{"configs", "internal/tensor", "internal/python", "internal/table", "internal/figure", "internal/figure/canvas", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest", "internal/testkit/need"},
+	{"internal/config/value", "internal/model", "internal/metrics", "internal/figure/matrix", "internal/preprocess", "internal/dataset"},
+	{"internal/config/starlark", "internal/checkpoint", "internal/model/repvgg", "internal/engine", "internal/flops"},
+	{"internal/config", "internal/weights", "internal/cpu/kernel", "internal/testkit", "internal/zoo"},
+	{"internal/recipe", "internal/convert", "internal/cpu", "internal/gpu", "internal/onnx"},
 	{"internal/eval", "internal/bench"},
-	{"internal/report"},
+	{"internal/report", "internal/bench/benchreport"},
 	{"repvgg"},
 	{"cmd/repvgg", "internal/testgen", "internal/layering"},
 }
@@ -44,16 +44,20 @@ var onlyIn = map[string][]string{
 	"go.starlark.net/syntax":                        {"internal/config/starlark"},
 	"github.com/nlpodyssey/gopickle/pickle":         {"internal/pickle"},
 	"github.com/nlpodyssey/gopickle/types":          {"internal/pickle"},
-	"gonum.org/v1/plot":                             {"internal/bench"},
-	"gonum.org/v1/plot/font":                        {"internal/bench"},
-	"gonum.org/v1/plot/plotter":                     {"internal/bench"},
-	"gonum.org/v1/plot/vg":                          {"internal/bench"},
-	"gonum.org/v1/plot/vg/draw":                     {"internal/bench"},
-	"gonum.org/v1/plot/vg/vgimg":                    {"internal/bench"},
-	"gonum.org/v1/plot/vg/vgsvg":                    {"internal/bench"},
+	"gonum.org/v1/plot":                             {"internal/figure"},
+	"gonum.org/v1/plot/font":                        {"internal/figure"},
+	"gonum.org/v1/plot/plotter":                     {"internal/figure"},
+	"gonum.org/v1/plot/vg":                          {"internal/figure"},
+	"gonum.org/v1/plot/vg/draw":                     {"internal/figure"},
+	"gonum.org/v1/plot/vg/vgimg":                    {"internal/figure"},
+	"gonum.org/v1/plot/vg/vgsvg":                    {"internal/figure"},
 	"google.golang.org/protobuf/encoding/protowire": {"internal/onnx"},
-	"unsafe": {"internal/checkpoint", "internal/cpu/kernel", "internal/jpeg", "internal/amxtest", "internal/gpu"},
-	"C":      {"internal/jpeg", "internal/amxtest", "internal/gpu"},
+	"golang.org/x/image/font":                       {"internal/figure/canvas"},
+	"golang.org/x/image/font/opentype":              {"internal/figure/canvas"},
+	"encoding/csv":                                  {"internal/table"},
+	"text/tabwriter":                                {}, // tables are internal/table's
+	"unsafe":                                        {"internal/checkpoint", "internal/cpu/kernel", "internal/jpeg", "internal/amxtest", "internal/gpu"},
+	"C":                                             {"internal/jpeg", "internal/amxtest", "internal/gpu"},
 }
 
 type pkg struct {

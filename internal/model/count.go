@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
+
+	"repvgg/internal/python"
 )
 
 // Cost is what a part of a network holds and does for one image, counted as
@@ -199,23 +200,12 @@ func poolCost(channels, pixels int64) Cost { return Cost{FLOPs: channels * pixel
 func FormatParams(n int64) string {
 	switch {
 	case n >= 1e6:
-		return Rounded(float64(n)/1e6, 2) + " M"
+		return python.Rounded(float64(n)/1e6, 2) + " M"
 	case n >= 1e3:
-		return Rounded(float64(n)/1e3, 2) + " k"
+		return python.Rounded(float64(n)/1e3, 2) + " k"
 	}
 	return strconv.FormatInt(n, 10)
 }
 
 // FormatFLOPs is a number of operations as the original prints it: "1.52 GFLOPs".
-func FormatFLOPs(n int64) string { return Rounded(float64(n)/1e9, 2) + " GFLOPs" }
-
-// Rounded is Python's str(round(v, digits)) of a v below 1e16: at least one
-// digit after the point, and no zeros behind it (5.7, 100.0). Like Python it
-// rounds half to even on the exact value.
-func Rounded(v float64, digits int) string {
-	text := strings.TrimRight(strconv.FormatFloat(v, 'f', digits, 64), "0")
-	if strings.HasSuffix(text, ".") {
-		text += "0"
-	}
-	return text
-}
+func FormatFLOPs(n int64) string { return python.Rounded(float64(n)/1e9, 2) + " GFLOPs" }

@@ -110,7 +110,7 @@ func (g *graph) writeWeights(ctx context.Context, w *bufio.Writer, weights tenso
 			_, err = w.Write(buf)
 		}
 		if err != nil {
-			return nil
+			return nil //nolint:nilerr // w keeps the error
 		}
 	}
 	return nil

@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"math"
 	"math/big"
-	"strconv"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
-	"repvgg/internal/config/value"
+	"repvgg/internal/python"
 )
 
 // pythonBuiltins are the functions of Python that configs use and Starlark
@@ -44,10 +43,10 @@ func round(_ *starlark.Thread, fn *starlark.Builtin, args starlark.Tuple, kwargs
 		return starlark.MakeInt(0), nil
 	case starlark.Float:
 		if ndigits != starlark.None {
-			return starlark.Float(roundFloat(float64(x), digits)), nil
+			return starlark.Float(python.Round(float64(x), digits)), nil
 		}
 		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-			return nil, fmt.Errorf("round: cannot convert %s to an integer", value.Format(float64(x)))
+			return nil, fmt.Errorf("round: cannot convert %s to an integer", python.Float(float64(x)))
 		}
 		return starlark.NumberToInt(starlark.Float(math.RoundToEven(float64(x))))
 	}
@@ -69,21 +68,6 @@ func roundInt(x starlark.Int, digits int) starlark.Int {
 		quotient.Add(quotient, big.NewInt(1))
 	}
 	return starlark.MakeBigInt(quotient.Mul(quotient, unit))
-}
-
-// roundFloat rounds the exact binary value to decimal digits, as CPython does.
-func roundFloat(x float64, digits int) float64 {
-	switch {
-	case math.IsNaN(x) || math.IsInf(x, 0) || digits > 323:
-		return x
-	case digits < -308:
-		return math.Copysign(0, x)
-	case digits >= 0:
-		f, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'f', digits, 64), 64)
-		return f
-	}
-	unit := math.Pow10(-digits)
-	return math.RoundToEven(x/unit) * unit
 }
 
 // sum is Python's: start plus each item.

@@ -41,8 +41,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // placed gives err a place, unless it has one.
 func placed(place string, err error) error {
-	var known *Error
-	if errors.As(err, &known) {
+	if _, ok := errors.AsType[*Error](err); ok {
 		return err
 	}
 	return &Error{place, err}

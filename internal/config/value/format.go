@@ -2,11 +2,11 @@ package value
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"repvgg/internal/python"
 )
 
 // Format writes v as Python's repr does: {'size': (256, -1), 'lr': 1e-05}.
@@ -29,9 +29,9 @@ func format(b *strings.Builder, v Value) {
 	case int64:
 		b.WriteString(strconv.FormatInt(v, 10))
 	case float64:
-		b.WriteString(formatFloat(v))
+		b.WriteString(python.Float(v))
 	case string:
-		formatString(b, v)
+		b.WriteString(python.String(v))
 	case List:
 		b.WriteByte('[')
 		formatItems(b, v)
@@ -66,61 +66,6 @@ func formatItems(b *strings.Builder, items []Value) {
 		}
 		format(b, item)
 	}
-}
-
-// formatFloat writes the shortest digits that read back as f, with an exponent
-// where Python has one: below 1e-4 and from 1e16 on.
-func formatFloat(f float64) string {
-	switch {
-	case math.IsNaN(f):
-		return "nan"
-	case math.IsInf(f, 1):
-		return "inf"
-	case math.IsInf(f, -1):
-		return "-inf"
-	}
-	if a := math.Abs(f); a != 0 && (a < 1e-4 || a >= 1e16) {
-		return strconv.FormatFloat(f, 'e', -1, 64)
-	}
-	s := strconv.FormatFloat(f, 'f', -1, 64)
-	if !strings.Contains(s, ".") {
-		s += ".0"
-	}
-	return s
-}
-
-func formatString(b *strings.Builder, s string) {
-	quote := '\''
-	if strings.Contains(s, "'") && !strings.Contains(s, `"`) {
-		quote = '"'
-	}
-	b.WriteRune(quote)
-	for i := 0; i < len(s); {
-		r, size := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(b, `\x%02x`, s[i])
-		case r == quote || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r == '\r':
-			b.WriteString(`\r`)
-		case r == '\t':
-			b.WriteString(`\t`)
-		case unicode.IsPrint(r):
-			b.WriteRune(r)
-		case r < 0x100:
-			fmt.Fprintf(b, `\x%02x`, r)
-		case r < 0x10000:
-			fmt.Fprintf(b, `\u%04x`, r)
-		default:
-			fmt.Fprintf(b, `\U%08x`, r)
-		}
-		i += size
-	}
-	b.WriteRune(quote)
 }
 
 // Brief is Format cut to a length that fits an error line.
