@@ -116,7 +116,7 @@ photos = dict(
 
 func readMadeUp(t *testing.T, overrides ...string) *Recipe {
 	t.Helper()
-	cfg, err := config.Load(write(t, "a.py", madeUpDigits), overrides)
+	cfg, err := config.Load(write(t, madeUpDigits), overrides)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestMadeUpDialect(t *testing.T) {
 		t.Errorf("results %.300s", want)
 	}
 	// Without it the dialect that takes every config says what is missing.
-	if _, err := Load(write(t, "a.py", madeUpDigits), nil); err == nil || !strings.HasSuffix(err.Error(), "model: missing (there is net, photos)") {
+	if _, err := Load(write(t, madeUpDigits), nil); err == nil || !strings.HasSuffix(err.Error(), "model: missing (there is net, photos)") {
 		t.Error(err)
 	}
 	if details, err := readMadeUp(t).Details(); err != nil || details.Loss != "Hinge" {

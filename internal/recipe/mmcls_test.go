@@ -15,9 +15,9 @@ import (
 const digits = "../../testdata/digits/configs/repvgg-digits.py"
 
 // write writes a config file into a new folder.
-func write(t *testing.T, name, text string) string {
+func write(t *testing.T, text string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
+	path := filepath.Join(t.TempDir(), "a.py")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -34,9 +34,9 @@ func mustRead(t *testing.T, name string, overrides ...string) *Recipe {
 }
 
 // ofTest is a recipe whose config has a data.test of these arguments.
-func ofTest(t *testing.T, arguments string, overrides ...string) *Recipe {
+func ofTest(t *testing.T, arguments string) *Recipe {
 	t.Helper()
-	return mustRead(t, write(t, "a.py", "_base_ = 'A0'\ndata = dict(test=dict(_delete_=True, "+arguments+"))\n"), overrides...)
+	return mustRead(t, write(t, "_base_ = 'A0'\ndata = dict(test=dict(_delete_=True, "+arguments+"))\n"))
 }
 
 func TestDigits(t *testing.T) {
@@ -171,7 +171,7 @@ func TestData(t *testing.T) {
 		"samples_per_gpu=64": 64,
 		"samples_per_gpu=64 test_dataloader.samples_per_gpu=128": 128,
 	} {
-		r := mustRead(t, write(t, "a.py", "_base_ = 'A0'\ndata = dict(_delete_=True, test=dict(type='MNIST', data_prefix='p'))"),
+		r := mustRead(t, write(t, "_base_ = 'A0'\ndata = dict(_delete_=True, test=dict(type='MNIST', data_prefix='p'))"),
 			strings.Fields("data."+strings.ReplaceAll(overrides, " ", " data."))...)
 		if data, err := r.Data(); err != nil || data.BatchSize != want {
 			t.Errorf("%s: %+v, %v", overrides, data, err)
@@ -238,7 +238,7 @@ func TestOpenErrors(t *testing.T) {
 
 // TestNeeds: nobody needs more of a config than they use.
 func TestNeeds(t *testing.T) {
-	bare := mustRead(t, write(t, "a.py", "_base_ = 'A0'\ndata = dict(_delete_=True)\n"))
+	bare := mustRead(t, write(t, "_base_ = 'A0'\ndata = dict(_delete_=True)\n"))
 	if _, err := bare.Details(); err != nil {
 		t.Error(err)
 	}
@@ -286,7 +286,7 @@ func TestUnread(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
-	r := mustRead(t, write(t, "a.py", "_base_ = 'A0'\ncustom_imports = dict(imports=['m'])\n"))
+	r := mustRead(t, write(t, "_base_ = 'A0'\ncustom_imports = dict(imports=['m'])\n"))
 	if got := r.Warnings(); len(got) != 1 || !strings.Contains(got[0], "custom_imports") {
 		t.Errorf("warnings %q", got)
 	}

@@ -51,8 +51,7 @@ type Data struct {
 // Open opens the data set. Its errors name the place in the config.
 func (d *Data) Open() (*dataset.Dataset, error) {
 	set, err := dataset.Open(d.Source)
-	var wrong *dataset.SourceError
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*dataset.SourceError](err); ok {
 		return nil, d.section.Errorf(d.keys[wrong.Field], "%w", wrong.Err)
 	}
 	return set, err
@@ -103,18 +102,16 @@ func (r *Recipe) Details() (*flops.Details, error) { return r.dialect.details(r.
 func (r *Recipe) Warnings() []string { return r.config.Warnings() }
 
 // Unread are the overrides that set what nothing has read, as they were given: they
-// are likely misspelt. One list of overrides may serve several commands: so those
+// are likely misspelt. Since one list of overrides may serve several commands, those
 // of the data set count only once Data was called, and those of anything else about
-// images once Data or Pipeline was.
+// images only once Data or Pipeline was.
 func (r *Recipe) Unread() []string {
-	excused := "" // a part of the config
-	switch {
-	case r.askedData:
+	if r.askedData {
 		return r.config.Unread()
-	case r.askedPipeline:
+	}
+	excused := r.dialect.images
+	if r.askedPipeline {
 		excused = r.dialect.dataset
-	default:
-		excused = r.dialect.images
 	}
 	return slices.DeleteFunc(r.config.Unread(), func(override string) bool { return strings.HasPrefix(override, excused+".") })
 }
