@@ -54,8 +54,8 @@ func hint(err error) error {
 	if mismatch, ok := errors.AsType[*convert.Mismatch](err); ok && mismatch.Amplified {
 		return fmt.Errorf("%w: convert without --verify to keep the file", err)
 	}
-	if place, ok := errors.AsType[*app.PlaceError](err); ok {
-		return fmt.Errorf("%w (--cfg-options %s=FOLDER %s=FILE sets other places)", err, place.PrefixKey, place.AnnFileKey)
+	if _, ok := errors.AsType[*app.PlaceError](err); ok {
+		return fmt.Errorf("%w; --cfg-options sets another", err)
 	}
 	return err
 }

@@ -174,11 +174,7 @@ func (j *job) close() {
 }
 
 // PlaceError is a data set whose files are not where the config says.
-type PlaceError struct {
-	Err error
-	// PrefixKey and AnnFileKey are the keys of the config that name the places.
-	PrefixKey, AnnFileKey string
-}
+type PlaceError struct{ Err error }
 
 func (e *PlaceError) Error() string { return e.Err.Error() }
 func (e *PlaceError) Unwrap() error { return e.Err }
@@ -193,9 +189,9 @@ func (j *job) readData(r *recipe.Recipe) error {
 	if j.pipeline, err = r.Pipeline(); err != nil {
 		return err
 	}
-	j.data, err = dataset.Open(data.Source)
+	j.data, err = data.Open()
 	if errors.Is(err, fs.ErrNotExist) {
-		return &PlaceError{err, data.PrefixKey, data.AnnFileKey}
+		return &PlaceError{err}
 	}
 	if err != nil {
 		return err
