@@ -60,6 +60,12 @@ func Count() (int, error) { return 0, errNoCgo }
 // Peak fails.
 func Peak(context.Context, int, Precision) (float64, error) { return 0, errNoCgo }
 
+// findLibraries says for each why it can't be used.
+func findLibraries(environment) Libraries {
+	none := Found{Err: errors.New("this program was built without cgo")}
+	return Libraries{Driver: none, NVRTC: none, CUDNN: none}
+}
+
 // StartBytes fails.
 func (r *Runner) StartBytes(context.Context, []float32, []byte, int, int, int) (wait func() error, err error) {
 	return nil, errNoCgo
