@@ -99,6 +99,7 @@ rename:
 	@test -n "$(MODULE)" || { echo "usage: make rename MODULE=host/owner/repvgg"; exit 2; }
 	old=$$(go list -m) && find . -name '*.go' -exec sed -i "s#\"$$old/#\"$(MODULE)/#" {} + && \
 	find . -name '*.go' -exec sed -i -E "s#^(\t|import )\"$$old\"\$$#\1\"$(MODULE)\"#" {} + && \
+	sed -i "s#(\*$$old/#(*$(MODULE)/#" .golangci.yml && \
 	find . -name go.mod -exec sed -i -E "s#^(module |replace |\t)$$old(/| |$$)#\1$(MODULE)\2#" {} +
 
 clean:

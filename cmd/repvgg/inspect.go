@@ -2,9 +2,7 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -12,8 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"repvgg/internal/checkpoint"
-	"repvgg/internal/convert"
 	"repvgg/internal/model"
+	"repvgg/internal/model/repvgg"
+	"repvgg/internal/table"
+	"repvgg/internal/weights"
 )
 
 // inspectFormats are the values of --format, the default first.
@@ -38,7 +38,7 @@ in the file is executed.`,
 	return cmd
 }
 
-// contents are what inspect tells of a checkpoint.
+// contents are what inspect prints of a checkpoint.
 type contents struct {
 	File   string `json:"file"`
 	Format string `json:"format"`
@@ -61,22 +61,26 @@ func inspect(cmd *cobra.Command, s *settings, path string) error {
 	if err := checkChoice("format", s.Format, inspectFormats); err != nil {
 		return err
 	}
-	c, err := convert.Open(path, s.UseEMA)
+	open := checkpoint.Open
+	if s.UseEMA {
+		open = checkpoint.OpenAveraged
+	}
+	c, err := open(path)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	is := contentsOf(c)
-	if s.Format == "json" {
-		e := json.NewEncoder(cmd.OutOrStdout())
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(is)
+	is, err := contentsOf(c)
+	if err != nil {
+		return err
 	}
-	return is.write(cmd.OutOrStdout())
+	if s.Format == "json" {
+		return table.WriteJSON(cmd.OutOrStdout(), is)
+	}
+	return is.table().WriteText(cmd.OutOrStdout(), 0, 2)
 }
 
-func contentsOf(c *checkpoint.File) contents {
+func contentsOf(c *checkpoint.File) (contents, error) {
 	is := contents{
 		File: c.Path, Format: c.Format, Key: c.Key, Tensors: len(c.Names), Classes: c.Classes, Averages: c.Averages,
 	}
@@ -88,14 +92,23 @@ func contentsOf(c *checkpoint.File) contents {
 		}
 	}
 	is.DTypes = slices.Sorted(maps.Keys(dtypes))
-	if form, ok := model.FormOf(c.Names); ok {
-		is.Form, is.Names = form.String(), convert.NamingOf(c).ID
-		is.Arch, is.NumClasses, _ = convert.Identify(c)
+	keys := repvgg.MMClassification
+	if found := weights.KeyMaps(c, repvgg.KeyMaps()); len(found) == 1 {
+		keys = found[0]
 	}
-	return is
+	shapes, err := weights.Shapes(c, keys)
+	if err != nil {
+		return contents{}, err
+	}
+	if form, ok := repvgg.FormOf(slices.Collect(maps.Keys(shapes))); ok {
+		is.Form, is.Names = form.String(), keys.ID
+		is.Arch, is.NumClasses, _ = repvgg.Identify(shapes)
+	}
+	return is, nil
 }
 
-func (is *contents) write(w io.Writer) error {
+// table has a line for each thing that is known, its name first.
+func (is *contents) table() *table.Table {
 	network := "a RepVGG, but as it stands none that has a name"
 	switch {
 	case is.Form == "":
@@ -114,6 +127,7 @@ func (is *contents) write(w io.Writer) error {
 	if is.Key != "" {
 		key = is.Key
 	}
+	t := &table.Table{Columns: make([]table.Column, 2)}
 	for _, line := range [][2]string{
 		{"file", fmt.Sprintf("%s (%s)", is.File, is.Format)},
 		{"state dict", fmt.Sprintf("%s: %d tensors, %.2f M values, %s", key, is.Tensors, float64(is.Values)/1e6, strings.Join(is.DTypes, " "))},
@@ -123,9 +137,7 @@ func (is *contents) write(w io.Writer) error {
 		{"names", cmp.Or(is.Names, "-")},
 		{"classes", classes},
 	} {
-		if _, err := fmt.Fprintf(w, "%-11s %s\n", line[0], line[1]); err != nil {
-			return err
-		}
+		t.Add(table.Text(line[0]), table.Text(line[1]))
 	}
-	return nil
+	return t
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -15,6 +14,7 @@ import (
 	"repvgg/internal/cpu"
 	"repvgg/internal/gpu"
 	"repvgg/internal/jpeg"
+	"repvgg/internal/table"
 )
 
 // versionFormats are the values of --format, the default first.
@@ -90,12 +90,9 @@ func version() string {
 func writeVersion(w io.Writer, format string) error {
 	b := thisBuild()
 	if format == "json" {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(b)
+		return table.WriteJSON(w, b)
 	}
-	return b.write(w)
+	return b.table().WriteText(w, 0, 2)
 }
 
 func thisBuild() *build {
@@ -109,9 +106,9 @@ func thisBuild() *build {
 			b.set(s.Key, s.Value)
 		}
 	}
-	for _, name := range cpu.Precisions() {
-		if p, err := cpu.ParsePrecision(name); err == nil && p.Supported() == nil {
-			b.Precisions = append(b.Precisions, name)
+	for _, p := range cpu.Precisions() {
+		if cpu.Supported(p) == nil {
+			b.Precisions = append(b.Precisions, p.String())
 		}
 	}
 	name, ok := jpeg.Library()
@@ -156,7 +153,8 @@ func foundLibrary(f gpu.Found) library {
 	return l
 }
 
-func (b *build) write(w io.Writer) error {
+// table has a line for each thing, its name first.
+func (b *build) table() *table.Table {
 	commit := "not recorded in this build"
 	if b.Commit != nil {
 		commit = *b.Commit
@@ -171,6 +169,7 @@ func (b *build) write(w io.Writer) error {
 	if !b.CGO {
 		language += ", without cgo"
 	}
+	t := &table.Table{Columns: make([]table.Column, 2)}
 	for _, line := range [][2]string{
 		{"version", b.Version},
 		{"commit", commit},
@@ -184,11 +183,9 @@ func (b *build) write(w io.Writer) error {
 		{"NVRTC", b.Libraries.NVRTC.String()},
 		{"cuDNN", b.Libraries.CUDNN.String()},
 	} {
-		if _, err := fmt.Fprintf(w, "%-14s %s\n", line[0], line[1]); err != nil {
-			return err
-		}
+		t.Add(table.Text(line[0]), table.Text(line[1]))
 	}
-	return nil
+	return t
 }
 
 func (l library) String() string {

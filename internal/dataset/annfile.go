@@ -26,7 +26,7 @@ func (d *Dataset) readAnnFile(path, prefix string) error {
 		return nil
 	})
 	if missing, ok := errors.AsType[*fs.PathError](err); ok {
-		return fmt.Errorf("reading ann_file %q: %w; a path of a config is relative to the current folder: set --cfg-options data.test.ann_file=FILE data.test.data_prefix=FOLDER", path, missing.Err)
+		return fmt.Errorf("reading ann_file %q: %w; a path of a config is relative to the current folder", path, missing.Err)
 	}
 	if err != nil {
 		return err

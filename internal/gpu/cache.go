@@ -108,7 +108,7 @@ type tuned struct {
 }
 
 // shapeKey names a convolution in the file.
-func shapeKey(s convShape, e epilogue, p Precision) string {
+func shapeKey(s convShape, e epilogue, p precision) string {
 	key := fmt.Appendf(nil, "%v n%d %dx%d c%d k%d r%d s%d d%d g%d", p, s.N, s.H, s.W, s.C, s.K, s.R, s.Stride, s.Dilation, s.Groups)
 	for _, part := range []struct {
 		on   bool

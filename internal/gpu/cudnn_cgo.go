@@ -194,11 +194,11 @@ func (b *descriptors) tensor(uid int64, kind C.int, n, c, h, w int, virtual bool
 }
 
 // dataType is the precision's of maps.
-func dataType(p Precision) C.int {
+func dataType(p precision) C.int {
 	switch p {
-	case FP16:
+	case fp16:
 		return C.RG_HALF
-	case BF16:
+	case bf16:
 		return C.RG_BFLOAT16
 	}
 	return C.RG_FLOAT

@@ -10,7 +10,7 @@ import (
 
 // TestFindLibraries: the files and versions of what is there.
 func TestFindLibraries(t *testing.T) {
-	env := emulated(t, FP32)
+	env := emulated(t, fp32)
 	l := findLibraries(env)
 	for name, c := range map[string]struct {
 		got     Found
