@@ -77,6 +77,9 @@ func TestImportsPointDown(t *testing.T) {
 	seen := 0
 	for _, p := range listPackages(t) {
 		name := strings.TrimPrefix(p.ImportPath, p.Module.Path+"/")
+		if p.ImportPath == p.Module.Path {
+			name = "repvgg" // whatever the module's path is
+		}
 		h, ok := height[name]
 		if !ok {
 			t.Errorf("package %s has no layer: give it one here and in docs/architecture.md", name)

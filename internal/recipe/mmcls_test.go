@@ -14,7 +14,7 @@ import (
 
 const digits = "../../testdata/digits/configs/repvgg-digits.py"
 
-// write writes a config file into a new folder.
+// write writes a config file, a.py, into a new folder.
 func write(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.py")
