@@ -17,14 +17,14 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// gpuTolerances are how far the logits of the golden networks may lie from the
-// original's, in terms of the largest of them (docs/numerics.md).
+// gpuTolerances bound the difference between our logits of the golden networks and
+// the original's, relative to the largest logit (docs/numerics.md).
 var gpuTolerances = map[engine.Precision]float64{engine.FP32: 2e-5, engine.TF32: 1.5e-2, engine.FP16: 5e-3, engine.BF16: 4e-2}
 
-// gpuAbsolute is what fp32 must keep besides.
+// gpuAbsolute is an absolute bound that fp32 must also meet.
 const gpuAbsolute = 1e-4
 
-// newGPU makes a runner, or skips the test where there is no GPU.
+// newGPU makes a runner. It skips the test on a machine without a GPU.
 func newGPU(t *testing.T, p *model.Plan, weights tensor.Source, opts gpu.Options) *gpu.Runner {
 	t.Helper()
 	opts.Note = func(text string) { t.Log(text) }
@@ -39,15 +39,15 @@ func newGPU(t *testing.T, p *model.Plan, weights tensor.Source, opts gpu.Options
 	return r
 }
 
-// requireGPU skips a test where there is none, by making a runner.
+// requireGPU skips the test on a machine without a GPU.
 func requireGPU(t *testing.T) {
 	t.Helper()
 	zeros := func(s tensor.Spec) ([]float32, error) { return make([]float32, s.Numel()), nil }
 	newGPU(t, loadPlanFor(t, filepath.Join(testdata, "digits", "configs", "repvgg-digits.py")), tensor.Func(zeros), gpu.Options{NoCache: true})
 }
 
-// TestGPUGolden runs both forms of the five architectures on the original's
-// input, in each precision.
+// TestGPUGolden runs both forms of five architectures on the original's input, in
+// each precision.
 func TestGPUGolden(t *testing.T) {
 	requireGPU(t)
 	for _, name := range []string{"plain", "groups", "se", "dilated", "eps"} {
@@ -83,8 +83,8 @@ func checkGolden(t *testing.T, name string, form model.Form, precision engine.Pr
 	}
 }
 
-// TestGPUDigits: the metrics of the digits are printed as the original prints
-// them, in each precision.
+// TestGPUDigits checks that the printed metrics of the digits are the original's in
+// each precision.
 func TestGPUDigits(t *testing.T) {
 	digits, err := filepath.Abs(filepath.Join(testdata, "digits"))
 	if err != nil {
@@ -92,7 +92,7 @@ func TestGPUDigits(t *testing.T) {
 	}
 	requireGPU(t)
 	t.Chdir(digits)                         // the config's paths are relative
-	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // where the choice of engines goes
+	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // for the cache of chosen engines
 	deploy := fused(t, "configs/repvgg-digits.py", "train.pth")
 	for _, precision := range gpu.Precisions() {
 		for cfg, ckpt := range map[string]string{"configs/repvgg-digits.py": "train.pth", "configs/repvgg-digits_deploy.py": deploy} {
@@ -105,9 +105,9 @@ func TestGPUDigits(t *testing.T) {
 	}
 }
 
-// emulatedGPU compiles the emulated driver of internal/gpu and gives a function
-// that runs the command on it: for what goes to a GPU and comes from it. It says
-// nothing of cuDNN, nor of a GPU.
+// emulatedGPU compiles the emulated driver of internal/gpu, and returns a function
+// that runs a command with it. It tests what we send to a GPU and read back. It
+// proves nothing about a real GPU or cuDNN.
 func emulatedGPU(t *testing.T) func(args ...string) (stdout, stderr string) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -141,7 +141,7 @@ func emulatedGPU(t *testing.T) func(args ...string) (stdout, stderr string) {
 	}
 }
 
-// TestEmulatedDigits: bytes, batches on their way, both forms.
+// TestEmulatedDigits tests both forms with byte input and overlapping batches.
 func TestEmulatedDigits(t *testing.T) {
 	run := emulatedGPU(t)
 	deploy := fused(t, filepath.Join(testdata, "digits", "configs", "repvgg-digits.py"), filepath.Join(testdata, "digits", "train.pth"))
@@ -153,8 +153,8 @@ func TestEmulatedDigits(t *testing.T) {
 	}
 }
 
-// TestEmulatedBench: a row of a GPU has what runs in a queue take, its layers,
-// and the machine's GPU.
+// TestEmulatedBench checks that a GPU row has the time of queued runs and of each
+// layer, and that the report names the GPU.
 func TestEmulatedBench(t *testing.T) {
 	run := emulatedGPU(t)
 	stdout, stderr := run("bench", "configs/repvgg-digits.py", "--form", "deploy", "--precision", "fp32", "--batch-size", "2",

@@ -22,31 +22,32 @@ var inspectFormats = []string{"text", "json"}
 func newInspectCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect CKPT",
-		Short: "Tell what a checkpoint holds",
-		Long: `Inspect tells what a checkpoint holds, without a config: its format, whose tensor
-names it has, its form, and which RepVGG it is. It reads no weights, and nothing
-in the file is executed.`,
+		Short: "Print what a checkpoint holds",
+		Long: `Inspect prints what a checkpoint holds, without a config: its file format, the
+framework whose tensor names it uses, its form, and which RepVGG it is. It reads no
+weights and executes nothing in the file.`,
 		Example: `  repvgg inspect RepVGG-A0-train.pth
   repvgg inspect model.safetensors --format json`,
 		Args: namedArgs,
 		RunE: withSettings(inspect),
 	}
-	addChoice(cmd, "format", inspectFormats, "what to print")
+	addChoice(cmd, "format", inspectFormats, "output format")
 	addEMAFlag(cmd)
 	return cmd
 }
 
-// contents are what inspect prints of a checkpoint.
+// contents is what inspect prints.
 type contents struct {
 	File   string `json:"file"`
 	Format string `json:"format"`
-	// Key is what the state dict stands under; empty if it is the file itself.
+	// Key is the key of the state dict in the file. It is empty if the file itself is
+	// the state dict.
 	Key     string   `json:"key"`
 	Tensors int      `json:"tensors"`
 	Values  int      `json:"values"`
 	DTypes  []string `json:"dtypes"`
-	// Names and Form are empty if the tensors are not those of a RepVGG, Arch also
-	// if it is one without a name.
+	// Names and Form are empty if the tensors are not a RepVGG's. Arch is also empty if
+	// the network is not a named variant.
 	Names      string   `json:"names"`
 	Form       string   `json:"form"`
 	Arch       string   `json:"arch"`
@@ -110,31 +111,35 @@ func contentsOf(c *checkpoint.File) (contents, error) {
 	return is, nil
 }
 
-// table has a line for each thing that is known, its name first.
+// table has a line for each property: its name, then its value.
 func (is *contents) table() *table.Table {
-	network := "a RepVGG, but as it stands none that has a name"
+	network := "a RepVGG, but not a named variant"
 	switch {
 	case is.Form == "":
-		network = "no RepVGG"
+		network = "not a RepVGG"
 	case is.Arch != "":
 		network = fmt.Sprintf("RepVGG-%s, %d classes", is.Arch, is.NumClasses)
 	}
 	classes := "none recorded"
 	if n := len(is.Classes); n > 0 {
-		classes = fmt.Sprintf("%d recorded, the first %.80q", n, is.Classes[0])
+		classes = fmt.Sprintf("%d recorded, the first is %.80q", n, is.Classes[0])
 		if is.Arch != "" && n != is.NumClasses {
-			classes += ": not those of this network"
+			classes += ": they do not match this network"
 		}
 	}
 	key := "the file itself"
 	if is.Key != "" {
 		key = is.Key
 	}
+	ema := "none"
+	if is.Averages > 0 {
+		ema = fmt.Sprintf("%d tensors in addition", is.Averages)
+	}
 	t := &table.Table{Columns: make([]table.Column, 2)}
 	for _, line := range [][2]string{
 		{"file", fmt.Sprintf("%s (%s)", is.File, is.Format)},
 		{"state dict", fmt.Sprintf("%s: %d tensors, %.2f M values, %s", key, is.Tensors, float64(is.Values)/1e6, strings.Join(is.DTypes, " "))},
-		{"averages", fmt.Sprintf("%d tensors beside them", is.Averages)},
+		{"EMA weights", ema},
 		{"network", network},
 		{"form", cmp.Or(is.Form, "-")},
 		{"names", cmp.Or(is.Names, "-")},

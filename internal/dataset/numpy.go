@@ -7,18 +7,19 @@ import (
 	"repvgg/internal/pickle"
 )
 
-// maxItems bounds the elements of an array. CIFAR's largest has 153,600,000.
+// maxItems bounds the number of elements in an array. CIFAR's largest has
+// 153,600,000.
 const maxItems = 1 << 30
 
-// ndarray is a pickled numpy array of bytes. The zero value is what
-// numpy.core.multiarray._reconstruct makes; its state follows.
+// ndarray is a pickled NumPy array of bytes. The zero value is what
+// numpy.core.multiarray._reconstruct makes; PySetState then sets its state.
 type ndarray struct {
 	shape []int
-	data  []byte // row by row (C order)
+	data  []byte // in row-major (C) order
 }
 
-// numpyClass gives what the classes and functions of a pickled array of bytes
-// stand for; any other name is an error.
+// numpyClass returns our replacement for a class or function that a pickled array
+// of bytes names. Any other name is an error.
 func numpyClass(module, name string) (any, error) {
 	switch module + "." + name {
 	case "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct":
@@ -33,17 +34,17 @@ func numpyClass(module, name string) (any, error) {
 	return nil, fmt.Errorf("it names the class or function %q, which no file of this data set needs; nothing was run", module+"."+name)
 }
 
-// call stands for a function.
+// call replaces a function.
 type call func(args []any) (any, error)
 
-// Call does what the pickle asks of the function.
+// Call calls the replacement.
 func (f call) Call(args ...any) (any, error) { return f(args) }
 
-// class stands for a class that is only named.
+// class replaces a class that the pickle only names.
 type class string
 
-// dtype is numpy.dtype of an array's elements; its state (byte order and the
-// like) says nothing about bytes.
+// dtype is the numpy.dtype of an array's elements. Its state, such as the byte
+// order, does not matter for bytes.
 type dtype struct{ name string }
 
 // PySetState implements gopickle's types.PyStateSettable.
@@ -58,11 +59,11 @@ func newDtype(args []any) (any, error) {
 	return nil, errors.New("its dtype has no name")
 }
 
-// encodeLatin1 is _codecs.encode(text, "latin1"), in which Python 3 writes
-// bytes in protocol 2.
+// encodeLatin1 is _codecs.encode(text, "latin1"), with which Python 3 writes bytes
+// in protocol 2.
 func encodeLatin1(args []any) (any, error) {
 	if len(args) != 2 || args[1] != "latin1" {
-		return nil, errors.New("it encodes text otherwise than as latin1")
+		return nil, errors.New("it encodes text as something other than latin1")
 	}
 	text, ok := args[0].(string)
 	if !ok {
@@ -78,12 +79,12 @@ func encodeLatin1(args []any) (any, error) {
 	return b, nil
 }
 
-// PySetState implements gopickle's types.PyStateSettable: state is (version,
-// shape, dtype, Fortran order, bytes). A str of Python 2 is bytes.
+// PySetState implements gopickle's types.PyStateSettable. state is (version, shape,
+// dtype, Fortran order, bytes). The bytes may be a str of Python 2.
 func (a *ndarray) PySetState(state any) error {
 	t, ok := state.(*pickle.Tuple)
 	if !ok || t.Len() != 5 {
-		return errors.New("the state of its array is not that of numpy's")
+		return errors.New("its array does not have a NumPy state")
 	}
 	shape, ok := t.Get(1).(*pickle.Tuple)
 	if !ok || shape.Len() > 8 {
@@ -94,13 +95,13 @@ func (a *ndarray) PySetState(state any) error {
 	for i := range a.shape {
 		n, ok := shape.Get(i).(int)
 		if !ok || n < 0 || n > 0 && items > maxItems/n {
-			return errors.New("its array has a side that is negative, too large or no number")
+			return errors.New("its array has a dimension that is negative, too large or not a number")
 		}
 		a.shape[i] = n
 		items *= n
 	}
 	if d, ok := t.Get(2).(*dtype); !ok || d.name != "u1" {
-		return errors.New("its array is not one of bytes (numpy.uint8)")
+		return errors.New("the elements of its array are not bytes (numpy.uint8)")
 	}
 	switch data := t.Get(4).(type) {
 	case string:
@@ -121,7 +122,7 @@ func (a *ndarray) PySetState(state any) error {
 	return nil
 }
 
-// transposed turns columns one after the other into rows one after the other.
+// transposed converts column-major data to row-major data.
 func transposed(data []byte, rows, columns int) []byte {
 	out := make([]byte, len(data))
 	for c := range columns {

@@ -15,7 +15,7 @@ func (e *evaluation) support() {
 	e.add(Value{Key: Support, Scalar: float64(len(e.labels))})
 }
 
-// epsilon is float32's: it keeps F1 from dividing by zero.
+// epsilon is that of float32. It keeps F1 from dividing by zero.
 const epsilon = 1.0 / (1 << 23)
 
 // precisionRecallF1 computes for each class, in percent,
@@ -24,8 +24,8 @@ const epsilon = 1.0 / (1 << 23)
 //	recall    = right / max(images, 1)
 //	f1        = 2 precision recall / max(precision + recall, epsilon)
 //
-// from the predictions above the threshold, and their means over all classes:
-// a class without images counts with zeros.
+// from the predictions above the threshold, and their means over all classes. A
+// class without images counts as zero.
 func (e *evaluation) precisionRecallF1(names []string) {
 	predicted := make([]int, len(e.labels))
 	for i := range predicted {
@@ -54,12 +54,12 @@ func (e *evaluation) precisionRecallF1(names []string) {
 	}
 }
 
-// atThreshold is precision, recall and F1 of each class.
+// atThreshold returns precision, recall and F1 of each class.
 func (e *evaluation) atThreshold(predicted []int, thr float32) [3][]float64 {
 	right, positive, images := make([]float64, e.classes), make([]float64, e.classes), make([]float64, e.classes)
 	for i, label := range e.labels {
 		images[label]++
-		if p := predicted[i]; !(e.row(i)[p] <= thr) { // NaN stays, as in the original
+		if p := predicted[i]; !(e.row(i)[p] <= thr) { // NaN counts, as in the original
 			positive[p]++
 			if p == label {
 				right[p]++

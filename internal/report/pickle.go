@@ -9,11 +9,11 @@ import (
 	"repvgg/internal/python"
 )
 
-// pickleEncoder writes a dict as pickle protocol 2. Arrays are NumPy's, under the
-// names that NumPy 1 gives them in a pickle and NumPy 2 still knows.
+// pickleEncoder writes a dict as pickle protocol 2. Arrays are NumPy arrays, with
+// the module names of NumPy 1, which NumPy 2 still accepts.
 type pickleEncoder struct{ w *bufio.Writer }
 
-// Opcodes of the pickle machine, from the documentation of Python's pickletools.
+// Opcodes of pickle, from the documentation of Python's pickletools.
 const (
 	opProto       = "\x80\x02"
 	opStop        = "."
@@ -31,7 +31,7 @@ const (
 	opSetItems    = "u"
 	opEmptyList   = "]"
 	opAppends     = "e"
-	opTuple       = "t" // of all from the mark on
+	opTuple       = "t" // of all items after the mark
 	opTuple1      = "\x85"
 	opTuple2      = "\x86"
 	opTuple3      = "\x87"
@@ -80,11 +80,11 @@ func (e *pickleEncoder) strings(n int, at func(int) string) {
 	e.put(opAppends)
 }
 
-// string writes a str, lone surrogates as Python's pickle does.
+// string writes a str. Lone surrogates are written as Python's pickle does.
 func (e *pickleEncoder) string(s string) {
 	var b []byte
 	for c := range python.Runes(s) {
-		if c >= 0xd800 && c < 0xe000 { // utf8 would replace it
+		if c >= 0xd800 && c < 0xe000 { // utf8.AppendRune would replace it
 			b = append(b, 0xe0|byte(c>>12), 0x80|byte(c>>6&0x3f), 0x80|byte(c&0x3f))
 			continue
 		}
@@ -107,8 +107,8 @@ func (e *pickleEncoder) int(v int) {
 	e.w.Write(binary.LittleEndian.AppendUint32(e.w.AvailableBuffer(), uint32(v)))
 }
 
-// array writes n elements of size bytes as an array of this shape, as
-// ndarray.__reduce__ describes it:
+// array writes n elements of size bytes as an array with a shape, in the form that
+// ndarray.__reduce__ returns:
 //
 //	a = numpy.core.multiarray._reconstruct(numpy.ndarray, (0,), b"b")
 //	a.__setstate__((1, shape, dtype, False, data))
@@ -126,12 +126,13 @@ func (e *pickleEncoder) array(dtype string, size, n int, bits func(i int) uint64
 	}
 	e.put(opTuple)
 	e.dtype(dtype)
-	e.put(opFalse) // not in Fortran's order
+	e.put(opFalse) // not in Fortran order
 	e.bytes(size, n, bits)
 	e.put(opTuple + opBuild)
 }
 
-// dtype writes a little-endian element type, as dtype.__reduce__ describes it.
+// dtype writes a little-endian element type, in the form that dtype.__reduce__
+// returns.
 func (e *pickleEncoder) dtype(name string) {
 	e.global("numpy", "dtype")
 	e.string(name)
@@ -143,8 +144,8 @@ func (e *pickleEncoder) dtype(name string) {
 	e.put(opTuple + opBuild)
 }
 
-// bytes writes the n elements, little-endian, as a bytes object. Protocol 2 has
-// none: it is the characters U+0000 to U+00FF encoded as Latin-1.
+// bytes writes n little-endian elements as a bytes object. Protocol 2 has no bytes
+// type: the object is a str of the characters U+0000 to U+00FF, encoded as Latin-1.
 func (e *pickleEncoder) bytes(size, n int, bits func(i int) uint64) {
 	length := uint64(n) * uint64(size)
 	for i := range n {
@@ -166,8 +167,8 @@ func (e *pickleEncoder) bytes(size, n int, bits func(i int) uint64) {
 	e.put(opTuple2 + opReduce)
 }
 
-// appendUnicodeLength starts a str of so many bytes. One of 4 GiB and more needs
-// an opcode of protocol 4, which Python's reader takes in any pickle.
+// appendUnicodeLength starts a str of length bytes. From 4 GiB on, it needs an
+// opcode of protocol 4, which Python's reader accepts in any pickle.
 func appendUnicodeLength(b []byte, length uint64) []byte {
 	if length > math.MaxUint32 {
 		return binary.LittleEndian.AppendUint64(append(b, opLongUnicode...), length)
