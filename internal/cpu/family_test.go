@@ -39,7 +39,7 @@ func TestOtherFamilies(t *testing.T) {
 
 func otherPlans() map[string]*model.Plan {
 	branch := func(b *model.Block, name string, h, w int, bias, norm bool) {
-		c := b.Conv.Kernel(h, w)
+		c := b.Kernel(h, w)
 		added := model.Branch{Name: name, Conv: &c, Weight: b.Name + "." + name + ".conv.weight"}
 		if bias {
 			added.Bias = b.Name + "." + name + ".conv.bias"

@@ -72,11 +72,11 @@ func (l *layer) activate() {
 
 // input is the layout of the layer's input, before main's element type.
 func (l *layer) input(h, w int) kernel.Layout {
-	in := kernel.Layout{Channels: l.In, H: h, W: w, Halo: l.main.Halo(h, w), Format: kernel.Format{Planar: l.in.Planar}}
+	halo := l.main.Halo(h, w)
 	for _, c := range l.others {
-		in.Halo = in.Halo.Max(c.Halo(h, w))
+		halo = halo.Max(c.Halo(h, w))
 	}
-	return in
+	return kernel.Layout{Channels: l.In, H: h, W: w, Halo: halo, Format: kernel.Format{Planar: l.in.Planar}}
 }
 
 // output is the element type in which the layer writes its output: what the next

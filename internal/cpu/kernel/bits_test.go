@@ -121,8 +121,8 @@ func (p *problem) sameBits(t *testing.T, v *Variant, a convolution, rng *rand.Ra
 			to, split := min(tiles, from+1+rng.IntN(2*tileChunk)), rng.IntN(w.Panels()+1)
 			for _, panels := range [][2]int{{0, split}, {split, w.Panels()}} {
 				if panels[0] < panels[1] {
-					call := winogradCall{Winograd: w, dst: dst, src: src, ep: ep, scratch: &scratch}
-					call.chunk(from, to, panels[0], panels[1])
+					chunk := winogradChunk{Winograd: w, dst: dst, src: src, ep: ep, scratch: &scratch, tile0: from, tile1: to, panel0: panels[0], panel1: panels[1]}
+					chunk.compute()
 				}
 			}
 			from = to

@@ -13,6 +13,7 @@ import (
 type Elem uint8
 
 const (
+	// Float32 is what images, sums and results are.
 	Float32 Elem = iota
 	// BFloat16 is the upper half of a float32.
 	BFloat16

@@ -138,16 +138,19 @@ func (c *Winograd) Run(dst, src *Maps, n int, ep Epilogue, share Share) {
 		tile0, tile1 = 0, tiles
 		panel0, panel1 = share.of(c.Panels())
 	}
-	call := winogradCall{Winograd: c, dst: dst, src: src, ep: ep, scratch: share.Scratch}
 	chunks := ceilDiv(tile1-tile0, tileChunk)
 	for i := range chunks {
-		call.chunk(tile0+i*(tile1-tile0)/chunks, tile0+(i+1)*(tile1-tile0)/chunks, panel0, panel1)
+		chunk := winogradChunk{
+			Winograd: c, dst: dst, src: src, ep: ep, scratch: share.Scratch,
+			tile0: tile0 + i*(tile1-tile0)/chunks, tile1: tile0 + (i+1)*(tile1-tile0)/chunks, panel0: panel0, panel1: panel1,
+		}
+		chunk.compute()
 	}
 }
 
-// winogradCall is a call of Winograd.Run, of which a chunk is computed: panels
-// [panel0, panel1) of tiles [tile0, tile1).
-type winogradCall struct {
+// winogradChunk is what of a call of Run is computed at once: panels [panel0,
+// panel1) of tiles [tile0, tile1).
+type winogradChunk struct {
 	*Winograd
 	dst, src *Maps
 	ep       Epilogue
@@ -168,11 +171,9 @@ type winogradCall struct {
 // the cache.
 func spread(n int) int { return (ceilDiv(n, cellBytes) | 1) * cellBytes }
 
-// chunk computes a chunk.
-func (c *winogradCall) chunk(tile0, tile1, panel0, panel1 int) {
-	c.tile0, c.tile1, c.panel0, c.panel1 = tile0, tile1, panel0, panel1
-	products, tiles := c.f.N*c.f.N, tile1-tile0
-	c.inputRow, c.outputRow = c.src.Blocks()*c.words()*wordBytes, (panel1-panel0)*cellBytes
+func (c *winogradChunk) compute() {
+	products, tiles := c.f.N*c.f.N, c.tile1-c.tile0
+	c.inputRow, c.outputRow = c.src.Blocks()*c.words()*wordBytes, (c.panel1-c.panel0)*cellBytes
 	c.inputProduct, c.outputProduct = spread(tiles*c.inputRow), spread(tiles*c.outputRow)
 	c.inputs = growBytes(&c.scratch.inputs, products*c.inputProduct)
 	c.outputs = grow(&c.scratch.outputs, products*c.outputProduct/wordBytes)
@@ -181,7 +182,7 @@ func (c *winogradCall) chunk(tile0, tile1, panel0, panel1 int) {
 	c.transformInput()
 	for q := range products {
 		for _, r := range c.runs {
-			if from, to := max(r.panel0, panel0), min(r.panel1, panel1); from < to {
+			if from, to := max(r.panel0, c.panel0), min(r.panel1, c.panel1); from < to {
 				c.multiply(q, r, from, to)
 			}
 		}
@@ -194,7 +195,7 @@ func (c *winogradCall) chunk(tile0, tile1, panel0, panel1 int) {
 type stretch struct{ image, y, x, i, n int }
 
 // each calls f for the stretches of a chunk.
-func (c *winogradCall) each(f func(s stretch)) {
+func (c *winogradChunk) each(f func(s stretch)) {
 	wide, all := ceilDiv(c.dst.W, c.f.M), c.tiles(c.dst.H, c.dst.W)
 	for t := c.tile0; t < c.tile1; {
 		s := stretch{image: t / all, y: t % all / wide, x: t % wide, i: t - c.tile0}
@@ -205,7 +206,7 @@ func (c *winogradCall) each(f func(s stretch)) {
 }
 
 // transformInput fills inputs.
-func (c *winogradCall) transformInput() {
+func (c *winogradChunk) transformInput() {
 	m := c.f.M
 	c.each(func(s stretch) {
 		c.input(c.src.floats(s.image, 0, s.y*m-1, s.x*m-1), c.src.rowBytes(), c.src.blockBytes(), m*cellBytes,
@@ -214,7 +215,7 @@ func (c *winogradCall) transformInput() {
 }
 
 // multiply computes product q for panels [from, to) of a run.
-func (c *winogradCall) multiply(q int, r run, from, to int) {
+func (c *winogradChunk) multiply(q int, r run, from, to int) {
 	tiles := c.tile1 - c.tile0
 	inputs := c.inputs[q*c.inputProduct+r.block0*c.words()*wordBytes:]
 	outputs := c.outputs[q*c.outputProduct/wordBytes:]
@@ -238,7 +239,7 @@ func (c *winogradCall) multiply(q int, r run, from, to int) {
 }
 
 // transformOutput turns outputs into the results.
-func (c *winogradCall) transformOutput() {
+func (c *winogradChunk) transformOutput() {
 	m := c.f.M
 	_, relu := c.ep.flags()
 	c.each(func(s stretch) {
