@@ -207,8 +207,7 @@ func (j *job) readData(r *recipe.Recipe) error {
 
 // checkLabels finds labels that are no class, which only accuracy can count.
 func (j *job) checkLabels(classes int) error {
-	classwise := slices.ContainsFunc(j.Metrics, func(name string) bool { return name != metrics.Accuracy })
-	if !classwise && j.Outputs.Confusion == "" && j.Outputs.PerClass == "" {
+	if !metrics.NeedClassLabels(j.Metrics) && j.Outputs.Confusion == "" && j.Outputs.PerClass == "" {
 		return nil
 	}
 	for _, s := range j.data.Samples {
