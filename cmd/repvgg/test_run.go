@@ -86,7 +86,7 @@ func (s *testSettings) evaluation(cmd *cobra.Command, cfg, ckpt string) (*app.Ev
 			return nil, errors.New("--compare and --skip-bad-images need all images in one process: leave --launcher out")
 		}
 		if e.Dir, err = e.Group.Dir(s.TmpDir); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w (--tmpdir)", err)
 		}
 	}
 	noteUseless(cmd, "gpu-id", e.Device.CUDA, " without --device cuda")

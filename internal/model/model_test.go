@@ -126,7 +126,9 @@ func TestCount(t *testing.T) {
 	const pixels = 5 * 3
 	se := Cost{Params: 2*4*2 + 2 + 4, FLOPs: 4*pixels + 2*4*2 + 2 + 4 + 2, MACs: 2 * 4 * 2}
 	relu := Cost{FLOPs: 4 * pixels}
-	conv := func(weights int64) Cost { return Cost{Params: weights, FLOPs: weights * pixels, MACs: weights * pixels} }
+	conv := func(weights int64) Cost {
+		return Cost{Params: weights, FLOPs: weights * pixels, MACs: weights * pixels}
+	}
 	norm := Cost{Params: 8, FLOPs: 8 * pixels}
 	bias := Cost{Params: 4, FLOPs: 4 * pixels}
 	want := map[Form][2]Cost{
