@@ -45,10 +45,10 @@ func test(cmd *cobra.Command, s *testSettings, args []string) error {
 		return usageError{err}
 	}
 	o, err := app.Test(cmd.Context(), *e, host(cmd))
-	if err != nil || o == nil {
+	if o == nil {
 		return hint(err)
 	}
-	return s.report(cmd, o, e.Outputs)
+	return errors.Join(hint(err), s.report(cmd, o, e.Outputs))
 }
 
 // evaluation checks what can be checked without any file, and says what to do.
