@@ -26,7 +26,7 @@ func newGPURunner(cmd *cobra.Command, s *settings, plan *model.Plan, w *benchWei
 		Note: func(text string) { note(cmd, "%s", text) },
 	})
 	if err != nil {
-		return nil, err
+		return nil, gpuHint(err)
 	}
 	if err := w.verify(); err != nil {
 		_ = r.Close() // the first error counts

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -83,7 +84,7 @@ func (e *evaluation) newRunnerOnGPU(plan *model.Plan, weights tensor.Source, ima
 	}
 	id, err := gpuOf(e.settings, e.group, gpu.Count)
 	if err != nil {
-		return nil, err
+		return nil, gpuHint(err)
 	}
 	table, reverse := e.pipeline.Table(plan.InChannels)
 	r, err := gpu.New(plan, weights, gpu.Options{
@@ -91,7 +92,7 @@ func (e *evaluation) newRunnerOnGPU(plan *model.Plan, weights tensor.Source, ima
 		Note: func(text string) { note(e.cmd, "%s", text) },
 	})
 	if err != nil {
-		return nil, err
+		return nil, gpuHint(err)
 	}
 	if height, width, ok := e.pipeline.OutputSize(); ok && images > 0 {
 		if err := r.Prepare(e.cmd.Context(), min(e.batchSize, images), height, width); err != nil {
@@ -100,6 +101,14 @@ func (e *evaluation) newRunnerOnGPU(plan *model.Plan, weights tensor.Source, ima
 		}
 	}
 	return r, nil
+}
+
+// gpuHint says how to do without a GPU where there is none.
+func gpuHint(err error) error {
+	if _, ok := errors.AsType[*gpu.UnavailableError](err); ok {
+		return fmt.Errorf("%w, or use --device cpu", err)
+	}
+	return err
 }
 
 // gpuOf is the GPU of this process: --gpu-id, or among the processes of a

@@ -53,6 +53,7 @@ func emulated(t *testing.T, p precision) cuda.Environment {
 func TestEmulatedFP16(t *testing.T) {
 	env := emulated(t, fp16)
 	testMatchesReference(t, env, fp16, [2]int{9, 10}, [2]int{1, 3})
+	testGolden(t, env, fp16)
 	for name, test := range map[string]func(*testing.T, cuda.Environment){
 		"batches": testBatches, "bytes": testBytes, "overflow": testOverflow, "lost": testLost,
 		"failing starts": testFailingStarts, "closed": testCancelledAndClosed, "resident": testResident,
@@ -71,6 +72,7 @@ func TestEmulatedFP16(t *testing.T) {
 func TestEmulatedBF16(t *testing.T) {
 	env := emulated(t, bf16)
 	testMatchesReference(t, env, bf16, [2]int{9, 10}, [2]int{1, 3})
+	testGolden(t, env, bf16)
 	t.Run("start", func(t *testing.T) { testStart(t, env) })
 	t.Run("graphs", func(t *testing.T) { testGraphs(t, env, bf16) })
 }
@@ -78,6 +80,7 @@ func TestEmulatedBF16(t *testing.T) {
 func TestEmulatedFP32(t *testing.T) {
 	env := emulated(t, fp32)
 	testMatchesReference(t, env, fp32, [2]int{9, 10}, [2]int{1, 3})
+	testGolden(t, env, fp32)
 	t.Run("graphs", func(t *testing.T) { testGraphs(t, env, fp32) })
 }
 

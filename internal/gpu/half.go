@@ -37,8 +37,8 @@ func toBF16(f float32) uint16 {
 	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
 
-// convert encodes values in a precision, as the bytes that the device reads.
-func convert(values []float32, p precision) []byte {
+// encode encodes values in a precision, as the bytes that the device reads.
+func encode(values []float32, p precision) []byte {
 	out := make([]byte, 0, len(values)*p.size())
 	for _, v := range values {
 		switch p {

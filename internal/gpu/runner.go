@@ -30,7 +30,7 @@ type Runner struct {
 	m               *module
 	convolver       *convolver
 	compute, copies *cuda.Stream
-	weights         *weights
+	weights         *deviceWeights
 	table           cuda.Ptr // Options.Table
 	// images are a batch as the first convolution takes it. maps are the two buffers
 	// that feature maps use in turns. side is the sum of the train form's other

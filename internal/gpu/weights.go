@@ -27,24 +27,24 @@ type deviceConv struct {
 	weight, bias, narrowBias cuda.Ptr
 }
 
-// weights are all of a plan, uploaded once.
-type weights struct {
+// deviceWeights are all weights of a plan, on the device.
+type deviceWeights struct {
 	layers []*layer
 	head   deviceConv
 	all    []*cuda.Ptr
 }
 
-func (w *weights) free(d *cuda.Device) {
+func (w *deviceWeights) free(d *cuda.Device) {
 	for _, p := range w.all {
 		d.Free(p)
 	}
-	*w = weights{}
+	*w = deviceWeights{}
 }
 
 // uploadWeights reads and uploads one block after the other, so that the host holds
 // the weights of one block at most.
-func uploadWeights(r *Runner, source tensor.Source) (*weights, error) {
-	w := new(weights)
+func uploadWeights(r *Runner, source tensor.Source) (*deviceWeights, error) {
+	w := new(deviceWeights)
 	if err := w.upload(r, source); err != nil {
 		w.free(r.d)
 		return nil, err
@@ -52,7 +52,7 @@ func uploadWeights(r *Runner, source tensor.Source) (*weights, error) {
 	return w, nil
 }
 
-func (w *weights) upload(r *Runner, source tensor.Source) error {
+func (w *deviceWeights) upload(r *Runner, source tensor.Source) error {
 	p := &packer{plan: r.plan, weights: source, widths: r.widths}
 	for i := range r.plan.Depth {
 		host, err := p.layer(i)
@@ -78,7 +78,7 @@ func (w *weights) upload(r *Runner, source tensor.Source) error {
 	return nil
 }
 
-func (w *weights) layer(r *Runner, l *layer, host *hostLayer) error {
+func (w *deviceWeights) layer(r *Runner, l *layer, host *hostLayer) error {
 	if err := w.conv(r, &l.main, host.main); err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (w *weights) layer(r *Runner, l *layer, host *hostLayer) error {
 	return w.linear(r, &l.expand, host.expand)
 }
 
-func (w *weights) conv(r *Runner, c *deviceConv, host hostConv) error {
+func (w *deviceWeights) conv(r *Runner, c *deviceConv, host hostConv) error {
 	c.shape = host.shape
 	for _, v := range [][]float32{host.weight, host.bias} {
 		if err := r.precision.fits("a convolution", v); err != nil {
@@ -117,7 +117,7 @@ func (w *weights) conv(r *Runner, c *deviceConv, host hostConv) error {
 	return w.put(r, &c.narrowBias, host.bias, r.precision)
 }
 
-func (w *weights) linear(r *Runner, c *deviceConv, host hostConv) error {
+func (w *deviceWeights) linear(r *Runner, c *deviceConv, host hostConv) error {
 	if err := w.put(r, &c.weight, host.weight, fp32); err != nil {
 		return err
 	}
@@ -125,8 +125,8 @@ func (w *weights) linear(r *Runner, c *deviceConv, host hostConv) error {
 }
 
 // put uploads values.
-func (w *weights) put(r *Runner, to *cuda.Ptr, values []float32, p precision) error {
-	data := convert(values, p)
+func (w *deviceWeights) put(r *Runner, to *cuda.Ptr, values []float32, p precision) error {
+	data := encode(values, p)
 	var err error
 	if *to, err = r.d.Alloc(int64(len(data))); err != nil {
 		return err
