@@ -79,9 +79,28 @@ func TestEmulatedBF16(t *testing.T) {
 
 func TestEmulatedFP32(t *testing.T) {
 	env := emulated(t, fp32)
+	t.Run("find libraries", func(t *testing.T) { testFindLibraries(t, env) })
 	testMatchesReference(t, env, fp32, [2]int{9, 10}, [2]int{1, 3})
 	testGolden(t, env, fp32)
 	t.Run("graphs", func(t *testing.T) { testGraphs(t, env, fp32) })
+}
+
+// testFindLibraries: the files and versions of the libraries.
+func testFindLibraries(t *testing.T, env cuda.Environment) {
+	l := cuda.FindLibraries(env)
+	for name, c := range map[string]struct {
+		got     cuda.Found
+		path    string
+		version string
+	}{
+		"driver": {l.Driver, env.Driver, ""}, // the version may be that of a real driver
+		"NVRTC":  {l.NVRTC, env.Getenv("REPVGG_NVRTC_PATH"), "13.0"},
+		"cuDNN":  {l.CUDNN, env.Getenv("REPVGG_CUDNN_PATH"), "9.1.0"},
+	} {
+		if c.got.Err != nil || c.got.Path != c.path || c.got.Version == "" || c.version != "" && c.got.Version != c.version {
+			t.Errorf("%s: got %+v, want %q, version %q", name, c.got, c.path, c.version)
+		}
+	}
 }
 
 // testChoosing: where cuDNN has no engine our own kernel is timed and taken. The user

@@ -39,14 +39,20 @@ func Count(env Environment) (int, error) {
 	return count, err
 }
 
-// openDriver loads the driver and counts the GPUs. It opens none of them.
-func openDriver(env Environment) (d *Device, count int, err error) {
+// loadDriver loads the driver, without calling it.
+func loadDriver(env Environment) (d *Device, path string, err error) {
 	d = &Device{allocated: make(map[Ptr]int64)}
 	wanted := driverLibrary
 	if env.Driver != "" {
 		wanted = library{names: []string{env.Driver}}
 	}
-	_, err = load(&wanted, env, func(name, msg *C.char) C.int { return C.rg_driver_open(name, &d.lib, msg) })
+	path, err = load(&wanted, env, func(name, msg *C.char) C.int { return C.rg_driver_open(name, &d.lib, msg) })
+	return d, path, err
+}
+
+// openDriver loads the driver and counts the GPUs. It opens none of them.
+func openDriver(env Environment) (d *Device, count int, err error) {
+	d, _, err = loadDriver(env)
 	if err != nil {
 		return nil, 0, &UnavailableError{fmt.Errorf("no NVIDIA driver was found (%w); install it", err)}
 	}

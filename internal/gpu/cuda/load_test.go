@@ -133,3 +133,19 @@ func TestVersionName(t *testing.T) {
 		}
 	}
 }
+
+// TestFindNoLibraries: each has the reason why it can't be used.
+func TestFindNoLibraries(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing.so")
+	env := environmentOf(t.TempDir(), map[string]string{cudnnVariable: missing, nvrtcVariable: missing})
+	env.Driver = "librepvgg-is-not-there.so.1"
+	l := FindLibraries(env)
+	for name, c := range map[string]struct {
+		got  Found
+		want string
+	}{"driver": {l.Driver, env.Driver}, "NVRTC": {l.NVRTC, missing}, "cuDNN": {l.CUDNN, missing}} {
+		if c.got.Err == nil || !strings.Contains(c.got.Err.Error(), c.want) || c.got.Path != "" || c.got.Version != "" {
+			t.Errorf("%s: got %+v, want an error with %q", name, c.got, c.want)
+		}
+	}
+}
