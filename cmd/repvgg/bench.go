@@ -143,7 +143,7 @@ func runBench(cmd *cobra.Command, s *benchSettings, args []string) error {
 		return usageError{err}
 	}
 	if report == nil {
-		return err
+		return hint(err)
 	}
 	if before != nil {
 		for _, text := range report.Compare(before) {
