@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"repvgg/internal/config"
 	"repvgg/internal/flops"
 	"repvgg/internal/model"
 	"repvgg/internal/recipe"
@@ -28,9 +27,7 @@ forgets it there.`,
   repvgg flops my_config.py --shape 192 256 --cfg-options model.backbone.deploy=True`,
 		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
-		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
-			return countFLOPs(cmd, s, args[0])
-		}),
+		RunE:              withSettings(countFLOPs),
 	}
 	cmd.Flags().IntSlice("shape", []int{224, 224}, "size of the image: H or H W")
 	markList(cmd, "shape")
@@ -38,24 +35,30 @@ forgets it there.`,
 	return cmd
 }
 
-func countFLOPs(cmd *cobra.Command, s *settings, cfgName string) error {
+type flopsSettings struct {
+	overrideSettings
+	Shape []int `mapstructure:"shape"`
+}
+
+func countFLOPs(cmd *cobra.Command, s *flopsSettings, args []string) error {
 	if len(s.Shape) != 1 && len(s.Shape) != 2 {
 		return usageHint(cmd, errors.New("--shape takes one size or height and width"))
 	}
 	h, w := s.Shape[0], s.Shape[len(s.Shape)-1]
-	cfg, err := config.Load(cfgName, s.CfgOptions)
+	r, err := recipe.Load(args[0], s.CfgOptions)
 	if err != nil {
 		return err
 	}
-	plan, err := recipe.Network(cfg)
+	plan := r.Network
+	details, err := r.Details()
 	if err != nil {
 		return err
 	}
-	tree, err := flops.Tree(cfg, h, w)
+	tree, err := flops.Tree(plan, details, h, w)
 	if err != nil {
 		return err
 	}
-	noteConfig(cmd, cfg, "data.")
+	host(cmd).NoteRecipe(r)
 	if plan.Form == model.Deploy && plan.Blocks[0].SE != nil {
 		note(cmd, "the totals include squeeze-and-excitation, which the original's deploy form leaves out")
 	}

@@ -9,21 +9,20 @@ import (
 	"strings"
 	"testing"
 
-	"repvgg/internal/config"
 	"repvgg/internal/cpu"
 	"repvgg/internal/engine"
-	"repvgg/internal/preprocess"
+	"repvgg/internal/recipe"
 )
 
 // variedDigits are n inputs of the digits network: its images, shifted by up to
 // two pixels and with noise.
-func variedDigits(t *testing.T, cfg *config.Config, n int) []float32 {
+func variedDigits(t *testing.T, cfg string, n int) []float32 {
 	t.Helper()
-	steps, err := testSection(t, cfg).Sections("pipeline")
+	r, err := recipe.Load(cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pipeline, err := preprocess.NewPipeline(steps)
+	pipeline, err := r.Pipeline()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,30 +52,13 @@ func variedDigits(t *testing.T, cfg *config.Config, n int) []float32 {
 	return inputs
 }
 
-// testSection is a config's data.test.
-func testSection(t *testing.T, cfg *config.Config) config.Section {
-	t.Helper()
-	s := cfg.Root()
-	for _, key := range []string{"data", "test"} {
-		var err error
-		if s, err = s.Section(key); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return s
-}
-
 // TestBF16AgreesWithFP32 compares the two precisions on a trained network.
 func TestBF16AgreesWithFP32(t *testing.T) {
 	const n, classes = 1000, 10
 	digits := filepath.Join(testdata, "digits")
 	for form, ckpt := range map[string]string{"repvgg-digits.py": "train.pth", "repvgg-digits_deploy.py": "deploy.pth"} {
 		name := filepath.Join(digits, "configs", form)
-		cfg, err := config.Load(name, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		inputs := variedDigits(t, cfg, n)
+		inputs := variedDigits(t, name, n)
 		plan := loadPlanFor(t, name)
 		weights := openWeights(t, plan, filepath.Join(digits, ckpt))
 		var scores [2][]float32

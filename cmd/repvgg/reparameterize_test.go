@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/model/repvgg"
+	"repvgg/internal/testkit/need"
 	"repvgg/internal/weights"
 )
 
@@ -283,20 +283,10 @@ func checkRefused(t *testing.T, cfg, src, want string) {
 // TestTorchLoads has real PyTorch load our file and compare it with the one that
 // the original wrote.
 func TestTorchLoads(t *testing.T) {
-	python := "/usr/bin/python3"
-	if err := exec.Command(python, "-c", "import torch").Run(); err != nil {
-		if os.Getenv("REPVGG_REQUIRE_TORCH") != "" {
-			t.Fatalf("PyTorch is required, but: %v", err)
-		}
-		t.Skip("no PyTorch (Debian's python3-torch) on this machine")
-	}
+	python := need.Python(t, need.Torch, "torch")
 	digits := filepath.Join(testdata, "digits")
 	dst := fused(t, filepath.Join(digits, "configs", "repvgg-digits.py"), filepath.Join(digits, "train.pth"))
-	out, err := exec.Command(python, filepath.Join(testdata, "compare_torch.py"), dst, filepath.Join(digits, "deploy.pth")).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	t.Logf("%s", out)
+	need.Script(t, python, filepath.Join(testdata, "compare_torch.py"), dst, filepath.Join(digits, "deploy.pth"))
 }
 
 // TestGoldenFolders checks the full reference results that are too large to

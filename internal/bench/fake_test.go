@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"repvgg/internal/config"
 	"repvgg/internal/engine"
 	"repvgg/internal/model"
 	"repvgg/internal/recipe"
@@ -66,15 +65,11 @@ func (f *fakeRunner) Close() error { return nil }
 // planOfA0 is the plan of the smallest variant.
 func planOfA0(t *testing.T) *model.Plan {
 	t.Helper()
-	cfg, err := config.Load("repvgg-A0", nil)
+	r, err := recipe.Load("repvgg-A0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := recipe.Network(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return r.Network
 }
 
 // subject is a row of a plan that a runner stands for.

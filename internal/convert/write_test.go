@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"repvgg/internal/config"
 	"repvgg/internal/model/repvgg"
 	"repvgg/internal/recipe"
 	"repvgg/internal/weights"
@@ -18,15 +17,11 @@ const checkpoints = "../../testdata/checkpoints"
 // openSet opens the small training checkpoint.
 func openSet(t *testing.T) *weights.Set {
 	t.Helper()
-	cfg, err := config.Load(filepath.Join(checkpoints, "tiny.py"), nil)
+	r, err := recipe.Load(filepath.Join(checkpoints, "tiny.py"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := recipe.Network(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := weights.Open(filepath.Join(checkpoints, "ok", "train.pth"), plan, false)
+	s, err := weights.Open(filepath.Join(checkpoints, "ok", "train.pth"), r.Network, false)
 	if err != nil {
 		t.Fatal(err)
 	}

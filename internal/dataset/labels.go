@@ -35,7 +35,7 @@ func (d *Dataset) countWarning(classes int) string {
 	if d.Classes == nil || len(d.Classes) == classes {
 		return ""
 	}
-	return fmt.Sprintf("the data set has %d classes, but the network %d: they are for different things, or data.test.classes or model.head.num_classes is wrong",
+	return fmt.Sprintf("the data set has %d classes, but the network %d: they are for different things, or the config has the wrong classes, or the wrong number of them",
 		len(d.Classes), classes)
 }
 

@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"repvgg/internal/config"
+	"repvgg/internal/config/value"
 	"repvgg/internal/model"
-	"repvgg/internal/recipe"
 )
 
 // Module is one of the modules that the original builds of a config, with its
@@ -28,90 +27,30 @@ type Module struct {
 	Children []*Module
 }
 
-// moduleConfig are the parts of a config that the tree shows and Plan lacks,
-// since they don't matter to the result.
-type (
-	rootModuleConfig struct {
-		InitCfg    config.Value `config:"init_cfg"`
-		Pretrained config.Value `config:"pretrained"`
-	}
-	backboneModuleConfig struct {
-		InitCfg config.Value `config:"init_cfg"`
-		NormCfg struct {
-			Momentum config.Value `config:"momentum"`
-		} `config:"norm_cfg"`
-		ActCfg struct {
-			Inplace bool `config:"inplace"`
-		} `config:"act_cfg"`
-	}
-	headModuleConfig struct {
-		InitCfg config.Value `config:"init_cfg"`
-		Loss    struct {
-			Type string `config:"type,required"`
-		} `config:"loss"`
-	}
-)
+// Details are what the tree shows of a network beyond its plan: they don't matter to
+// results. Values are as Python writes them.
+type Details struct {
+	// ClassifierInit, BackboneInit and HeadInit are the init_cfg of these modules,
+	// empty without one. The stages' blocks show the backbone's.
+	ClassifierInit, BackboneInit, HeadInit string
+	// Momentum is that of the batch normalizations.
+	Momentum string
+	// Inplace says that the blocks' activations work in place.
+	Inplace bool
+	// Loss is the class of the head's loss.
+	Loss string
+}
 
-// Tree is the tree of modules of the network that a config describes,
-// counted for one image of h x w: its Cost is the Total of Plan.Count.
-func Tree(cfg *config.Config, h, w int) (*Module, error) {
-	plan, err := recipe.Network(cfg)
-	if err != nil {
-		return nil, err
-	}
+// Tree is the tree of modules of a network, counted for one image of h x w: its
+// Cost is the Total of Plan.Count.
+func Tree(plan *model.Plan, details *Details, h, w int) (*Module, error) {
 	count, err := plan.Count(h, w)
 	if err != nil {
 		return nil, err
 	}
-	// recipe.Network has found all of these sections.
-	var sections [3]config.Section
-	for i, key := range []string{"model", "model.backbone", "model.head"} {
-		s := cfg.Root()
-		for part := range strings.SplitSeq(key, ".") {
-			if s, err = s.Section(part); err != nil {
-				return nil, err
-			}
-		}
-		sections[i] = s
-	}
-	var root rootModuleConfig
-	if err := sections[0].Decode(&root); err != nil {
-		return nil, err
-	}
-	t := treeBuilder{plan: plan, count: count}
-	t.backbone.InitCfg = defaultInit()
-	t.backbone.NormCfg.Momentum = 0.1
-	if err := sections[1].Decode(&t.backbone); err != nil {
-		return nil, err
-	}
-	t.head.InitCfg = dict("type", "Normal", "layer", "Linear", "std", 0.01)
-	t.head.Loss.Type = "CrossEntropyLoss"
-	if err := sections[2].Decode(&t.head); err != nil {
-		return nil, err
-	}
-	init := root.InitCfg
-	if root.Pretrained != nil {
-		init = dict("type", "Pretrained", "checkpoint", root.Pretrained)
-	}
+	t := treeBuilder{plan, count, details}
 	neck := newModule("neck", "GlobalAveragePooling", leaf("gap", "AdaptiveAvgPool2d", "output_size=(1, 1)", count.Pool))
-	return newModule("", "ImageClassifier", t.backboneModule(), neck, t.headModule()).initialized(init), nil
-}
-
-// defaultInit is the init_cfg that the original gives a RepVGG backbone.
-func defaultInit() config.Value {
-	return config.List{
-		dict("type", "Kaiming", "layer", config.List{"Conv2d"}),
-		dict("type", "Constant", "val", int64(1), "layer", config.List{"_BatchNorm", "GroupNorm"}),
-	}
-}
-
-// dict makes a dict of keys and values in turn.
-func dict(items ...config.Value) *config.Dict {
-	d := new(config.Dict)
-	for i := 0; i < len(items); i += 2 {
-		d.Set(items[i], items[i+1])
-	}
-	return d
+	return newModule("", "ImageClassifier", t.backboneModule(), neck, t.headModule()).initialized(details.ClassifierInit), nil
 }
 
 func newModule(name, class string, children ...*Module) *Module {
@@ -126,29 +65,16 @@ func leaf(name, class, extra string, cost model.Cost) *Module {
 	return &Module{Name: name, Type: class, Extra: extra, Cost: cost}
 }
 
-// initialized adds an init_cfg, unless it is what Python takes for false.
-func (m *Module) initialized(init config.Value) *Module {
-	switch v := init.(type) {
-	case nil:
-		return m
-	case config.List:
-		if len(v) == 0 {
-			return m
-		}
-	case *config.Dict:
-		if v.Len() == 0 {
-			return m
-		}
-	}
-	m.Init = config.Format(init)
+// initialized adds an init_cfg.
+func (m *Module) initialized(init string) *Module {
+	m.Init = init
 	return m
 }
 
 type treeBuilder struct {
-	plan     *model.Plan
-	count    *model.Count
-	backbone backboneModuleConfig
-	head     headModuleConfig
+	plan    *model.Plan
+	count   *model.Count
+	details *Details
 }
 
 func (t *treeBuilder) backboneModule() *Module {
@@ -164,10 +90,10 @@ func (t *treeBuilder) backboneModule() *Module {
 		}
 		stage = name[1]
 		// The original passes the backbone's init_cfg on to all but the stem.
-		blocks = append(blocks, t.block(i, name[2]).initialized(t.backbone.InitCfg))
+		blocks = append(blocks, t.block(i, name[2]).initialized(t.details.BackboneInit))
 	}
 	parts = append(parts, newModule(stage, "Sequential", blocks...))
-	return newModule("backbone", "RepVGG", parts...).initialized(t.backbone.InitCfg)
+	return newModule("backbone", "RepVGG", parts...).initialized(t.details.BackboneInit)
 }
 
 func (t *treeBuilder) block(i int, name string) *Module {
@@ -182,7 +108,7 @@ func (t *treeBuilder) block(i int, name string) *Module {
 		parts = append(parts, seModule(b, &cost.SE))
 	}
 	inplace := ""
-	if t.backbone.ActCfg.Inplace {
+	if t.details.Inplace {
 		inplace = "inplace=True"
 	}
 	parts = append(parts, leaf("act", "ReLU", inplace, cost.Activation))
@@ -194,7 +120,7 @@ func (t *treeBuilder) block(i int, name string) *Module {
 func (t *treeBuilder) branches(b *model.Block, cost *model.BlockCost) []*Module {
 	norm := func(name string, n *model.Norm, cost model.Cost) *Module {
 		return leaf(name, "BatchNorm2d", fmt.Sprintf("%d, eps=%s, momentum=%s, affine=True, track_running_stats=True",
-			b.Out, config.Format(n.Eps), config.Format(t.backbone.NormCfg.Momentum)), cost)
+			b.Out, value.Format(n.Eps), t.details.Momentum), cost)
 	}
 	var first, parts []*Module
 	for i := range b.Branches {
@@ -218,13 +144,13 @@ func seModule(b *model.Block, cost *model.SECost) *Module {
 }
 
 func (t *treeBuilder) headModule() *Module {
-	loss := leaf("compute_loss", t.head.Loss.Type, "", model.Cost{})
+	loss := leaf("compute_loss", t.details.Loss, "", model.Cost{})
 	if loss.Type == "LabelSmoothLoss" {
 		loss.Children = []*Module{leaf("ce", "CrossEntropyLoss", "", model.Cost{})}
 	}
 	fc := fmt.Sprintf("in_features=%d, out_features=%d, bias=True", t.plan.Head.Features, t.plan.Head.Classes)
 	return newModule("head", "LinearClsHead",
-		loss, leaf("compute_accuracy", "Accuracy", "", model.Cost{}), leaf("fc", "Linear", fc, t.count.Head)).initialized(t.head.InitCfg)
+		loss, leaf("compute_accuracy", "Accuracy", "", model.Cost{}), leaf("fc", "Linear", fc, t.count.Head)).initialized(t.details.HeadInit)
 }
 
 // convArguments are those of a convolution, as PyTorch shows them: without those

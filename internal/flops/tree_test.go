@@ -1,4 +1,4 @@
-package flops
+package flops_test
 
 import (
 	"bytes"
@@ -8,7 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"repvgg/internal/config"
+	"repvgg/internal/flops"
+	"repvgg/internal/recipe"
 )
 
 // TestWrite compares with all that the original's get_flops.py printed:
@@ -30,16 +31,20 @@ func TestWrite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cfg, err := config.Load(c.config, nil)
+		r, err := recipe.Load(c.config, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		tree, err := Tree(cfg, c.h, c.w)
+		details, err := r.Details()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree, err := flops.Tree(r.Network, details, c.h, c.w)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var got bytes.Buffer
-		if err := Write(&got, tree, 3, c.h, c.w); err != nil {
+		if err := flops.Write(&got, tree, 3, c.h, c.w); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(string(want), got.String()); diff != "" {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"os/exec"
+	"repvgg/internal/testkit/need"
 	"slices"
 	"strings"
 	"testing"
@@ -72,13 +72,7 @@ const utf8Error = 0xfffd // as a character that is there
 
 // TestAgainstPython has CPython write random values.
 func TestAgainstPython(t *testing.T) {
-	const interpreter = "/usr/bin/python3"
-	if err := exec.Command(interpreter, "-c", "").Run(); err != nil {
-		if os.Getenv("REPVGG_REQUIRE_TORCH") != "" {
-			t.Fatalf("Python is required: %v", err)
-		}
-		t.Skip("no Python on this machine")
-	}
+	interpreter := need.Python(t, need.Torch)
 	rng := rand.New(rand.NewPCG(1, 1))
 	var in, want bytes.Buffer
 	for range 5000 {

@@ -3,13 +3,13 @@ package benchreport
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"repvgg/internal/bench"
-	"repvgg/internal/config"
 	"repvgg/internal/model"
 	"repvgg/internal/model/repvgg"
-	"repvgg/internal/recipe"
+	"repvgg/internal/testkit"
 )
 
 // medians are those of the rounds, as shares of a row's median.
@@ -21,14 +21,7 @@ func zooReport(t *testing.T) *bench.Report {
 	r := &bench.Report{Machine: bench.Machine{Time: "2026-11-23T12:00:00Z", Repvgg: "v1", Go: "go1.26", OS: "linux", Arch: "amd64",
 		CPU: "Some Company(R) Processor(R) <8> Server Platinum 8888C CPU @ 2.70GHz", Cores: 8, Features: []string{"avx2"}, Kernels: "avx2", JPEGDecoder: "Go"}}
 	for i, p := range repvgg.Zoo() {
-		cfg, err := config.Load(p.TrainConfig, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		plan, err := recipe.Network(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
+		plan := testkit.Zoo(t, strings.TrimPrefix(p.Name, "RepVGG-"), model.Train)
 		gflops := 300 + 20*float64(i%3)
 		train := zooRow(t, p, plan.As(model.Train), 0.8*gflops)
 		deploy := zooRow(t, p, plan.As(model.Deploy), gflops)
