@@ -47,7 +47,7 @@ const defaultSize = 224
 
 // Runner is an engine.Runner on the host's processor. Close it to end its workers.
 type Runner struct {
-	mu     sync.Mutex // of all that follows
+	mu     sync.Mutex // held while anything below is used
 	closed bool
 
 	plan    *model.Plan
@@ -68,11 +68,10 @@ type Runner struct {
 	doGroup func(worker, item int)
 
 	tracing   bool
-	observe   func(Activation)
-	observing sync.Mutex
+	observe   func(Activation) // nil unless asked for
+	observing sync.Mutex       // held by the worker that calls observe
 }
 
-// A Runner is what all packages that run networks call.
 var _ engine.Runner = (*Runner)(nil)
 
 // New packs the weights of the blocks that the plan's result depends on and

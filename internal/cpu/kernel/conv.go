@@ -14,7 +14,7 @@ type Conv struct {
 	in      Format
 	gemm    [][]gemmFunc
 	runs    []run
-	// weights are the panels', one after the other: see the top of the package.
+	// weights are the panels', one after the other, as the package's comment has them.
 	weights []byte
 }
 
@@ -88,9 +88,8 @@ func algorithmName(name string, e Elem) string {
 }
 
 // Run computes a share of the output for the first n images of src, whose halo
-// must have room for Halo. dst may have any element type of the variant; with
-// ep.Add it must be Float32, and ep.Add needs a variant without AMX if src is
-// BFloat16.
+// must have room for Halo. dst may have any element type of the variant; ep.Add is
+// for maps of Float32 only.
 func (c *Conv) Run(dst, src *Maps, n int, ep Epilogue, share Share) {
 	call := convCall{Conv: c, dst: dst, src: src, ep: ep, scratch: share.Scratch}
 	call.setSegments()
@@ -119,9 +118,9 @@ type convCall struct {
 	dst, src *Maps
 	ep       Epilogue
 	scratch  *Scratch
-	// A run's segments are the first of offsets: segments for each of its blocks,
-	// each of length words, that many bytes on from the cell of an output's first
-	// tap.
+	// offsets are the segments of the run with the most blocks, each in bytes from the
+	// cell of an output's first tap; other runs have the first of them. There are so
+	// many segments for a block, each of length words.
 	offsets          []int
 	segments, length int
 }

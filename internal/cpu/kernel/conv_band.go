@@ -9,10 +9,10 @@ const fetchAhead = 256 << 10
 
 // operands are what the inner loop takes for all of a band.
 type operands struct {
-	offsets    []int
+	offsets    []int // of the segments
 	weights    *byte
-	panelBytes int // of weights
-	pixelBytes int // of the input, from an output's to its neighbour's
+	panelBytes int // from a panel's weights to the next one's
+	pixelBytes int // from an output's input to its neighbour's
 }
 
 func (c *convCall) operands(b band) operands {
@@ -38,7 +38,7 @@ func (c *convCall) bandInPlace(b band) {
 		ahead = &c.panel(b.run, next)[0]
 	}
 	add, relu := c.ep.flags()
-	// compute is so many register tiles of rows pixels, from the pixel y, x on.
+	// compute fills so many register tiles, each of some pixels, from the pixel y, x on.
 	compute := func(rows, y, x, aNext, cNext, times int) {
 		c.gemm[b.panels-1][rows-1](c.input(b, y, x), o.pixelBytes, aNext, &o.offsets[0], len(o.offsets), c.length, o.weights, o.panelBytes, ahead,
 			c.dst.floats(b.image, b.panel, y, x), cellBytes, c.dst.blockBytes(), cNext, c.ep.bias(b.panel), add, relu, times)

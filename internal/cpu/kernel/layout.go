@@ -45,8 +45,8 @@ func (h Halo) Max(o Halo) Halo {
 }
 
 // Layout is how a feature map lies in memory: block by block, each of them rows
-// of cells. Channels beyond the last one are zero. See the drawing at the top of
-// the package.
+// of cells, as drawn in the package's comment. Channels beyond the last one are
+// zero.
 type Layout struct {
 	Channels, H, W int
 	Halo
