@@ -137,10 +137,10 @@ func warnings(c *config.Config, file *checkpoint.File, o Options) []string {
 	if file.Averages > 0 {
 		all = append(all, fmt.Sprintf("%q also holds %d averaged tensors, which are left out", file.Path, file.Averages))
 	}
-	if slices.Contains(checkpoint.AverageKeys, file.Key) && !o.Averaged {
+	if file.Averaged && !o.Averaged {
 		all = append(all, fmt.Sprintf("%q holds averaged weights only (%s): they are used", file.Path, file.Key))
 	}
-	return all
+	return append(all, file.Notes()...)
 }
 
 // filePipeline is the config's test pipeline, which must be one for image files.

@@ -48,7 +48,7 @@ func (w *benchWeights) open(cmd *cobra.Command, s *settings, n *benchNetwork) er
 	}
 	form := plan.Form
 	w.file, w.form = file, form
-	noteAverages(cmd, s, file)
+	noteCheckpoint(cmd, s, file)
 	if form == model.Deploy && slices.Contains(n.forms, model.Train) {
 		if len(s.Form) > 0 {
 			return fmt.Errorf("checkpoint %q holds the deploy form, from which the train form can't be had back; measure --form deploy", w.path)

@@ -142,7 +142,7 @@ func (e *evaluation) openCheckpoints(path string) error {
 		return err
 	}
 	if e.group.Rank == 0 {
-		noteAverages(e.cmd, e.settings, e.ckpt)
+		noteCheckpoint(e.cmd, e.settings, e.ckpt)
 	}
 	if e.settings.Compare == "" {
 		return nil

@@ -75,7 +75,7 @@ func export(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) e
 		return err
 	}
 	defer src.Close()
-	noteAverages(cmd, s, src)
+	noteCheckpoint(cmd, s, src)
 	if filepath.Ext(dstPath) == onnxSuffix {
 		err = s.exportONNX(cmd, cfg, plan, src, dstPath)
 	} else {

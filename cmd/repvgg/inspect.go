@@ -14,6 +14,7 @@ import (
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/convert"
 	"repvgg/internal/model"
+	"repvgg/internal/report"
 )
 
 // inspectFormats are the values of --format, the default first.
@@ -25,8 +26,13 @@ func newInspectCmd() *cobra.Command {
 		Short: "Tell what a checkpoint holds",
 		Long: `Inspect tells what a checkpoint holds, without a config: its format, whose tensor
 names it has, its form, and which RepVGG it is. It reads no weights, and nothing
-in the file is executed.`,
+in the file is executed.
+
+With --security it also lists every class and function that the file's pickles
+name: those that were read, those that were ignored, and those with which Python
+would do harm if it loaded the file with torch.load without weights_only=True.`,
 		Example: `  repvgg inspect RepVGG-A0-train.pth
+  repvgg inspect downloaded.pth --security
   repvgg inspect model.safetensors --format json`,
 		Args: namedArgs,
 		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
@@ -34,6 +40,7 @@ in the file is executed.`,
 		}),
 	}
 	addChoice(cmd, "format", inspectFormats, "what to print")
+	cmd.Flags().Bool("security", false, "list the classes and functions that the file's pickles name")
 	addEMAFlag(cmd)
 	return cmd
 }
@@ -55,6 +62,14 @@ type contents struct {
 	NumClasses int      `json:"num_classes"`
 	Classes    []string `json:"classes"`
 	Averages   int      `json:"averaged_tensors"`
+	// Globals are there with --security.
+	Globals []globalUse `json:"globals,omitempty"`
+}
+
+// globalUse is a class or function that a pickle names and what becomes of it.
+type globalUse struct {
+	Name string         `json:"name"`
+	Use  checkpoint.Use `json:"use"`
 }
 
 func inspect(cmd *cobra.Command, s *settings, path string) error {
@@ -63,17 +78,51 @@ func inspect(cmd *cobra.Command, s *settings, path string) error {
 	}
 	c, err := convert.Open(path, s.UseEMA)
 	if err != nil {
+		if s.Security { // which a file without a state dict needs no less
+			if globals, cause := checkpoint.ReadGlobals(path); cause == nil && s.Format == "text" {
+				writeGlobals(cmd.OutOrStdout(), globals)
+			}
+		}
 		return err
 	}
 	defer c.Close()
+	noteCheckpoint(cmd, s, c)
 	is := contentsOf(c)
 	if s.Format == "json" {
+		if s.Security {
+			for _, g := range c.Globals {
+				is.Globals = append(is.Globals, globalUse(g))
+			}
+		}
 		e := json.NewEncoder(cmd.OutOrStdout())
 		e.SetIndent("", "  ")
 		e.SetEscapeHTML(false)
 		return e.Encode(is)
 	}
-	return is.write(cmd.OutOrStdout())
+	if err := is.write(cmd.OutOrStdout()); err != nil || !s.Security {
+		return err
+	}
+	return writeGlobals(cmd.OutOrStdout(), c.Globals)
+}
+
+// writeGlobals lists the classes and functions that a checkpoint's pickles name.
+func writeGlobals(w io.Writer, globals []checkpoint.Global) error {
+	told := map[checkpoint.Use]string{
+		checkpoint.Read:       "read",
+		checkpoint.Ignored:    "ignored",
+		checkpoint.Suspicious: "ignored; torch.load without weights_only=True would run it",
+	}
+	head := fmt.Sprintf("%d named in the file's pickles", len(globals))
+	if len(globals) == 0 {
+		head = "none named in the file's pickles"
+	}
+	_, err := fmt.Fprintf(w, "%-11s %s\n", "globals", head)
+	for _, g := range globals {
+		if _, err := fmt.Fprintf(w, "  %-48s %s\n", report.Printable(g.Name), told[g.Use]); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 func contentsOf(c *checkpoint.File) contents {

@@ -72,7 +72,7 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 	if err := convert.Match(src, plan); err != nil {
 		return err
 	}
-	noteAverages(cmd, s, src)
+	noteCheckpoint(cmd, s, src)
 	if has := convert.NamingOf(src); has != naming && s.Names == "" {
 		note(cmd, "%q has the tensor names of %s, DST gets those of %s (--names %s keeps them)", srcPath, has.Owner, naming.Owner, has.ID)
 	}
@@ -87,13 +87,17 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 	return nil
 }
 
-// noteAverages says what becomes of averaged weights.
-func noteAverages(cmd *cobra.Command, s *settings, c *checkpoint.File) {
+// noteCheckpoint says what a user should know of a checkpoint, and what becomes of
+// averaged weights.
+func noteCheckpoint(cmd *cobra.Command, s *settings, c *checkpoint.File) {
 	if c.Averages > 0 {
 		note(cmd, "%q also holds %d averaged tensors, which are left out (--use-ema takes those under %s)", c.Path, c.Averages, strings.Join(checkpoint.AverageKeys, ", "))
 	}
-	if slices.Contains(checkpoint.AverageKeys, c.Key) && !s.UseEMA {
+	if c.Averaged && !s.UseEMA {
 		note(cmd, "%q holds averaged weights only (%s): they are used", c.Path, c.Key)
+	}
+	for _, n := range c.Notes() {
+		note(cmd, "%s", n)
 	}
 }
 

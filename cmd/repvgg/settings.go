@@ -54,6 +54,7 @@ type settings struct {
 	Precision     []string      `mapstructure:"precision"`
 	ProfileInput  bool          `mapstructure:"profile-input"`
 	Runs          int           `mapstructure:"runs"`
+	Security      bool          `mapstructure:"security"`
 	Shape         []int         `mapstructure:"shape"`
 	Show          bool          `mapstructure:"show"`
 	ShowDir       string        `mapstructure:"show-dir"`

@@ -17,7 +17,7 @@ import (
 
 // layers from the bottom up. A package may import those of lower lines.
 var layers = [][]string{
-	{"configs", "internal/tensor", "internal/metrics", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest"},
+	{"configs", "internal/tensor", "internal/metrics", "internal/shard", "internal/atomicfile", "internal/python/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest"},
 	{"internal/config", "internal/cpu/kernel"},
 	{"internal/checkpoint", "internal/model", "internal/preprocess", "internal/dataset", "internal/config/configtest"},
 	{"internal/convert", "internal/cpu", "internal/gpu", "internal/onnx", "internal/reference"},
@@ -36,8 +36,6 @@ var onlyIn = map[string][]string{
 	"github.com/go-viper/mapstructure/v2":           {"cmd/repvgg"},
 	"golang.org/x/term":                             {"cmd/repvgg"},
 	"go.starlark.net/starlark":                      {"internal/config"},
-	"github.com/nlpodyssey/gopickle/pickle":         {"internal/pickle"},
-	"github.com/nlpodyssey/gopickle/types":          {"internal/pickle"},
 	"gonum.org/v1/plot":                             {"internal/bench"},
 	"gonum.org/v1/plot/font":                        {"internal/bench"},
 	"gonum.org/v1/plot/plotter":                     {"internal/bench"},
