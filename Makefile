@@ -1,5 +1,5 @@
 # Everything a developer runs, by name. `make` alone builds.
-.PHONY: build demo test test-golden lint generate bench-convert bench-input bench-peers numerics gpu-bin test-gpu clean rename
+.PHONY: build demo test test-golden same-outputs lint generate bench-convert bench-input bench-peers numerics gpu-bin test-gpu clean rename
 
 REPVGG := bin/repvgg
 DIGITS := testdata/digits
@@ -26,10 +26,17 @@ test:
 test-golden:
 	REPVGG_GOLDEN=$(abspath $(GOLDEN)) go test -count=1 -run Golden -v ./cmd/repvgg
 
+# For a change that must not change results: everything that this tree's binary prints and writes, on all fixtures,
+# against a binary from before the change. make same-outputs OLD=path ONLY="words of a case's name" KEEP=folder
+same-outputs: $(REPVGG)
+	@test -n "$(OLD)" || { echo "usage: make same-outputs OLD=binary"; exit 2; }
+	python3 testdata/same_outputs.py $(OLD) $(REPVGG) $(if $(ONLY),--only $(ONLY)) $(if $(KEEP),--keep $(KEEP))
+
+# golangci-lint is built from source the first time, which takes about two minutes.
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 lint:
-	go vet ./...
-	test -z "$$(gofmt -l .)"
-	golangci-lint run
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted by gofmt:" $$unformatted; exit 1; }
+	go run $(GOLANGCI_LINT) run
 
 # The assembly, from its generator, and docs/cli, from --help; the tree must be clean afterwards.
 generate:

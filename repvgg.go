@@ -16,15 +16,18 @@ import (
 	"strings"
 
 	"repvgg/internal/checkpoint"
-	"repvgg/internal/config"
 	"repvgg/internal/convert"
 	"repvgg/internal/cpu"
 	"repvgg/internal/dataset"
+	"repvgg/internal/engine"
 	"repvgg/internal/eval"
 	"repvgg/internal/metrics"
 	"repvgg/internal/model"
+	family "repvgg/internal/model/repvgg"
 	"repvgg/internal/preprocess"
+	"repvgg/internal/recipe"
 	"repvgg/internal/tensor"
+	"repvgg/internal/weights"
 )
 
 // Reparameterize fuses the branches of every block of a training checkpoint and
@@ -37,26 +40,20 @@ func Reparameterize(ctx context.Context, cfg, src, dst string, overrides ...stri
 	if !slices.Contains(checkpoint.Suffixes, filepath.Ext(dst)) {
 		return fmt.Errorf("writing checkpoint %q: the path should end in %s, the formats that are written", dst, strings.Join(checkpoint.Suffixes, " or "))
 	}
-	c, err := config.Load(cfg, overrides)
+	r, err := recipe.Load(cfg, overrides)
 	if err != nil {
 		return err
 	}
-	plan, err := model.FromConfig(c)
-	if err != nil {
-		return err
-	}
+	plan := r.Network
 	if plan.Form == model.Deploy {
 		return fmt.Errorf("config %q describes the deploy form; give the train config, whose blocks have branches to fuse", cfg)
 	}
-	ckpt, err := convert.Open(src, false)
+	w, err := weights.OpenForm(src, plan, false)
 	if err != nil {
 		return err
 	}
-	defer ckpt.Close()
-	if err := convert.Match(ckpt, plan); err != nil {
-		return err
-	}
-	return convert.WriteDeploy(ctx, plan, ckpt, dst, convert.MMClassification, nil)
+	defer w.Close()
+	return convert.WriteDeploy(ctx, w, dst, family.MMClassification, nil)
 }
 
 // Options of Open. The zero value is a good choice.
@@ -98,41 +95,35 @@ type Prediction struct {
 // Open reads a config and a checkpoint of either form. A training checkpoint is
 // fused on the way: the network always runs in its deploy form.
 func Open(ctx context.Context, cfg, ckpt string, o Options) (*Classifier, error) {
-	loaded, err := config.Load(cfg, o.Overrides)
-	if err != nil {
-		return nil, err
-	}
-	plan, err := model.FromConfig(loaded)
+	r, err := recipe.Load(cfg, o.Overrides)
 	if err != nil {
 		return nil, err
 	}
 	c := &Classifier{progress: o.Progress}
-	if plan.InChannels != 3 {
-		return nil, fmt.Errorf("config %q: image files have 3 channels, the network takes %d", cfg, plan.InChannels)
+	if n := r.Network.InChannels; n != 3 {
+		return nil, fmt.Errorf("config %q: image files have 3 channels, the network takes %d", cfg, n)
 	}
-	if c.pipeline, err = filePipeline(loaded); err != nil {
+	if c.pipeline, err = filePipeline(r); err != nil {
 		return nil, err
 	}
-	file, plan, err := convert.OpenFor(plan, ckpt, o.Averaged)
+	w, err := weights.Open(ckpt, r.Network, o.Averaged)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	c.classes = classNames(file.Classes, plan.Head.Classes)
-	c.warnings = warnings(loaded, file, o)
-	if c.runner, err = newRunner(ctx, plan, file, c.pipeline, o); err != nil {
+	defer w.Close()
+	c.classes = classNames(w.File.Classes, r.Network.Head.Classes)
+	c.warnings = warnings(r, w.File, o)
+	if c.runner, err = newRunner(ctx, w, c.pipeline, o); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
 // warnings are what a user should know of the config and the checkpoint.
-func warnings(c *config.Config, file *checkpoint.File, o Options) []string {
-	all := c.Warnings()
-	for _, key := range c.Unread() {
-		if !strings.HasPrefix(key, "data.test.") { // other keys of the data set may be there for other uses
-			all = append(all, fmt.Sprintf("override %s: nothing reads this key", key))
-		}
+func warnings(r *recipe.Recipe, file *checkpoint.File, o Options) []string {
+	all := r.Warnings()
+	for _, override := range r.Unread() {
+		all = append(all, fmt.Sprintf("override %s: nothing reads this key", override))
 	}
 	if file.Averages > 0 {
 		all = append(all, fmt.Sprintf("%q also holds %d averaged tensors, which are left out", file.Path, file.Averages))
@@ -144,16 +135,16 @@ func warnings(c *config.Config, file *checkpoint.File, o Options) []string {
 }
 
 // filePipeline is the config's test pipeline, which must be one for image files.
-func filePipeline(c *config.Config) (*preprocess.Pipeline, error) {
-	p, err := preprocess.FromConfig(c)
+func filePipeline(r *recipe.Recipe) (*preprocess.Pipeline, error) {
+	p, err := r.Pipeline()
 	if err != nil {
 		return nil, err
 	}
 	if !p.ReadsFiles() {
-		return nil, fmt.Errorf("config %q: its pipeline is for arrays: it does not begin with LoadImageFromFile", c.Path())
+		return nil, fmt.Errorf("config %q: its pipeline is for arrays: it does not begin with LoadImageFromFile", r.Path)
 	}
 	if err := p.CheckChannels(3); err != nil {
-		return nil, fmt.Errorf("config %q: %w", c.Path(), err)
+		return nil, fmt.Errorf("config %q: %w", r.Path, err)
 	}
 	return p, nil
 }
@@ -173,28 +164,17 @@ func classNames(recorded []string, classes int) []string {
 	return names
 }
 
-func newRunner(ctx context.Context, plan *model.Plan, file *checkpoint.File, p *preprocess.Pipeline, o Options) (*cpu.Runner, error) {
-	file, remove, err := convert.Fuse(ctx, plan, file)
-	if err != nil {
-		return nil, err
-	}
-	defer remove()
+func newRunner(ctx context.Context, w *weights.Set, p *preprocess.Pipeline, o Options) (*cpu.Runner, error) {
 	options := cpu.Options{Threads: o.Threads}
 	options.Height, options.Width, _ = p.OutputSize() // 0 if images differ
 	if o.BF16 {
-		options.Precision = cpu.BF16
+		options.Precision = engine.BF16
 	}
-	weights := func(s tensor.Spec) ([]float32, error) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		return file.Float32(s.Name)
-	}
-	r, err := cpu.New(plan.As(model.Deploy), weights, options)
+	r, err := cpu.New(w.Plan.As(model.Deploy), tensor.Interruptible(ctx, w.Deploy()), options)
 	if err != nil {
 		return nil, err
 	}
-	if err := file.Verify(); err != nil {
+	if err := w.Verify(); err != nil {
 		_ = r.Close()
 		return nil, err
 	}

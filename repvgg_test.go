@@ -226,7 +226,8 @@ func TestConcurrentUse(t *testing.T) {
 	}
 }
 
-// TestNoNumbers has a network whose scores are not numbers.
+// TestNoNumbers has networks with weights that are not numbers, and with such that
+// make scores which are not.
 func TestNoNumbers(t *testing.T) {
 	cfg := digits + "configs/repvgg-digits.py"
 	path := filepath.Join(t.TempDir(), "nan.safetensors")
@@ -237,7 +238,18 @@ func TestNoNumbers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	copy(file[len(file)-4:], "\xff\xff\xff\xff") // the last bias of the head
+	bias := file[len(file)-4:] // the head's last
+	copy(bias, "\xff\xff\xff\xff")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := repvgg.Open(t.Context(), cfg, path, repvgg.Options{}); err == nil || !strings.Contains(err.Error(), "head.fc.bias has the value NaN at (9,)") {
+		t.Errorf("got error %v", err)
+	}
+	copy(bias, "\x00\x00\x00\x00")
+	for i := range 32 { // the largest numbers there are as weights of a class
+		copy(file[len(file)-4*(10+32)+4*i:], "\xff\xff\x7f\x7f")
+	}
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -46,8 +46,7 @@ var notANumber = regexp.MustCompile(`^(.*)strconv\.\w+: parsing ("[^"]*"): inval
 
 // flagError names flags that a misspelt one may stand for.
 func flagError(c *cobra.Command, err error) error {
-	var unknown *pflag.NotExistError
-	if errors.As(err, &unknown) {
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		// cobra suggests commands: those that are called as the flags are.
 		flags := &cobra.Command{SuggestionsMinimumDistance: 2}
 		c.Flags().VisitAll(func(f *pflag.Flag) {

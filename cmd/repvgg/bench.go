@@ -12,8 +12,10 @@ import (
 
 	"repvgg/internal/atomicfile"
 	"repvgg/internal/bench"
+	"repvgg/internal/bench/benchreport"
 	"repvgg/internal/config"
 	"repvgg/internal/cpu"
+	"repvgg/internal/engine"
 	"repvgg/internal/jpeg"
 	"repvgg/internal/model"
 )
@@ -98,7 +100,7 @@ func addBenchFlags(cmd *cobra.Command) {
 
 // printFormats are those of bench that a terminal can show.
 func printFormats() []string {
-	return slices.DeleteFunc(bench.Formats(), func(name string) bool { return name == "html" })
+	return slices.DeleteFunc(benchreport.Formats(), func(name string) bool { return name == "html" })
 }
 
 // runBench is repvgg bench. Whatever is wrong with the arguments is found before
@@ -110,8 +112,8 @@ func runBench(cmd *cobra.Command, s *settings, args []string) error {
 	}
 	var before *bench.Report
 	if s.Baseline != "" {
-		if before, err = bench.ReadReport(s.Baseline); err != nil {
-			return err
+		if before, err = benchreport.Read(s.Baseline); err != nil {
+			return fmt.Errorf("reading baseline: %w; give a file that repvgg bench --out FILE.json wrote", err)
 		}
 	}
 	networks, err := benchNetworks(cmd, s, args, forms)
@@ -192,15 +194,15 @@ func writeBench(cmd *cobra.Command, s *settings, report *bench.Report, err error
 	}
 	out := ""
 	if s.Out != "" {
-		out, _ = bench.FormatOf(s.Out) // which was checked
-		if werr := report.WriteFile(s.Out); werr != nil {
+		out, _ = benchreport.FormatOf(s.Out) // which was checked
+		if werr := benchreport.WriteFile(s.Out, report); werr != nil {
 			failed(fmt.Errorf("writing report %q: %w", s.Out, werr))
 		}
 	}
 	if s.Plot != "" {
-		failed(report.WritePlot(s.Plot))
+		failed(benchreport.WritePicture(s.Plot, report))
 	}
-	if werr := report.Write(cmd.OutOrStdout(), s.Format); werr != nil {
+	if werr := benchreport.Write(cmd.OutOrStdout(), report, s.Format); werr != nil {
 		failed(fmt.Errorf("writing to stdout: %w", werr))
 	}
 	if (s.Layers || s.Baseline != "") && (s.Format == "csv" || out == "csv") {
@@ -244,12 +246,12 @@ func checkBench(s *settings, args []string) ([]model.Form, error) {
 		return nil, errors.New("--precision and --batch-size need at least one value each")
 	}
 	if s.Out != "" {
-		if _, err := bench.FormatOf(s.Out); err != nil {
+		if _, err := benchreport.FormatOf(s.Out); err != nil {
 			return nil, fmt.Errorf("--out %w", err)
 		}
 	}
 	if s.Plot != "" {
-		if err := bench.CheckPlot(s.Plot); err != nil {
+		if err := benchreport.CheckPicture(s.Plot); err != nil {
 			return nil, fmt.Errorf("--plot %w", err)
 		}
 		if s.Runs == 0 {
@@ -263,11 +265,11 @@ func checkBench(s *settings, args []string) ([]model.Form, error) {
 func checkMachine(s *settings, networks []benchNetwork) error {
 	if s.Device == deviceCPU {
 		for _, name := range s.Precision {
-			precision, err := cpu.ParsePrecision(name)
+			precision, err := engine.ParsePrecision(name, cpu.Precisions())
 			if err != nil {
 				return err
 			}
-			if err := precision.Supported(); err != nil {
+			if err := cpu.Supported(precision); err != nil {
 				return fmt.Errorf("--precision %s: %w", name, err)
 			}
 		}
@@ -343,13 +345,13 @@ func benchSubjects(cmd *cobra.Command, s *settings, networks []benchNetwork, wei
 						return nil, fmt.Errorf("config %q: %w", n.config, err)
 					}
 					n.describe(&row, form)
-					open := func() (bench.Runner, error) { return newCPURunner(cmd.Context(), plan, weights, &row) }
+					open := func() (engine.Runner, error) { return newCPURunner(cmd.Context(), plan, weights, &row) }
 					if s.Device == deviceCUDA {
 						// The host has little to do; the library and the GPU are named once
 						// they are open.
 						row.Threads, row.Kernels = 1, "cuDNN"
 						row.Notes = append(row.Notes, residentNote)
-						open = func() (bench.Runner, error) { return newGPURunner(cmd, s, plan, weights, &row, machine) }
+						open = func() (engine.Runner, error) { return newGPURunner(cmd, s, plan, weights, &row, machine) }
 					}
 					subjects = append(subjects, bench.Subject{Row: row, Plan: plan, Open: open})
 				}

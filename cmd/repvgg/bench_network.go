@@ -9,8 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"repvgg/internal/bench"
-	"repvgg/internal/config"
 	"repvgg/internal/model"
+	"repvgg/internal/model/repvgg"
+	"repvgg/internal/recipe"
 )
 
 // benchNetwork is a network to measure.
@@ -21,7 +22,7 @@ type benchNetwork struct {
 	plan    *model.Plan
 	forms   []model.Form
 	// published is the publisher's table row of this very network, or nil.
-	published *model.Published
+	published *repvgg.Published
 }
 
 // benchNetworks reads the configs. forms are those that were asked for; without
@@ -30,7 +31,7 @@ type benchNetwork struct {
 func benchNetworks(cmd *cobra.Command, s *settings, names []string, forms []model.Form) ([]benchNetwork, error) {
 	names = slices.Clone(names)
 	if s.Zoo {
-		for _, p := range model.Zoo() {
+		for _, p := range repvgg.Zoo() {
 			names = append(names, p.TrainConfig)
 		}
 	}
@@ -96,62 +97,29 @@ func samePlan(a, b *model.Plan) bool {
 
 // readNetwork reads a config, and finds its published figures.
 func readNetwork(cmd *cobra.Command, name string, overrides []string) (*benchNetwork, error) {
-	cfg, err := config.Load(name, overrides)
+	r, err := loadRecipe(cmd, name, overrides)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := model.FromConfig(cfg)
+	path, err := filepath.Abs(r.Path)
 	if err != nil {
 		return nil, err
 	}
-	noteConfig(cmd, cfg, "data.")
-	path, err := filepath.Abs(cfg.Path())
-	if err != nil {
-		return nil, err
-	}
-	n := &benchNetwork{config: name, path: path, plan: plan, variant: baseName(path)}
-	arch, err := archName(cfg)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range model.Zoo() {
-		if p.Name != "RepVGG-"+arch {
+	n := &benchNetwork{config: name, path: path, plan: r.Network, variant: baseName(path)}
+	for _, p := range repvgg.Zoo() {
+		if p.Name != "RepVGG-"+r.Arch {
 			continue
 		}
 		// Another head, say, makes it another network.
-		original, err := config.Load(p.TrainConfig, nil)
+		published, err := recipe.Load(p.TrainConfig, nil)
 		if err != nil {
 			return nil, err
 		}
-		published, err := model.FromConfig(original)
-		if err != nil {
-			return nil, err
-		}
-		if samePlan(plan, published) {
-			n.variant, n.published = arch, &p
+		if samePlan(r.Network, published.Network) {
+			n.variant, n.published = r.Arch, &p
 		}
 	}
 	return n, nil
-}
-
-// archName is the architecture that a config names, or "".
-func archName(cfg *config.Config) (string, error) {
-	root, err := cfg.Root().Section("model")
-	if err != nil {
-		return "", err
-	}
-	backbone, err := root.Section("backbone")
-	if err != nil {
-		return "", err
-	}
-	var b struct {
-		Arch config.Value `config:"arch"`
-	}
-	if err := backbone.Decode(&b); err != nil {
-		return "", err
-	}
-	name, _ := b.Arch.(string)
-	return name, nil
 }
 
 func baseName(path string) string {

@@ -14,6 +14,7 @@ import (
 
 	"repvgg/internal/bench"
 	"repvgg/internal/model"
+	"repvgg/internal/model/repvgg"
 )
 
 // The published table has both forms of twelve variants, with two digits at
@@ -28,13 +29,13 @@ func TestBenchListsThePublishedFigures(t *testing.T) {
 		t.Fatal(err)
 	}
 	figures := 0
-	for i, p := range model.Zoo() {
+	for i, p := range repvgg.Zoo() {
 		for j, form := range []model.Form{model.Train, model.Deploy} {
 			row := r.Rows[2*i+j]
 			if "RepVGG-"+row.Variant != p.Name || row.Form != form.String() || row.LatencyMSMedian != nil || *row.PublishedTop1Percent != p.Top1 {
 				t.Fatalf("row %d is %s %s: %+v", 2*i+j, row.Variant, row.Form, row)
 			}
-			want := map[model.Form]model.PublishedCost{model.Train: p.Train, model.Deploy: p.Deploy}[form]
+			want := map[model.Form]repvgg.PublishedCost{model.Train: p.Train, model.Deploy: p.Deploy}[form]
 			if row.Variant == "D2se" && form == model.Deploy {
 				if want.FLOPs != "32.85" || len(row.Notes) != 1 {
 					t.Errorf("published %s, notes %q", want.FLOPs, row.Notes)
@@ -203,10 +204,7 @@ func checkType(rule, v any, at string) error {
 // from the first layer to the last of every kind of network.
 func TestBenchWeightsAreLively(t *testing.T) {
 	for _, name := range []string{"repvgg-A0", "repvgg-B1g4", "repvgg-D2se"} {
-		_, plan, err := loadPlan(newRootCmd(), name, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		plan := loadPlanFor(t, name)
 		// The last stages of the larger ones are wide; all have blocks enough
 		// before them.
 		plan.Blocks = plan.Blocks[:min(len(plan.Blocks), 24)-2]

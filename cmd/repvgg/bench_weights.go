@@ -7,25 +7,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"repvgg/internal/bench"
-	"repvgg/internal/checkpoint"
-	"repvgg/internal/convert"
 	"repvgg/internal/model"
 	"repvgg/internal/tensor"
+	"repvgg/internal/weights"
 )
 
 // benchWeights are the weights of all networks: random, or of one checkpoint.
 type benchWeights struct {
 	path string
-	// file is the checkpoint, of a form; nil with random weights.
-	file *checkpoint.File
-	form model.Form
-	// fused is the deploy form of a training checkpoint, if it is needed.
-	fused       *checkpoint.File
-	removeFused func()
+	set  *weights.Set // nil with random weights
 }
 
-// openBenchWeights opens the checkpoint, if there is one, and fuses it if the
-// deploy form of a training checkpoint is to be measured.
+// openBenchWeights opens the checkpoint, if there is one.
 func openBenchWeights(cmd *cobra.Command, s *settings, networks []benchNetwork) (*benchWeights, error) {
 	w := &benchWeights{path: s.Checkpoint}
 	if s.Checkpoint == "" {
@@ -42,13 +35,12 @@ func openBenchWeights(cmd *cobra.Command, s *settings, networks []benchNetwork) 
 }
 
 func (w *benchWeights) open(cmd *cobra.Command, s *settings, n *benchNetwork) error {
-	file, plan, err := convert.OpenFor(n.plan, w.path, s.UseEMA)
-	if err != nil {
+	var err error
+	if w.set, err = weights.Open(w.path, n.plan, s.UseEMA); err != nil {
 		return err
 	}
-	form := plan.Form
-	w.file, w.form = file, form
-	noteCheckpoint(cmd, s, file)
+	form := w.set.Plan.Form
+	noteCheckpoint(cmd, s, w.set.File)
 	if form == model.Deploy && slices.Contains(n.forms, model.Train) {
 		if len(s.Form) > 0 {
 			return fmt.Errorf("checkpoint %q holds the deploy form, from which the train form can't be had back; measure --form deploy", w.path)
@@ -56,38 +48,27 @@ func (w *benchWeights) open(cmd *cobra.Command, s *settings, n *benchNetwork) er
 		note(cmd, "checkpoint %q holds the deploy form: only that is measured", w.path)
 		n.forms = []model.Form{model.Deploy}
 	}
-	if form == model.Deploy || !slices.Contains(n.forms, model.Deploy) || s.Runs == 0 {
-		return nil
-	}
-	w.fused, w.removeFused, err = convert.Fuse(cmd.Context(), plan, file)
-	return err
-}
-
-// fileOf is the file that has the weights of a form; nil if none has.
-func (w *benchWeights) fileOf(form model.Form) *checkpoint.File {
-	switch {
-	case w.file != nil && form == w.form:
-		return w.file
-	case w.fused != nil && form == model.Deploy:
-		return w.fused
-	}
 	return nil
 }
 
-// of are the weights of a plan.
-func (w *benchWeights) of(p *model.Plan) func(tensor.Spec) ([]float32, error) {
-	if file := w.fileOf(p.Form); file != nil {
-		return func(s tensor.Spec) ([]float32, error) { return file.Float32(s.Name) }
+// of are the weights of a plan, folded on the way if the checkpoint has the train
+// form and the plan the deploy form.
+func (w *benchWeights) of(p *model.Plan) tensor.Source {
+	switch {
+	case w.set == nil:
+		return bench.RandomWeights(p)
+	case p.Form == model.Deploy:
+		return w.set.Deploy()
 	}
-	return bench.RandomWeights(p)
+	return w.set
 }
 
 // verify reports damage of the file that shows only when all of it was read.
-func (w *benchWeights) verify(p *model.Plan) error {
-	if file := w.fileOf(p.Form); file != nil {
-		return file.Verify()
+func (w *benchWeights) verify() error {
+	if w.set == nil {
+		return nil
 	}
-	return nil
+	return w.set.Verify()
 }
 
 // name is what a row says of its weights.
@@ -99,10 +80,7 @@ func (w *benchWeights) name() string {
 }
 
 func (w *benchWeights) close() {
-	if w.file != nil {
-		w.file.Close()
-	}
-	if w.fused != nil {
-		w.removeFused()
+	if w.set != nil {
+		w.set.Close()
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"repvgg/internal/config"
-	"repvgg/internal/model"
+	"repvgg/internal/recipe"
 )
 
 func newConfigCmd() *cobra.Command {
@@ -39,7 +39,7 @@ func printConfig(cmd *cobra.Command, name string, overrides []string) error {
 		note(cmd, "%s", w)
 	}
 	// Printed all the same: it may be what the reader looks for.
-	if _, err := model.FromConfig(cfg); err != nil {
+	if _, err := recipe.Read(cfg); err != nil {
 		note(cmd, "%v", err)
 	}
 	_, err = cmd.OutOrStdout().Write([]byte(text))

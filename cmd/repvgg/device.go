@@ -1,13 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"repvgg/internal/cpu"
-	"repvgg/internal/eval"
+	"repvgg/internal/engine"
 	"repvgg/internal/gpu"
 	"repvgg/internal/model"
 	"repvgg/internal/shard"
@@ -25,9 +24,9 @@ const (
 // precisionsOf are what a device can compute in.
 func precisionsOf(device string) []string {
 	if device == deviceCUDA {
-		return gpu.Precisions()
+		return engine.PrecisionNames(gpu.Precisions())
 	}
-	return cpu.Precisions()
+	return engine.PrecisionNames(cpu.Precisions())
 }
 
 // checkDevice checks --device and --precision together.
@@ -41,7 +40,7 @@ func checkDevice(device string, known, precisions []string) error {
 	}
 	for _, p := range precisions {
 		if !slices.Contains(of, p) {
-			if device != deviceCUDA && slices.Contains(gpu.Precisions(), p) {
+			if device != deviceCUDA && slices.Contains(precisionsOf(deviceCUDA), p) {
 				return fmt.Errorf("--precision %s needs --device cuda; the CPU has %s", p, strings.Join(of, ", "))
 			}
 			return fmt.Errorf("--precision %s: want one of %s", p, strings.Join(of, ", "))
@@ -52,28 +51,22 @@ func checkDevice(device string, known, precisions []string) error {
 
 // precisionHelp is what --precision can be, for each device.
 func precisionHelp() string {
-	return fmt.Sprintf("what to compute in: %s; with --device cuda: %s", strings.Join(cpu.Precisions(), ", "), strings.Join(gpu.Precisions(), ", "))
+	return fmt.Sprintf("what to compute in: %s; with --device cuda: %s", strings.Join(precisionsOf(deviceCPU), ", "), strings.Join(precisionsOf(deviceCUDA), ", "))
 }
 
 // allPrecisions are those of any device, for completion.
 func allPrecisions() []string {
-	return distinct(append(cpu.Precisions(), gpu.Precisions()...))
-}
-
-// deviceRunner is a network on a device.
-type deviceRunner interface {
-	eval.Runner
-	Close() error
+	return distinct(append(precisionsOf(deviceCPU), precisionsOf(deviceCUDA)...))
 }
 
 // newRunner puts a network on the device that the settings name, for so many
 // images.
-func (e *evaluation) newRunner(plan *model.Plan, weights func(tensor.Spec) ([]float32, error), images int) (deviceRunner, error) {
+func (e *evaluation) newRunner(plan *model.Plan, weights tensor.Source, images int) (engine.Runner, error) {
 	s := e.settings
 	if s.Device == deviceCUDA {
 		return e.newRunnerOnGPU(plan, weights, images)
 	}
-	precision, err := cpu.ParsePrecision(s.Precision[0])
+	precision, err := engine.ParsePrecision(s.Precision[0], cpu.Precisions())
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +76,8 @@ func (e *evaluation) newRunner(plan *model.Plan, weights func(tensor.Spec) ([]fl
 
 // newRunnerOnGPU is newRunner for a GPU. If the images' size is known, engines are
 // chosen here, before any time is measured.
-func (e *evaluation) newRunnerOnGPU(plan *model.Plan, weights func(tensor.Spec) ([]float32, error), images int) (deviceRunner, error) {
-	precision, err := gpu.ParsePrecision(e.settings.Precision[0])
+func (e *evaluation) newRunnerOnGPU(plan *model.Plan, weights tensor.Source, images int) (engine.Runner, error) {
+	precision, err := engine.ParsePrecision(e.settings.Precision[0], gpu.Precisions())
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +87,7 @@ func (e *evaluation) newRunnerOnGPU(plan *model.Plan, weights func(tensor.Spec) 
 	}
 	table, reverse := e.pipeline.Table(plan.InChannels)
 	r, err := gpu.New(plan, weights, gpu.Options{
-		GPU: id, Precision: precision, CheckLayers: precision == gpu.FP16, Table: table, Reverse: reverse,
+		GPU: id, Precision: precision, CheckLayers: precision == engine.FP16, Table: table, Reverse: reverse,
 		Note: func(text string) { note(e.cmd, "%s", text) },
 	})
 	if err != nil {
@@ -120,15 +113,4 @@ func gpuOf(s *settings, g shard.Group, count func() (int, error)) (int, error) {
 		return 0, err // without a GPU, opening the first says so
 	}
 	return g.Local % n, nil
-}
-
-// interruptible gives weights until ctx ends: reading and packing those of a large
-// network takes seconds.
-func interruptible(ctx context.Context, weights func(tensor.Spec) ([]float32, error)) func(tensor.Spec) ([]float32, error) {
-	return func(s tensor.Spec) ([]float32, error) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		return weights(s)
-	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,17 +11,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"repvgg/internal/checkpoint"
-	"repvgg/internal/config"
-	"repvgg/internal/convert"
 	"repvgg/internal/dataset"
 	"repvgg/internal/eval"
 	"repvgg/internal/jpeg"
 	"repvgg/internal/metrics"
 	"repvgg/internal/model"
 	"repvgg/internal/preprocess"
+	"repvgg/internal/recipe"
 	"repvgg/internal/report"
 	"repvgg/internal/shard"
+	"repvgg/internal/weights"
 )
 
 // evaluation is a run of repvgg test, filled in as its arguments are found good.
@@ -32,16 +32,12 @@ type evaluation struct {
 	group     shard.Group
 	exchange  *shard.Gathering // with the other processes, or nil
 	plan      *model.Plan
-	ckpt      *checkpoint.File
-	other     *checkpoint.File // to compare with, or nil
-	otherPlan *model.Plan
+	ckpt      *weights.Set
+	other     *weights.Set // to compare with, or nil
 	data      *dataset.Dataset
 	pipeline  *preprocess.Pipeline
 	batchSize int
 }
-
-// maxBatch bounds the batch size: more gains nothing.
-const maxBatch = 1 << 16
 
 // evaluate is repvgg test. Whatever is wrong with the arguments is found before
 // any image is read.
@@ -84,14 +80,12 @@ func (e *evaluation) join() error {
 
 // prepare reads the config, the list of images and the checkpoint.
 func (e *evaluation) prepare(cfgName, ckptPath string) error {
-	cfg, err := config.Load(cfgName, e.settings.CfgOptions)
+	r, err := recipe.Load(cfgName, e.settings.CfgOptions)
 	if err != nil {
 		return err
 	}
-	if e.plan, err = model.FromConfig(cfg); err != nil {
-		return err
-	}
-	if err := e.readData(cfg); err != nil {
+	e.plan = r.Network
+	if err := e.readData(r); err != nil {
 		return err
 	}
 	if have := e.data.Channels(); e.plan.InChannels != have {
@@ -104,7 +98,7 @@ func (e *evaluation) prepare(cfgName, ckptPath string) error {
 		return err
 	}
 	if e.group.Rank == 0 {
-		noteConfig(e.cmd, cfg, "")
+		noteConfig(e.cmd, r)
 		for _, w := range append(slices.Clip(e.data.Warnings), e.data.LabelWarnings(e.plan.Head.Classes)...) {
 			note(e.cmd, "%s", w)
 		}
@@ -135,24 +129,21 @@ func noteDecoder(cmd *cobra.Command, files []string) {
 // be of the other form.
 func (e *evaluation) openCheckpoints(path string) error {
 	var err error
-	if e.ckpt, err = convert.Open(path, e.settings.UseEMA); err != nil {
-		return err
-	}
-	if err := convert.Match(e.ckpt, e.plan); err != nil {
-		return err
+	if e.ckpt, err = weights.OpenForm(path, e.plan, e.settings.UseEMA); err != nil {
+		return formHint(err)
 	}
 	if e.group.Rank == 0 {
-		noteCheckpoint(e.cmd, e.settings, e.ckpt)
+		noteCheckpoint(e.cmd, e.settings, e.ckpt.File)
 	}
 	if e.settings.Compare == "" {
 		return nil
 	}
-	e.other, e.otherPlan, err = convert.OpenFor(e.plan, e.settings.Compare, false)
+	e.other, err = weights.Open(e.settings.Compare, e.plan, false)
 	return err
 }
 
 func (e *evaluation) close() {
-	for _, c := range []*checkpoint.File{e.ckpt, e.other} {
+	for _, c := range []*weights.Set{e.ckpt, e.other} {
 		if c != nil {
 			c.Close()
 		}
@@ -173,7 +164,7 @@ func (e *evaluation) checkFlags() error {
 		return usageError{err}
 	}
 	var err error
-	if e.options, err = metricOptions(s.MetricOptions); err != nil {
+	if e.options, err = recipe.MetricOptions("--metric-options", s.MetricOptions); err != nil {
 		return usageError{err}
 	}
 	if e.items, err = report.Items(s.OutItems); err != nil {
@@ -238,37 +229,18 @@ func (e *evaluation) checkLabels() error {
 }
 
 // readData reads what the config says of the images.
-func (e *evaluation) readData(cfg *config.Config) error {
-	root, err := cfg.Root().Section("data")
+func (e *evaluation) readData(r *recipe.Recipe) error {
+	data, err := r.Data()
 	if err != nil {
 		return err
 	}
-	loader := struct {
-		BatchSize int `config:"samples_per_gpu"`
-	}{32}
-	if err := root.Decode(&loader); err != nil {
+	e.batchSize = data.BatchSize
+	if e.pipeline, err = r.Pipeline(); err != nil {
 		return err
 	}
-	if root.Has("test_dataloader") {
-		section, err := root.Section("test_dataloader")
-		if err != nil {
-			return err
-		}
-		if err := section.Decode(&loader); err != nil {
-			return err
-		}
+	e.data, err = dataset.Open(data.Source)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w (--cfg-options %s=FOLDER %s=FILE sets other places)", err, data.PrefixKey, data.AnnFileKey)
 	}
-	e.batchSize = loader.BatchSize
-	if e.batchSize < 1 || e.batchSize > maxBatch {
-		return root.Errorf("samples_per_gpu", "want a batch size from 1 to %d, got %d", maxBatch, e.batchSize)
-	}
-	if e.pipeline, err = preprocess.FromConfig(cfg); err != nil {
-		return err
-	}
-	section, err := root.Section("test")
-	if err != nil {
-		return err
-	}
-	e.data, err = dataset.FromConfig(section)
 	return err
 }

@@ -11,12 +11,11 @@ import (
 
 	"repvgg/internal/atomicfile"
 	"repvgg/internal/checkpoint"
-	"repvgg/internal/config"
 	"repvgg/internal/convert"
 	"repvgg/internal/model"
 	"repvgg/internal/onnx"
-	"repvgg/internal/preprocess"
-	"repvgg/internal/tensor"
+	"repvgg/internal/recipe"
+	"repvgg/internal/weights"
 )
 
 const onnxSuffix = ".onnx"
@@ -66,20 +65,20 @@ func export(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) e
 	if err := s.checkExport(cmd, dstPath); err != nil {
 		return err
 	}
-	cfg, plan, err := loadPlan(cmd, cfgName, s.CfgOptions)
+	r, err := loadRecipe(cmd, cfgName, s.CfgOptions)
 	if err != nil {
 		return err
 	}
-	src, plan, err := convert.OpenFor(plan, srcPath, s.UseEMA)
+	src, err := weights.Open(srcPath, r.Network, s.UseEMA)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	noteCheckpoint(cmd, s, src)
+	noteCheckpoint(cmd, s, src.File)
 	if filepath.Ext(dstPath) == onnxSuffix {
-		err = s.exportONNX(cmd, cfg, plan, src, dstPath)
+		err = s.exportONNX(cmd, r, src, dstPath)
 	} else {
-		err = s.exportWeights(cmd, plan, src, dstPath)
+		err = s.exportWeights(cmd, src, dstPath)
 	}
 	if err != nil {
 		return err
@@ -89,22 +88,22 @@ func export(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) e
 }
 
 // exportWeights writes a checkpoint.
-func (s *settings) exportWeights(cmd *cobra.Command, plan *model.Plan, src *checkpoint.File, dstPath string) error {
-	naming, err := s.naming(convert.NamingOf(src))
+func (s *settings) exportWeights(cmd *cobra.Command, src *weights.Set, dstPath string) error {
+	keys, err := s.keyMap(src.KeyMap)
 	if err != nil {
 		return err
 	}
-	return convert.WriteDeploy(cmd.Context(), plan, src, dstPath, naming, nil)
+	return convert.WriteDeploy(cmd.Context(), src, dstPath, keys, nil)
 }
 
 // exportONNX writes an ONNX model.
-func (s *settings) exportONNX(cmd *cobra.Command, cfg *config.Config, plan *model.Plan, src *checkpoint.File, dstPath string) error {
+func (s *settings) exportONNX(cmd *cobra.Command, r *recipe.Recipe, src *weights.Set, dstPath string) error {
 	o := onnx.Options{Output: s.Output, Batch: s.FixBatch, Producer: "repvgg", Version: cmd.Root().Version}
-	if p, err := preprocess.FromConfig(cfg); err == nil { // a config need not have one
+	if p, err := r.Pipeline(); err == nil { // a config need not have one
 		o.Metadata = append(o.Metadata, onnx.Property{Key: "pipeline", Value: p.String()})
 	}
-	if len(src.Classes) == plan.Head.Classes {
-		classes, err := json.Marshal(src.Classes)
+	if len(src.File.Classes) == src.Plan.Head.Classes {
+		classes, err := json.Marshal(src.File.Classes)
 		if err != nil {
 			return err
 		}
@@ -113,24 +112,17 @@ func (s *settings) exportONNX(cmd *cobra.Command, cfg *config.Config, plan *mode
 	if len(s.FixShape) > 0 {
 		o.Height, o.Width = s.FixShape[0], s.FixShape[len(s.FixShape)-1]
 	}
-	// Before a training checkpoint is fused, which takes time and room.
-	network, err := onnx.New(plan.As(model.Deploy), o)
+	network, err := onnx.New(src.Plan.As(model.Deploy), o)
 	if err == nil {
 		err = atomicfile.Probe(dstPath)
 	}
 	if err != nil {
 		return fmt.Errorf("writing %q: %w", dstPath, err)
 	}
-	if atomicfile.Same(src.Path, dstPath) {
+	if atomicfile.Same(src.File.Path, dstPath) {
 		return fmt.Errorf("writing %q: it is the checkpoint that is read; give another name", dstPath)
 	}
-	deploy, remove, err := convert.Fuse(cmd.Context(), plan, src)
-	if err != nil {
-		return err
-	}
-	defer remove()
-	weights := func(t tensor.Spec) ([]float32, error) { return deploy.Float32(t.Name) }
-	return network.Write(cmd.Context(), dstPath, weights, deploy.Verify)
+	return network.Write(cmd.Context(), dstPath, src.Deploy(), src.Verify)
 }
 
 func (s *settings) checkExport(cmd *cobra.Command, dstPath string) error {
@@ -147,14 +139,14 @@ func (s *settings) checkExport(cmd *cobra.Command, dstPath string) error {
 	switch suffixes := append([]string{onnxSuffix}, checkpoint.Suffixes...); {
 	case !slices.Contains(suffixes, ext):
 		return usageError{fmt.Errorf("writing %q: the path should end in one of %s, the formats that are written", dstPath, strings.Join(suffixes, " "))}
-	case s.FixBatch < 0 || s.FixBatch > maxBatch:
-		return usageHint(cmd, fmt.Errorf("--fix-batch %d: want a number up to %d", s.FixBatch, maxBatch))
+	case s.FixBatch < 0 || s.FixBatch > recipe.MaxBatch:
+		return usageHint(cmd, fmt.Errorf("--fix-batch %d: want a number up to %d", s.FixBatch, recipe.MaxBatch))
 	case len(s.FixShape) > 2 || slices.ContainsFunc(s.FixShape, func(v int) bool { return v < 1 || v > model.MaxSide }):
 		return usageHint(cmd, fmt.Errorf("--fix-shape %v: want one size or height and width, from 1 to %d", s.FixShape, model.MaxSide))
 	}
 	if err := checkChoice("output", s.Output, exportOutputs); err != nil {
 		return err
 	}
-	_, err := s.naming(nil)
+	_, err := s.keyMap(nil)
 	return err
 }

@@ -2,11 +2,9 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
-	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"repvgg/internal/testkit/need"
 	"slices"
 	"strconv"
 	"testing"
@@ -23,53 +21,9 @@ func exported(t *testing.T, cfg, src string, flags ...string) string {
 	return dst
 }
 
-// onnxResult is what testdata/onnx/run.js prints.
-type onnxResult struct {
-	Inputs, Outputs []string
-	Dims            []int
-	Values          []float32
-}
-
-// runONNX runs a model in onnxruntime.
-func runONNX(t *testing.T, model string, x []float32, shape []int) (onnxResult, error) {
-	t.Helper()
-	input := filepath.Join(t.TempDir(), "input.f32")
-	var b bytes.Buffer
-	if err := binary.Write(&b, binary.LittleEndian, x); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(input, b.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	args := []string{filepath.Join(testdata, "onnx", "run.js"), model, input}
-	for _, d := range shape {
-		args = append(args, strconv.Itoa(d))
-	}
-	var r onnxResult
-	out, err := exec.Command("node", args...).Output()
-	if err != nil {
-		return r, err
-	}
-	if err := json.Unmarshal(out, &r); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	return r, nil
-}
-
-func needONNXRuntime(t *testing.T) {
-	t.Helper()
-	if err := exec.Command("node", "-e", "require('onnxruntime-node')").Run(); err != nil {
-		if os.Getenv("REPVGG_REQUIRE_ONNXRUNTIME") != "" {
-			t.Fatalf("onnxruntime is required, but: %v", err)
-		}
-		t.Skip("no onnxruntime-node in NODE_PATH")
-	}
-}
-
 // TestExport has onnxruntime run the five architectures, exported from training
 // checkpoints, on the original's input.
 func TestExport(t *testing.T) {
-	needONNXRuntime(t)
 	for _, name := range []string{"plain", "groups", "se", "dilated", "eps"} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(testdata, "fuse", name)
@@ -77,7 +31,7 @@ func TestExport(t *testing.T) {
 			x, shape := readNPY(t, filepath.Join(dir, "input.npy"))
 			for output, file := range map[string]string{"probs": "scores.npy", "logits": "logits.npy"} {
 				want, dims := readNPY(t, filepath.Join(dir, file))
-				r, err := runONNX(t, exported(t, cfg, src, "--output", output), x, shape)
+				r, err := need.RunONNX(t, testdata, exported(t, cfg, src, "--output", output), x, shape)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -94,10 +48,10 @@ func TestExport(t *testing.T) {
 				}
 			}
 			fixed := exported(t, cfg, src, "--fix-batch", strconv.Itoa(shape[0]), "--fix-shape", strconv.Itoa(shape[2]), strconv.Itoa(shape[3]))
-			if _, err := runONNX(t, fixed, x, shape); err != nil {
+			if _, err := need.RunONNX(t, testdata, fixed, x, shape); err != nil {
 				t.Error(err)
 			}
-			if _, err := runONNX(t, fixed, x[:len(x)/shape[0]], append([]int{1}, shape[1:]...)); err == nil && shape[0] != 1 {
+			if _, err := need.RunONNX(t, testdata, fixed, x[:len(x)/shape[0]], append([]int{1}, shape[1:]...)); err == nil && shape[0] != 1 {
 				t.Error("a model of a fixed batch ran with another")
 			}
 		})

@@ -44,7 +44,7 @@ func checkChoice(name, value string, values []string) error {
 
 // addNamesFlag defines --names with what it is if it is not given.
 func addNamesFlag(cmd *cobra.Command, otherwise string) {
-	ids := namingIDs()
+	ids := keyMapIDs()
 	cmd.Flags().String("names", "", "whose tensor names DST gets: "+strings.Join(ids, ", ")+" (default "+otherwise+")")
 	offer(cmd, "names", ids)
 }

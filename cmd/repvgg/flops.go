@@ -5,9 +5,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"repvgg/internal/config"
+	"repvgg/internal/flops"
 	"repvgg/internal/model"
-	"repvgg/internal/report"
+	"repvgg/internal/recipe"
 )
 
 func newFlopsCmd() *cobra.Command {
@@ -28,7 +28,7 @@ forgets it there.`,
 		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
 		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
-			return flops(cmd, s, args[0])
+			return countFLOPs(cmd, s, args[0])
 		}),
 	}
 	cmd.Flags().IntSlice("shape", []int{224, 224}, "size of the image: H or H W")
@@ -37,26 +37,27 @@ forgets it there.`,
 	return cmd
 }
 
-func flops(cmd *cobra.Command, s *settings, cfgName string) error {
+func countFLOPs(cmd *cobra.Command, s *settings, cfgName string) error {
 	if len(s.Shape) != 1 && len(s.Shape) != 2 {
 		return usageHint(cmd, errors.New("--shape takes one size or height and width"))
 	}
 	h, w := s.Shape[0], s.Shape[len(s.Shape)-1]
-	cfg, err := config.Load(cfgName, s.CfgOptions)
+	r, err := recipe.Load(cfgName, s.CfgOptions)
 	if err != nil {
 		return err
 	}
-	plan, err := model.FromConfig(cfg)
+	plan := r.Network
+	details, err := r.Details()
 	if err != nil {
 		return err
 	}
-	tree, err := model.ModuleTree(cfg, h, w)
+	tree, err := flops.Tree(plan, details, h, w)
 	if err != nil {
 		return err
 	}
-	noteConfig(cmd, cfg, "data.")
-	if plan.Form == model.Deploy && plan.Blocks[0].Squeeze > 0 {
+	noteConfig(cmd, r)
+	if plan.Form == model.Deploy && plan.Blocks[0].SE != nil {
 		note(cmd, "the totals include squeeze-and-excitation, which the original's deploy form leaves out")
 	}
-	return report.WriteComplexity(cmd.OutOrStdout(), tree, plan.InChannels, h, w)
+	return flops.Write(cmd.OutOrStdout(), tree, plan.InChannels, h, w)
 }

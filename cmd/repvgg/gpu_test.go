@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"repvgg/internal/bench"
+	"repvgg/internal/engine"
 	"repvgg/internal/gpu"
 	"repvgg/internal/model"
 	"repvgg/internal/shard"
@@ -19,13 +20,13 @@ import (
 
 // gpuTolerances are how far the logits of the golden networks may lie from the
 // original's, in terms of the largest of them (docs/numerics.md).
-var gpuTolerances = map[gpu.Precision]float64{gpu.FP32: 2e-5, gpu.TF32: 1.5e-2, gpu.FP16: 5e-3, gpu.BF16: 4e-2}
+var gpuTolerances = map[engine.Precision]float64{engine.FP32: 2e-5, engine.TF32: 1.5e-2, engine.FP16: 5e-3, engine.BF16: 4e-2}
 
 // gpuAbsolute is what fp32 must keep besides.
 const gpuAbsolute = 1e-4
 
 // newGPU makes a runner, or skips the test where there is no GPU.
-func newGPU(t *testing.T, p *model.Plan, weights gpu.Weights, opts gpu.Options) *gpu.Runner {
+func newGPU(t *testing.T, p *model.Plan, weights tensor.Source, opts gpu.Options) *gpu.Runner {
 	t.Helper()
 	opts.Note = func(text string) { t.Log(text) }
 	r, err := gpu.New(p, weights, opts)
@@ -43,7 +44,7 @@ func newGPU(t *testing.T, p *model.Plan, weights gpu.Weights, opts gpu.Options) 
 func requireGPU(t *testing.T) {
 	t.Helper()
 	zeros := func(s tensor.Spec) ([]float32, error) { return make([]float32, s.Numel()), nil }
-	newGPU(t, loadPlanFor(t, filepath.Join(testdata, "digits", "configs", "repvgg-digits.py")), zeros, gpu.Options{NoCache: true})
+	newGPU(t, loadPlanFor(t, filepath.Join(testdata, "digits", "configs", "repvgg-digits.py")), tensor.Func(zeros), gpu.Options{NoCache: true})
 }
 
 // TestGPUGolden runs both forms of the five architectures on the original's
@@ -52,7 +53,7 @@ func TestGPUGolden(t *testing.T) {
 	requireGPU(t)
 	for _, name := range []string{"plain", "groups", "se", "dilated", "eps"} {
 		for _, form := range []model.Form{model.Train, model.Deploy} {
-			for _, precision := range []gpu.Precision{gpu.FP32, gpu.TF32, gpu.FP16, gpu.BF16} {
+			for _, precision := range []engine.Precision{engine.FP32, engine.TF32, engine.FP16, engine.BF16} {
 				t.Run(fmt.Sprintf("%s/%v/%v", name, form, precision), func(t *testing.T) {
 					t.Parallel() // most of the time is the compilation of engines
 					checkGolden(t, name, form, precision)
@@ -62,18 +63,14 @@ func TestGPUGolden(t *testing.T) {
 	}
 }
 
-func checkGolden(t *testing.T, name string, form model.Form, precision gpu.Precision) {
+func checkGolden(t *testing.T, name string, form model.Form, precision engine.Precision) {
 	dir := filepath.Join(testdata, "fuse", name)
 	cfg, path := filepath.Join(dir, form.String()+"_cfg.py"), filepath.Join(dir, "train.pth")
 	plan := loadPlanFor(t, cfg)
-	weights := func(p string) gpu.Weights {
-		c := openCheckpoint(t, p)
-		return func(s tensor.Spec) ([]float32, error) { return c.Float32(s.Name) }
-	}
 	if form == model.Deploy {
 		path = fused(t, filepath.Join(dir, "train_cfg.py"), path)
 	}
-	r := newGPU(t, plan, weights(path), gpu.Options{Precision: precision, NoTune: true, NoCache: true, CheckLayers: precision == gpu.FP16})
+	r := newGPU(t, plan, openWeights(t, plan, path), gpu.Options{Precision: precision, NoTune: true, NoCache: true, CheckLayers: precision == engine.FP16})
 	x, shape := readNPY(t, filepath.Join(dir, "input.npy"))
 	want, _ := readNPY(t, filepath.Join(dir, "logits.npy"))
 	got := make([]float32, len(want))
@@ -82,7 +79,7 @@ func checkGolden(t *testing.T, name string, form model.Form, precision gpu.Preci
 	}
 	worst, largest := farthest(got, want)
 	t.Logf("largest difference %.2g of %.3g", worst, largest)
-	if !(worst <= gpuTolerances[precision]*largest) || precision == gpu.FP32 && !(worst <= gpuAbsolute) {
+	if !(worst <= gpuTolerances[precision]*largest) || precision == engine.FP32 && !(worst <= gpuAbsolute) {
 		t.Errorf("logits differ by %g, more than %g of %g", worst, gpuTolerances[precision], largest)
 	}
 }
@@ -100,7 +97,7 @@ func TestGPUDigits(t *testing.T) {
 	deploy := fused(t, "configs/repvgg-digits.py", "train.pth")
 	for _, precision := range gpu.Precisions() {
 		for cfg, ckpt := range map[string]string{"configs/repvgg-digits.py": "train.pth", "configs/repvgg-digits_deploy.py": deploy} {
-			stdout, stderr, status := runCommand(t, "test", cfg, ckpt, "--device", "cuda", "--precision", precision,
+			stdout, stderr, status := runCommand(t, "test", cfg, ckpt, "--device", "cuda", "--precision", precision.String(),
 				"--metrics", "accuracy", "precision", "recall", "f1_score", "support")
 			if status != 0 || stdout != digitsLines {
 				t.Errorf("%s, %s: exit status %d, stderr %q, stdout %q, want %q", cfg, precision, status, stderr, stdout, digitsLines)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -12,9 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"repvgg/internal/checkpoint"
-	"repvgg/internal/convert"
 	"repvgg/internal/model"
-	"repvgg/internal/report"
+	"repvgg/internal/model/repvgg"
+	"repvgg/internal/table"
+	"repvgg/internal/weights"
 )
 
 // inspectFormats are the values of --format, the default first.
@@ -45,7 +45,7 @@ would do harm if it loaded the file with torch.load without weights_only=True.`,
 	return cmd
 }
 
-// contents are what inspect tells of a checkpoint.
+// contents are what inspect prints of a checkpoint.
 type contents struct {
 	File   string `json:"file"`
 	Format string `json:"format"`
@@ -76,7 +76,11 @@ func inspect(cmd *cobra.Command, s *settings, path string) error {
 	if err := checkChoice("format", s.Format, inspectFormats); err != nil {
 		return err
 	}
-	c, err := convert.Open(path, s.UseEMA)
+	open := checkpoint.Open
+	if s.UseEMA {
+		open = checkpoint.OpenAveraged
+	}
+	c, err := open(path)
 	if err != nil {
 		if s.Security { // which a file without a state dict needs no less
 			if globals, cause := checkpoint.ReadGlobals(path); cause == nil && s.Format == "text" {
@@ -87,19 +91,19 @@ func inspect(cmd *cobra.Command, s *settings, path string) error {
 	}
 	defer c.Close()
 	noteCheckpoint(cmd, s, c)
-	is := contentsOf(c)
+	is, err := contentsOf(c)
+	if err != nil {
+		return err
+	}
 	if s.Format == "json" {
 		if s.Security {
 			for _, g := range c.Globals {
 				is.Globals = append(is.Globals, globalUse(g))
 			}
 		}
-		e := json.NewEncoder(cmd.OutOrStdout())
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(is)
+		return table.WriteJSON(cmd.OutOrStdout(), is)
 	}
-	if err := is.write(cmd.OutOrStdout()); err != nil || !s.Security {
+	if err := is.table().WriteText(cmd.OutOrStdout(), 0, 2); err != nil || !s.Security {
 		return err
 	}
 	return writeGlobals(cmd.OutOrStdout(), c.Globals)
@@ -112,20 +116,21 @@ func writeGlobals(w io.Writer, globals []checkpoint.Global) error {
 		checkpoint.Ignored:    "ignored",
 		checkpoint.Suspicious: "ignored; torch.load without weights_only=True would run it",
 	}
-	head := fmt.Sprintf("%d named in the file's pickles", len(globals))
-	if len(globals) == 0 {
-		head = "none named in the file's pickles"
-	}
-	_, err := fmt.Fprintf(w, "%-11s %s\n", "globals", head)
+	t := &table.Table{Columns: make([]table.Column, 2)}
 	for _, g := range globals {
-		if _, err := fmt.Fprintf(w, "  %-48s %s\n", report.Printable(g.Name), told[g.Use]); err != nil {
-			return err
-		}
+		t.Add(table.Text(g.Name), table.Text(told[g.Use]))
 	}
-	return err
+	head := fmt.Sprintf("%d", len(globals))
+	if len(globals) == 0 {
+		head = "none"
+	}
+	if _, err := fmt.Fprintf(w, "globals     %s named in the file's pickles\n", head); err != nil {
+		return err
+	}
+	return t.WriteText(w, 2, 2)
 }
 
-func contentsOf(c *checkpoint.File) contents {
+func contentsOf(c *checkpoint.File) (contents, error) {
 	is := contents{
 		File: c.Path, Format: c.Format, Key: c.Key, Tensors: len(c.Names), Classes: c.Classes, Averages: c.Averages,
 	}
@@ -137,14 +142,23 @@ func contentsOf(c *checkpoint.File) contents {
 		}
 	}
 	is.DTypes = slices.Sorted(maps.Keys(dtypes))
-	if form, ok := model.FormOf(c.Names); ok {
-		is.Form, is.Names = form.String(), convert.NamingOf(c).ID
-		is.Arch, is.NumClasses, _ = convert.Identify(c)
+	keys := repvgg.MMClassification
+	if found := weights.KeyMaps(c, repvgg.KeyMaps()); len(found) == 1 {
+		keys = found[0]
 	}
-	return is
+	shapes, err := weights.Shapes(c, keys)
+	if err != nil {
+		return contents{}, err
+	}
+	if form, ok := repvgg.FormOf(slices.Collect(maps.Keys(shapes))); ok {
+		is.Form, is.Names = form.String(), keys.ID
+		is.Arch, is.NumClasses, _ = repvgg.Identify(shapes)
+	}
+	return is, nil
 }
 
-func (is *contents) write(w io.Writer) error {
+// table has a line for each thing that is known, its name first.
+func (is *contents) table() *table.Table {
 	network := "a RepVGG, but as it stands none that has a name"
 	switch {
 	case is.Form == "":
@@ -163,6 +177,7 @@ func (is *contents) write(w io.Writer) error {
 	if is.Key != "" {
 		key = is.Key
 	}
+	t := &table.Table{Columns: make([]table.Column, 2)}
 	for _, line := range [][2]string{
 		{"file", fmt.Sprintf("%s (%s)", is.File, is.Format)},
 		{"state dict", fmt.Sprintf("%s: %d tensors, %.2f M values, %s", key, is.Tensors, float64(is.Values)/1e6, strings.Join(is.DTypes, " "))},
@@ -172,9 +187,7 @@ func (is *contents) write(w io.Writer) error {
 		{"names", cmp.Or(is.Names, "-")},
 		{"classes", classes},
 	} {
-		if _, err := fmt.Fprintf(w, "%-11s %s\n", line[0], line[1]); err != nil {
-			return err
-		}
+		t.Add(table.Text(line[0]), table.Text(line[1]))
 	}
-	return nil
+	return t
 }

@@ -2,27 +2,18 @@ package main
 
 import (
 	"math"
-	"os"
-	"os/exec"
 	"path/filepath"
+	"repvgg/internal/testkit/need"
 	"testing"
 )
 
 // TestDigitsAsJPEG tests both forms on JPEG re-encodings of the digits, against
 // the original's pipeline run beside it with OpenCV, Pillow and PyTorch.
 func TestDigitsAsJPEG(t *testing.T) {
-	const python = "/usr/bin/python3"
-	if err := exec.Command(python, "-c", "import torch, cv2, PIL").Run(); err != nil {
-		if os.Getenv("REPVGG_REQUIRE_TORCH") != "" {
-			t.Fatalf("PyTorch, OpenCV and Pillow are required, but: %v", err)
-		}
-		t.Skip("no PyTorch, OpenCV and Pillow (Debian's python3-torch, python3-opencv, python3-pil) on this machine")
-	}
+	python := need.Python(t, need.Torch, "torch", "cv2", "PIL")
 	digits := filepath.Join(testdata, "digits")
 	dir := t.TempDir()
-	if out, err := exec.Command(python, filepath.Join(digits, "jpeg_expectation.py"), dir).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	need.Script(t, python, filepath.Join(digits, "jpeg_expectation.py"), dir)
 	var want result
 	readJSON(t, filepath.Join(dir, "expected.json"), &want)
 	if len(want.PredLabel) != 300 {

@@ -12,11 +12,14 @@ import (
 	"testing"
 
 	"repvgg/internal/checkpoint"
-	"repvgg/internal/config"
 	"repvgg/internal/convert"
 	"repvgg/internal/cpu"
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
+	"repvgg/internal/model/repvgg"
+	"repvgg/internal/recipe"
 	"repvgg/internal/tensor"
+	"repvgg/internal/weights"
 )
 
 // logitsTolerance is how far logits may lie from the original's, in terms of the
@@ -25,20 +28,17 @@ const logitsTolerance = 2e-5
 
 func loadPlanFor(t *testing.T, cfg string) *model.Plan {
 	t.Helper()
-	c, err := config.Load(cfg, nil)
+	r, err := recipe.Load(cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := model.FromConfig(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return r.Network
 }
 
-func openCheckpoint(t *testing.T, path string) *checkpoint.File {
+// openWeights opens a checkpoint of a form of p.
+func openWeights(t *testing.T, p *model.Plan, path string) *weights.Set {
 	t.Helper()
-	c, err := checkpoint.Open(path)
+	c, err := weights.OpenForm(path, p, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,8 +55,8 @@ func TestLogits(t *testing.T) {
 			x, shape := readNPY(t, filepath.Join(dir, "input.npy"))
 			want, _ := readNPY(t, filepath.Join(dir, "logits.npy"))
 			checkLogits(t, "train", loadPlanFor(t, train), filepath.Join(dir, "train.pth"), x, shape, want)
-			weights := fused(t, train, filepath.Join(dir, "train.pth"))
-			checkLogits(t, "deploy", loadPlanFor(t, deploy), weights, x, shape, want)
+			path := fused(t, train, filepath.Join(dir, "train.pth"))
+			checkLogits(t, "deploy", loadPlanFor(t, deploy), path, x, shape, want)
 		})
 	}
 }
@@ -66,11 +66,7 @@ func checkLogits(t *testing.T, form string, p *model.Plan, path string, x []floa
 	if p.Form.String() != form {
 		t.Fatalf("the config describes the %s form", p.Form)
 	}
-	c := openCheckpoint(t, path)
-	if err := convert.Match(c, p); err != nil {
-		t.Fatal(err)
-	}
-	r, err := cpu.New(p, func(s tensor.Spec) ([]float32, error) { return c.Float32(s.Name) }, cpu.Options{})
+	r, err := cpu.New(p, openWeights(t, p, path), cpu.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,29 +125,29 @@ func TestVerifyNamesTheBlock(t *testing.T) {
 	digits := filepath.Join(testdata, "digits")
 	cfg, src := filepath.Join(digits, "configs", "repvgg-digits.py"), filepath.Join(digits, "train.pth")
 	plan := loadPlanFor(t, cfg)
-	train := openCheckpoint(t, src)
-	newRunner := func(p *model.Plan, weights func(tensor.Spec) ([]float32, error)) (convert.Runner, error) {
+	train := openWeights(t, plan, src)
+	newRunner := func(p *model.Plan, weights tensor.Source) (engine.Runner, error) {
 		return cpu.New(p, weights, cpu.Options{})
 	}
 	for i := range plan.Blocks {
 		name := plan.Blocks[i].Name
-		weight, _ := plan.Blocks[i].Fused()
+		weight := plan.Blocks[i].Weight
 		var reported []string
 		damage := func(tmp string) error {
 			perturb(t, tmp, weight)
-			fused, err := checkpoint.Open(tmp)
+			fused, err := weights.OpenForm(tmp, plan.As(model.Deploy), false)
 			if err != nil {
 				return err
 			}
 			defer fused.Close()
-			return convert.Verify(t.Context(), plan, train, fused, newRunner, func(d convert.Difference) {
+			return convert.Verify(t.Context(), train, fused, newRunner, func(d convert.Difference) {
 				if !d.OK() {
 					reported = append(reported, d.Part)
 				}
 			})
 		}
 		dst := filepath.Join(t.TempDir(), "deploy.pth")
-		err := convert.WriteDeploy(t.Context(), plan, train, dst, convert.MMClassification, damage)
+		err := convert.WriteDeploy(t.Context(), train, dst, repvgg.MMClassification, damage)
 		if err == nil || !strings.Contains(err.Error(), ": "+name+" differs by") {
 			t.Errorf("damaged %s: got error %v", weight, err)
 		}

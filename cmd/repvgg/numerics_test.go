@@ -7,9 +7,8 @@ import (
 	"os"
 	"testing"
 
-	"repvgg/internal/convert"
 	"repvgg/internal/cpu"
-	"repvgg/internal/tensor"
+	"repvgg/internal/engine"
 )
 
 // TestNumerics is the Go side of testdata/numerics.py, which sets the variables:
@@ -20,15 +19,12 @@ func TestNumerics(t *testing.T) {
 	if cfgName == "" {
 		t.Skip("run by make numerics")
 	}
-	precision, err := cpu.ParsePrecision(os.Getenv("REPVGG_NUMERICS_PRECISION"))
+	precision, err := engine.ParsePrecision(os.Getenv("REPVGG_NUMERICS_PRECISION"), cpu.Precisions())
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, ckpt := loadPlanFor(t, cfgName), openCheckpoint(t, path)
-	if err := convert.Match(ckpt, plan); err != nil {
-		t.Fatal(err)
-	}
-	r, err := cpu.New(plan, func(s tensor.Spec) ([]float32, error) { return ckpt.Float32(s.Name) }, cpu.Options{Precision: precision})
+	plan := loadPlanFor(t, cfgName)
+	r, err := cpu.New(plan, openWeights(t, plan, path), cpu.Options{Precision: precision})
 	if err != nil {
 		t.Fatal(err)
 	}

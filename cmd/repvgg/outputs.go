@@ -20,7 +20,7 @@ func (e *evaluation) checkOutputs(cfgName, ckptPath string) error {
 		check      func(string) error
 	}{
 		{"--out", s.Out, report.CheckPath}, {"--confusion", s.Confusion, report.CheckConfusionPath},
-		{"--compare-out", s.CompareOut, report.CheckComparisonPath}, {"--per-class", s.PerClass, checkTablePath},
+		{"--compare-out", s.CompareOut, report.CheckComparisonPath}, {"--per-class", s.PerClass, report.CheckPerClassPath},
 	} {
 		if f.path == "" {
 			continue
@@ -63,11 +63,4 @@ func (e *evaluation) probe(path string) error {
 		return nil
 	}
 	return atomicfile.Probe(path)
-}
-
-func checkTablePath(path string) error {
-	if ext := filepath.Ext(path); ext != ".csv" {
-		return fmt.Errorf("unsupported format %q of table of classes %q: name it .csv", ext, path)
-	}
-	return nil
 }

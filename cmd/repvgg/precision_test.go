@@ -9,21 +9,20 @@ import (
 	"strings"
 	"testing"
 
-	"repvgg/internal/config"
 	"repvgg/internal/cpu"
-	"repvgg/internal/preprocess"
-	"repvgg/internal/tensor"
+	"repvgg/internal/engine"
+	"repvgg/internal/recipe"
 )
 
 // variedDigits are n inputs of the digits network: its images, shifted by up to
 // two pixels and with noise.
-func variedDigits(t *testing.T, cfg *config.Config, n int) []float32 {
+func variedDigits(t *testing.T, cfg string, n int) []float32 {
 	t.Helper()
-	steps, err := testSection(t, cfg).Sections("pipeline")
+	r, err := recipe.Load(cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pipeline, err := preprocess.NewPipeline(steps)
+	pipeline, err := r.Pipeline()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,36 +52,19 @@ func variedDigits(t *testing.T, cfg *config.Config, n int) []float32 {
 	return inputs
 }
 
-// testSection is a config's data.test.
-func testSection(t *testing.T, cfg *config.Config) config.Section {
-	t.Helper()
-	s := cfg.Root()
-	for _, key := range []string{"data", "test"} {
-		var err error
-		if s, err = s.Section(key); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return s
-}
-
 // TestBF16AgreesWithFP32 compares the two precisions on a trained network.
 func TestBF16AgreesWithFP32(t *testing.T) {
 	const n, classes = 1000, 10
 	digits := filepath.Join(testdata, "digits")
 	for form, ckpt := range map[string]string{"repvgg-digits.py": "train.pth", "repvgg-digits_deploy.py": "deploy.pth"} {
 		name := filepath.Join(digits, "configs", form)
-		cfg, err := config.Load(name, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		inputs := variedDigits(t, cfg, n)
-		c := openCheckpoint(t, filepath.Join(digits, ckpt))
+		inputs := variedDigits(t, name, n)
+		plan := loadPlanFor(t, name)
+		weights := openWeights(t, plan, filepath.Join(digits, ckpt))
 		var scores [2][]float32
-		for i, precision := range []cpu.Precision{cpu.FP32, cpu.BF16} {
-			r, err := cpu.New(loadPlanFor(t, name), func(s tensor.Spec) ([]float32, error) { return c.Float32(s.Name) },
-				cpu.Options{Precision: precision, Height: 32, Width: 32})
-			if precision == cpu.BF16 && err != nil && strings.Contains(err.Error(), "bf16 needs") {
+		for i, precision := range []engine.Precision{engine.FP32, engine.BF16} {
+			r, err := cpu.New(plan, weights, cpu.Options{Precision: precision, Height: 32, Width: 32})
+			if precision == engine.BF16 && err != nil && strings.Contains(err.Error(), "bf16 needs") {
 				t.Skip(err)
 			}
 			if err != nil {
@@ -100,7 +82,7 @@ func TestBF16AgreesWithFP32(t *testing.T) {
 				}
 			}
 			t.Logf("%s, %v: %d of %d layers in bf16", form, precision, rounded, len(r.Layers()))
-			if (rounded > 0) != (precision == cpu.BF16) {
+			if (rounded > 0) != (precision == engine.BF16) {
 				t.Errorf("%d layers are computed in bf16", rounded)
 			}
 		}

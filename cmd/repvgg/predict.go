@@ -2,17 +2,14 @@ package main
 
 import (
 	"cmp"
-	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"repvgg"
-	"repvgg/internal/report"
+	"repvgg/internal/table"
 )
 
 // predictFormats are the values of --format, the default first.
@@ -81,13 +78,14 @@ func predict(cmd *cobra.Command, s *settings, cfg, ckpt string, images []string)
 		}
 	}
 	bar.end()
+	out := cmd.OutOrStdout()
 	switch s.Format {
 	case "json":
-		return predictJSON(cmd.OutOrStdout(), labelled)
+		return table.WriteJSON(out, labelled)
 	case "csv":
-		return predictCSV(cmd.OutOrStdout(), labelled)
+		return classTable(labelled).WriteCSV(out)
 	}
-	return predictText(cmd.OutOrStdout(), labelled)
+	return predictText(out, labelled)
 }
 
 // labelledImage is an image with its best classes, the best first.
@@ -124,7 +122,7 @@ func predictText(w io.Writer, images []labelledImage) error {
 			if len(m.Classes) == 1 {
 				before = m.Filename + ": "
 			}
-			if _, err := fmt.Fprintf(w, "%s%.4f  %s (%d)\n", before, c.Score, report.Printable(c.Class), c.Label); err != nil {
+			if _, err := fmt.Fprintf(w, "%s%.4f  %s (%d)\n", before, c.Score, table.Printable(c.Class), c.Label); err != nil {
 				return err
 			}
 		}
@@ -132,21 +130,13 @@ func predictText(w io.Writer, images []labelledImage) error {
 	return nil
 }
 
-func predictJSON(w io.Writer, images []labelledImage) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(images)
-}
-
-// predictCSV writes a row for each class of an image.
-func predictCSV(w io.Writer, images []labelledImage) error {
-	out := csv.NewWriter(w)
-	rows := [][]string{{"filename", "rank", "pred_label", "pred_class", "pred_score"}}
+// classTable has a row for each class of an image.
+func classTable(images []labelledImage) *table.Table {
+	t := &table.Table{Columns: []table.Column{{Name: "filename"}, {Name: "rank"}, {Name: "pred_label"}, {Name: "pred_class"}, {Name: "pred_score"}}}
 	for _, m := range images {
 		for i, c := range m.Classes {
-			rows = append(rows, []string{m.Filename, strconv.Itoa(i + 1), strconv.Itoa(c.Label), c.Class, strconv.FormatFloat(float64(c.Score), 'g', -1, 32)})
+			t.Add(table.Text(m.Filename), table.Int(i+1), table.Int(c.Label), table.Text(c.Class), table.Float32(c.Score))
 		}
 	}
-	return out.WriteAll(rows)
+	return t
 }

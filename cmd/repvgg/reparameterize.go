@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -9,11 +10,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"repvgg/internal/checkpoint"
-	"repvgg/internal/config"
 	"repvgg/internal/convert"
 	"repvgg/internal/cpu"
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
+	"repvgg/internal/model/repvgg"
+	"repvgg/internal/recipe"
 	"repvgg/internal/tensor"
+	"repvgg/internal/weights"
 )
 
 func newReparameterizeCmd() *cobra.Command {
@@ -43,7 +47,7 @@ input; a difference above the tolerance fails.`,
 		}),
 	}
 	cmd.Flags().Bool("verify", false, "read DST back and compare both forms block by block")
-	addNamesFlag(cmd, namingIDs()[0])
+	addNamesFlag(cmd, keyMapIDs()[0])
 	addEMAFlag(cmd)
 	addCommonFlags(cmd)
 	return cmd
@@ -53,38 +57,49 @@ func reparameterize(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath s
 	if !slices.Contains(checkpoint.Suffixes, filepath.Ext(dstPath)) {
 		return usageError{fmt.Errorf("writing checkpoint %q: the path should end in %s, the formats that are written", dstPath, strings.Join(checkpoint.Suffixes, " or "))}
 	}
-	naming, err := s.naming(convert.MMClassification)
+	keys, err := s.keyMap(repvgg.MMClassification)
 	if err != nil {
 		return err
 	}
-	_, plan, err := loadPlan(cmd, cfgName, s.CfgOptions)
+	r, err := loadRecipe(cmd, cfgName, s.CfgOptions)
 	if err != nil {
 		return err
 	}
+	plan := r.Network
 	if plan.Form == model.Deploy {
 		return fmt.Errorf("config %q describes the deploy form; give the train config, whose blocks have branches to fuse", cfgName)
 	}
-	src, err := convert.Open(srcPath, s.UseEMA)
+	src, err := weights.OpenForm(srcPath, plan, s.UseEMA)
 	if err != nil {
-		return err
+		return formHint(err)
 	}
 	defer src.Close()
-	if err := convert.Match(src, plan); err != nil {
-		return err
-	}
-	noteCheckpoint(cmd, s, src)
-	if has := convert.NamingOf(src); has != naming && s.Names == "" {
-		note(cmd, "%q has the tensor names of %s, DST gets those of %s (--names %s keeps them)", srcPath, has.Owner, naming.Owner, has.ID)
+	noteCheckpoint(cmd, s, src.File)
+	if has := src.KeyMap; has != keys && s.Names == "" {
+		note(cmd, "%q has the tensor names of %s, DST gets those of %s (--names %s keeps them)", srcPath, has.Owner, keys.Owner, has.ID)
 	}
 	var check func(string) error
 	if s.Verify {
-		check = func(tmp string) error { return verify(cmd, s, plan, src, tmp, dstPath) }
+		check = func(tmp string) error { return verify(cmd, s, src, tmp, dstPath) }
 	}
-	if err := convert.WriteDeploy(cmd.Context(), plan, src, dstPath, naming, check); err != nil {
+	if err := convert.WriteDeploy(cmd.Context(), src, dstPath, keys, check); err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "Done! Save at path \"%s\"\n", dstPath)
 	return nil
+}
+
+// formHint says how a checkpoint of the other form than the config's is used.
+func formHint(err error) error {
+	var form *weights.FormError
+	switch {
+	case !errors.As(err, &form):
+		return err
+	case form.Has == model.Deploy:
+		return fmt.Errorf("checkpoint %q holds the deploy form, which needs no conversion; test it with the deploy config, or with --cfg-options model.backbone.deploy=True", form.Path)
+	default:
+		return fmt.Errorf("checkpoint %q holds the train form, but the config is a deploy config; use the train config, or convert the checkpoint with repvgg reparameterize", form.Path)
+	}
 }
 
 // noteCheckpoint says what a user should know of a checkpoint, and what becomes of
@@ -101,52 +116,45 @@ func noteCheckpoint(cmd *cobra.Command, s *settings, c *checkpoint.File) {
 	}
 }
 
-// namingIDs are the values of --names, the default first.
-func namingIDs() []string {
+// keyMapIDs are the values of --names, the default first.
+func keyMapIDs() []string {
 	var ids []string
-	for _, n := range convert.Namings {
-		ids = append(ids, n.ID)
+	for _, k := range repvgg.KeyMaps() {
+		ids = append(ids, k.ID)
 	}
 	return ids
 }
 
-// naming is the one that --names asks for.
-func (s *settings) naming(otherwise *convert.Naming) (*convert.Naming, error) {
+// keyMap is the one that --names asks for.
+func (s *settings) keyMap(otherwise *model.KeyMap) (*model.KeyMap, error) {
 	if s.Names == "" {
 		return otherwise, nil
 	}
-	ids := namingIDs()
+	ids := keyMapIDs()
 	if err := checkChoice("names", s.Names, ids); err != nil {
 		return nil, err
 	}
-	return convert.Namings[slices.Index(ids, s.Names)], nil
+	return repvgg.KeyMaps()[slices.Index(ids, s.Names)], nil
 }
 
-// loadPlan reads a config and the network it describes.
-func loadPlan(cmd *cobra.Command, name string, overrides []string) (*config.Config, *model.Plan, error) {
-	cfg, err := config.Load(name, overrides)
-	if err != nil {
-		return nil, nil, err
+// loadRecipe reads the network of a config for a command that has no use for the
+// images.
+func loadRecipe(cmd *cobra.Command, name string, overrides []string) (*recipe.Recipe, error) {
+	r, err := recipe.Load(name, overrides)
+	if err == nil {
+		noteConfig(cmd, r)
 	}
-	plan, err := model.FromConfig(cfg)
-	if err != nil {
-		return nil, nil, err
-	}
-	noteConfig(cmd, cfg, "data.")
-	return cfg, plan, nil
+	return r, err
 }
 
-// noteConfig passes on what a user should know of a config once it was read.
-// Overrides below a part that the command has no use for are no mistakes: one
-// list of overrides may serve several commands.
-func noteConfig(cmd *cobra.Command, cfg *config.Config, unused string) {
-	for _, w := range cfg.Warnings() {
+// noteConfig passes on what a user should know of a config once the parts of it that
+// the command uses were read.
+func noteConfig(cmd *cobra.Command, r *recipe.Recipe) {
+	for _, w := range r.Warnings() {
 		note(cmd, "%s", w)
 	}
-	for _, key := range cfg.Unread() {
-		if unused == "" || !strings.HasPrefix(key, unused) {
-			note(cmd, "--cfg-options %s: nothing reads this key", key)
-		}
+	for _, override := range r.Unread() {
+		note(cmd, "--cfg-options %s: nothing reads this key", override)
 	}
 }
 
@@ -157,19 +165,24 @@ func note(cmd *cobra.Command, format string, args ...any) {
 
 // verify reads the written file back, which still has a temporary name, and
 // compares both forms.
-func verify(cmd *cobra.Command, s *settings, plan *model.Plan, src *checkpoint.File, tmp, dstPath string) error {
-	dst, err := convert.Open(tmp, false)
+func verify(cmd *cobra.Command, s *settings, src *weights.Set, tmp, dstPath string) error {
+	dst, err := weights.OpenForm(tmp, src.Plan.As(model.Deploy), false)
 	if err != nil {
 		return err
 	}
 	defer dst.Close()
-	dst.Path = dstPath // what messages should name
-	newRunner := func(p *model.Plan, weights func(tensor.Spec) ([]float32, error)) (convert.Runner, error) {
-		return cpu.New(p, interruptible(cmd.Context(), weights), cpu.Options{Threads: s.Threads})
+	dst.File.Path = dstPath // what messages should name
+	newRunner := func(p *model.Plan, weights tensor.Source) (engine.Runner, error) {
+		return cpu.New(p, tensor.Interruptible(cmd.Context(), weights), cpu.Options{Threads: s.Threads})
 	}
 	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "%-24s %12s %12s %12s\n", "train against deploy", "max diff", "relative", "at most")
-	return convert.Verify(cmd.Context(), plan, src, dst, newRunner, func(d convert.Difference) {
+	err = convert.Verify(cmd.Context(), src, dst, newRunner, func(d convert.Difference) {
 		fmt.Fprintf(out, "%-24s %12.3g %12.3g %12.3g\n", d.Part, d.Max, d.Relative(), d.Tolerance)
 	})
+	var mismatch *convert.Mismatch
+	if errors.As(err, &mismatch) && mismatch.Amplified {
+		return fmt.Errorf("%w: convert without --verify to keep the file", err)
+	}
+	return err
 }

@@ -8,14 +8,15 @@ import (
 	"encoding/json"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"repvgg/internal/checkpoint"
-	"repvgg/internal/convert"
+	"repvgg/internal/model/repvgg"
+	"repvgg/internal/testkit/need"
+	"repvgg/internal/weights"
 )
 
 const testdata = "../../testdata"
@@ -67,21 +68,25 @@ func checkFused(t *testing.T, path string, want []fusedTensor) {
 	if len(want) == 0 {
 		t.Fatal("nothing to compare with")
 	}
-	c, err := convert.Open(path, false)
+	c, err := checkpoint.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	keys := repvgg.MMClassification
+	if found := weights.KeyMaps(c, repvgg.KeyMaps()); len(found) == 1 {
+		keys = found[0]
+	}
 	names := make([]string, len(want))
 	for i, w := range want {
-		names[i] = w.Name
+		names[i], _ = keys.ToFile(w.Name)
 	}
 	if !slices.Equal(c.Names, names) {
 		t.Fatalf("tensors %q, want %q", c.Names, names)
 	}
-	for _, w := range want {
-		ts := c.Tensors[w.Name]
-		values, err := c.Float32(w.Name)
+	for i, w := range want {
+		ts := c.Tensors[names[i]]
+		values, err := c.Float32(names[i])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -240,8 +245,8 @@ func TestRefused(t *testing.T) {
 
 		"unexpected_key":    "unexpected: backbone.stage_3.0.extra.weight",
 		"wrong_shape":       "head.fc.weight has shape (7, 32) where the config needs (5, 32)",
-		"nan_variance":      `block "backbone.stage_3.0": backbone.stage_3.0.branch_1x1.norm.running_var of channel 3 is NaN`,
-		"negative_variance": `block "backbone.stage_3.0": backbone.stage_3.0.branch_1x1.norm.running_var of channel 3 is -0.5`,
+		"nan_variance":      `backbone.stage_3.0.branch_1x1.norm.running_var has the value NaN at (3,)`,
+		"negative_variance": `backbone.stage_3.0.branch_1x1.norm.running_var has the value -0.5 at (3,)`,
 		"storage_missing":   "the file has no entry",
 		"storage_too_short": "its 4608 elements of float32 take 18432",
 		"flipped_bit":       "CRC-32",
@@ -287,20 +292,10 @@ func checkRefused(t *testing.T, cfg, src, want string) {
 // TestTorchLoads has real PyTorch load our file and compare it with the one that
 // the original wrote.
 func TestTorchLoads(t *testing.T) {
-	python := "/usr/bin/python3"
-	if err := exec.Command(python, "-c", "import torch").Run(); err != nil {
-		if os.Getenv("REPVGG_REQUIRE_TORCH") != "" {
-			t.Fatalf("PyTorch is required, but: %v", err)
-		}
-		t.Skip("no PyTorch (Debian's python3-torch) on this machine")
-	}
+	python := need.Python(t, need.Torch, "torch")
 	digits := filepath.Join(testdata, "digits")
 	dst := fused(t, filepath.Join(digits, "configs", "repvgg-digits.py"), filepath.Join(digits, "train.pth"))
-	out, err := exec.Command(python, filepath.Join(testdata, "compare_torch.py"), dst, filepath.Join(digits, "deploy.pth")).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	t.Logf("%s", out)
+	need.Script(t, python, filepath.Join(testdata, "compare_torch.py"), dst, filepath.Join(digits, "deploy.pth"))
 }
 
 // TestGoldenFolders checks the full reference results that are too large to

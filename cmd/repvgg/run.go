@@ -3,13 +3,12 @@ package main
 import (
 	"fmt"
 
-	"repvgg/internal/checkpoint"
 	"repvgg/internal/dataset"
 	"repvgg/internal/eval"
 	"repvgg/internal/metrics"
-	"repvgg/internal/model"
 	"repvgg/internal/report"
 	"repvgg/internal/tensor"
+	"repvgg/internal/weights"
 )
 
 // mostDiffering is how many images that differ --compare prints.
@@ -19,7 +18,7 @@ const mostDiffering = 20
 // the first prints and writes what was asked for.
 func (e *evaluation) run() error {
 	if e.group.World == 1 {
-		p, err := e.predict(e.plan, e.ckpt, e.data.Samples)
+		p, err := e.predict(e.ckpt, e.data.Samples)
 		if err != nil {
 			return err
 		}
@@ -45,7 +44,7 @@ func (e *evaluation) share() ([]float32, error) {
 	for _, i := range e.group.Indices(len(e.data.Samples)) {
 		own = append(own, e.data.Samples[i])
 	}
-	p, err := e.predict(e.plan, e.ckpt, own)
+	p, err := e.predict(e.ckpt, own)
 	if err != nil {
 		return nil, err
 	}
@@ -53,9 +52,8 @@ func (e *evaluation) share() ([]float32, error) {
 }
 
 // predict runs a checkpoint on samples.
-func (e *evaluation) predict(plan *model.Plan, ckpt *checkpoint.File, samples []dataset.Sample) (*eval.Prediction, error) {
-	weights := interruptible(e.cmd.Context(), func(s tensor.Spec) ([]float32, error) { return ckpt.Float32(s.Name) })
-	runner, err := e.newRunner(plan, weights, len(samples))
+func (e *evaluation) predict(ckpt *weights.Set, samples []dataset.Sample) (*eval.Prediction, error) {
+	runner, err := e.newRunner(ckpt.Plan, tensor.Interruptible(e.cmd.Context(), ckpt), len(samples))
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +63,7 @@ func (e *evaluation) predict(plan *model.Plan, ckpt *checkpoint.File, samples []
 	}
 	bar := newProgress(e.cmd, len(samples), "images")
 	defer bar.end()
-	opts := eval.Options{BatchSize: e.batchSize, Classes: plan.Head.Classes, SkipBad: e.settings.SkipBadImages, Progress: bar.add}
+	opts := eval.Options{BatchSize: e.batchSize, Classes: ckpt.Plan.Head.Classes, SkipBad: e.settings.SkipBadImages, Progress: bar.add}
 	if e.settings.ProfileInput {
 		opts.Profile = new(eval.Profile)
 	}
@@ -165,7 +163,7 @@ func (e *evaluation) compare(r *report.Result) error {
 	if e.other == nil {
 		return nil
 	}
-	p, err := e.predict(e.otherPlan, e.other, e.data.Samples)
+	p, err := e.predict(e.other, e.data.Samples)
 	if err != nil {
 		return err
 	}
@@ -173,7 +171,7 @@ func (e *evaluation) compare(r *report.Result) error {
 	if err != nil {
 		return err
 	}
-	c, err := report.Compare(e.ckpt.Path, r, e.other.Path, other)
+	c, err := report.Compare(e.ckpt.File.Path, r, e.other.File.Path, other)
 	if err != nil {
 		return err
 	}
@@ -210,7 +208,7 @@ func (e *evaluation) paint(samples []int, r *report.Result) error {
 // the original, else the data set's, else the labels themselves.
 func (e *evaluation) classNames() []string {
 	n := e.plan.Head.Classes
-	for _, names := range [][]string{e.ckpt.Classes, e.data.Classes} {
+	for _, names := range [][]string{e.ckpt.File.Classes, e.data.Classes} {
 		if len(names) == n {
 			return names
 		}

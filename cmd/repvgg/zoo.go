@@ -6,7 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"repvgg/internal/report"
+	"repvgg/internal/model/repvgg"
+	"repvgg/internal/zoo"
 )
 
 func newZooCmd() *cobra.Command {
@@ -24,14 +25,14 @@ The accuracies are the publisher's, on ImageNet-1k. Nothing is downloaded.`,
   repvgg zoo --format json | jq '.models[] | select(.published_deploy_flops_giga < 5) | .name'`,
 		Args: namedArgs,
 		RunE: withSettings(func(cmd *cobra.Command, s *settings, _ []string) error {
-			err := report.WriteZoo(cmd.OutOrStdout(), s.Format)
-			if err != nil && !slices.Contains(report.ZooFormats, s.Format) {
+			err := zoo.Write(cmd.OutOrStdout(), s.Format, repvgg.Zoo())
+			if err != nil && !slices.Contains(zoo.Formats, s.Format) {
 				return usageHint(cmd, err)
 			}
 			return err
 		}),
 	}
-	cmd.Flags().String("format", report.ZooFormats[0], "how to print the table: "+strings.Join(report.ZooFormats, ", "))
-	offer(cmd, "format", report.ZooFormats)
+	cmd.Flags().String("format", zoo.Formats[0], "how to print the table: "+strings.Join(zoo.Formats, ", "))
+	offer(cmd, "format", zoo.Formats)
 	return cmd
 }

@@ -1,10 +1,8 @@
 package bench
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 )
 
@@ -15,7 +13,7 @@ type Change struct {
 	ChangeShare float64 `json:"change_share"`
 	// NoiseShare is how far the latency may differ by chance.
 	NoiseShare float64 `json:"noise_share"`
-	// Verdict is Faster, Slower, Same within the noise, or TooFew runs to tell.
+	// Verdict is Faster, Slower, Same within the noise, or TooFew runs to say.
 	Verdict string `json:"verdict"`
 }
 
@@ -33,24 +31,6 @@ const leastRuns = 10
 // leastNoise is what two runs on a quiet machine differ by, as a share.
 const leastNoise = 0.03
 
-// ReadReport reads what WriteJSON wrote.
-func ReadReport(path string) (*Report, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading baseline: %w", err)
-	}
-	var r Report
-	if err := json.Unmarshal(data, &r); err != nil {
-		return nil, fmt.Errorf("reading baseline %q: %w; give a file that repvgg bench --out FILE.json wrote", path, err)
-	}
-	for i := range r.Rows {
-		if m := r.Rows[i].LatencyMSMedian; m != nil && !(*m > 0) {
-			return nil, fmt.Errorf("reading baseline %q: row %d: latency_ms_median is %v", path, i, *m)
-		}
-	}
-	return &r, nil
-}
-
 // Compare marks how the rows changed since an earlier run. It returns what a
 // reader of the comparison should know.
 func (r *Report) Compare(before *Report) []string {
@@ -66,7 +46,7 @@ func (r *Report) Compare(before *Report) []string {
 	matched, measured := false, false
 	for i := range r.Rows {
 		now := &r.Rows[i]
-		measured = measured || now.measured()
+		measured = measured || now.Measured()
 		old := r.earlier(before, now)
 		if old == nil {
 			continue
@@ -93,7 +73,7 @@ func (r *Report) earlier(before *Report, now *Row) *Row {
 	var sameVariant *Row
 	for i := range before.Rows {
 		old := &before.Rows[i]
-		if now.Form != old.Form || !now.sameSetting(old) || now.ParamsMillions != old.ParamsMillions || !now.measured() || !old.measured() {
+		if now.Form != old.Form || !now.SameSetting(old) || now.ParamsMillions != old.ParamsMillions || !now.Measured() || !old.Measured() {
 			continue
 		}
 		if now.Config == old.Config {
@@ -109,7 +89,7 @@ func (r *Report) earlier(before *Report, now *Row) *Row {
 	return sameVariant
 }
 
-// hasOne tells whether all rows of a variant are of one config.
+// hasOne reports whether all rows of a variant are of one config.
 func (r *Report) hasOne(variant string) bool {
 	config := ""
 	for i := range r.Rows {

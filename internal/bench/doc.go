@@ -1,6 +1,5 @@
-// Package bench measures how fast networks run and shows it: rows of figures
-// with honest statistics, as text, JSON, CSV, Markdown, lines for benchstat,
-// pictures and a page of HTML.
+// Package bench measures how fast networks run: rows of figures with honest
+// statistics, and how they differ from those of an earlier run.
 //
 // The rows of one network in both forms are measured in turns, so that what
 // disturbs the machine disturbs both. A row's latency is the median over single

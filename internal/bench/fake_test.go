@@ -2,12 +2,12 @@ package bench
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
-	"repvgg/internal/config"
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
+	"repvgg/internal/recipe"
 )
 
 // fakeClock moves only when a fakeRunner runs.
@@ -46,42 +46,40 @@ func (f *fakeRunner) Run(ctx context.Context, dst, _ []float32, _, _, _ int) err
 	return nil
 }
 
-func (f *fakeRunner) Variant() string { return "fake" }
-func (f *fakeRunner) Bytes() int64    { return 1_000_000 }
-
-func (f *fakeRunner) PackedBytes() int64 { return 250_000 }
-
-func (f *fakeRunner) Trace(on bool) { f.traced = on }
-func (f *fakeRunner) Layers() []LayerTime {
-	return []LayerTime{
-		{Name: "backbone.stem", Algorithm: "direct", Time: 5 * time.Millisecond},
-		{Name: "head", Algorithm: "linear", Time: time.Millisecond},
+func (f *fakeRunner) Capabilities() engine.Capabilities {
+	return engine.Capabilities{
+		Kernels: "fake",
+		Memory:  func() (packed, total int64) { return 250_000, 1_000_000 },
+		Trace:   func(on bool) { f.traced = on },
+		Layers: func() []engine.LayerTime {
+			return []engine.LayerTime{
+				{Name: "backbone.stem", Algorithm: "direct", Time: 5 * time.Millisecond},
+				{Name: "head", Algorithm: "linear", Time: time.Millisecond},
+			}
+		},
 	}
 }
+
 func (f *fakeRunner) Close() error { return nil }
 
-// planOf is the plan of a built-in config.
-func planOf(t *testing.T, name string) *model.Plan {
+// planOfA0 is the plan of the smallest variant.
+func planOfA0(t *testing.T) *model.Plan {
 	t.Helper()
-	cfg, err := config.Load(name, nil)
+	r, err := recipe.Load("repvgg-A0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := model.FromConfig(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return r.Network
 }
 
 // subject is a row of a plan that a runner stands for.
-func subject(t *testing.T, variant string, plan *model.Plan, r Runner) Subject {
+func subject(t *testing.T, variant string, plan *model.Plan, r engine.Runner) Subject {
 	t.Helper()
 	row := Row{Config: "c", Variant: variant, Device: "cpu", Precision: "fp32", BatchSize: 2, Threads: 1, InputSize: 32, Weights: "seeded random"}
 	if err := row.Describe(plan); err != nil {
 		t.Fatal(err)
 	}
-	return Subject{Row: row, Plan: plan, Open: func() (Runner, error) { return r, nil }}
+	return Subject{Row: row, Plan: plan, Open: func() (engine.Runner, error) { return r, nil }}
 }
 
 // options measure with a fake clock on an idle machine of 2 cores.
@@ -96,49 +94,4 @@ func ms(values ...float64) []time.Duration {
 		d = append(d, time.Duration(v*1e6))
 	}
 	return d
-}
-
-// zooReport has all published variants, of speeds that follow from their FLOPs.
-func zooReport(t *testing.T) *Report {
-	t.Helper()
-	r := &Report{Machine: Machine{Time: "2026-11-23T12:00:00Z", Repvgg: "v1", Go: "go1.26", OS: "linux", Arch: "amd64",
-		CPU: "Some Company(R) Processor(R) <8> Server Platinum 8888C CPU @ 2.70GHz", Cores: 8, Features: []string{"avx2"}, Kernels: "avx2", JPEGDecoder: "Go"}}
-	clock := &fakeClock{}
-	for i, p := range model.Zoo() {
-		for _, form := range []model.Form{model.Train, model.Deploy} {
-			plan := planOf(t, p.TrainConfig).As(form)
-			row := subject(t, p.Name[len("RepVGG-"):], plan, nil).Row
-			gflops := 300 + 20*float64(i%3)
-			if form == model.Train {
-				gflops *= 0.8
-			}
-			took := time.Duration(2 * row.MACsGiga * 2 / gflops * 1e9)
-			s := Subject{Row: row, Plan: plan, Open: func() (Runner, error) { return &fakeRunner{clock: clock, took: []time.Duration{took}}, nil }}
-			s.Row.PublishedTop1Percent = &p.Top1
-			opts := options(clock, 6)
-			opts.Peak = func(string, int) float64 { return 500 }
-			rows, err := Measure(context.Background(), []Subject{s}, opts)
-			if err != nil {
-				t.Fatal(err)
-			}
-			rows[0].Layers = manyLayers(plan)
-			r.Rows = append(r.Rows, rows...)
-		}
-	}
-	for i := range r.Rows {
-		if p := r.Rows[i].Variant; p != "A0" && p != "B1g4" {
-			r.Rows[i].Layers = nil
-		}
-	}
-	return r
-}
-
-func manyLayers(p *model.Plan) []Layer {
-	var layers []Layer
-	for i, b := range p.Blocks {
-		g := 200 + 10*float64(i%7)
-		layers = append(layers, Layer{Name: b.Name, Algorithm: fmt.Sprintf("winograd F(%d)", 2+2*(i%2)), TimeMS: 0.3 + 0.05*float64(i%5), GFLOPSPerSecond: &g})
-	}
-	layers[0].Algorithm = "direct"
-	return layers
 }

@@ -17,8 +17,11 @@ func (m *meter) traceLayers(ctx context.Context, l *lane) error {
 	if m.Runs >= 0 {
 		runs = min(runs, m.Runs)
 	}
-	l.runner.Trace(true)
-	defer l.runner.Trace(false)
+	if l.can.Trace == nil {
+		return nil
+	}
+	l.can.Trace(true)
+	defer l.can.Trace(false)
 	start := m.now()
 	done := 0
 	for done < runs && (done == 0 || m.Runs >= 0 || m.now().Sub(start) <= m.Duration) {
@@ -31,7 +34,7 @@ func (m *meter) traceLayers(ctx context.Context, l *lane) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range l.runner.Layers() {
+	for _, t := range l.can.Layers() {
 		layer := Layer{Name: t.Name, Algorithm: t.Algorithm, TimeMS: t.Time.Seconds() * 1e3 / float64(done)}
 		if n, ok := macs[t.Name]; ok && t.Time > 0 {
 			gflops := 2 * float64(n) * float64(l.Row.BatchSize) / 1e6 / layer.TimeMS
@@ -50,7 +53,7 @@ func layerMACs(p *model.Plan, size int) (map[string]int64, error) {
 	}
 	macs := map[string]int64{"head": headMACs(p)}
 	for i := range p.Blocks[:p.Depth] {
-		macs[p.Blocks[i].Name] = count.Blocks[i].MACs
+		macs[p.Blocks[i].Name] = count.Blocks[i].Total().MACs
 	}
 	return macs, nil
 }

@@ -78,23 +78,3 @@ func features() []string {
 	}
 	return names
 }
-
-// lines are the machine in a few lines.
-func (m *Machine) lines() []string {
-	lines := []string{
-		m.CPU + ", " + plural(m.Cores, "core") + ", kernels " + m.Kernels,
-		"features " + strings.Join(m.Features, " "),
-		m.OS + "/" + m.Arch + ", " + m.Go + ", repvgg " + m.Repvgg + ", JPEG " + m.JPEGDecoder,
-	}
-	if m.GPU != nil {
-		lines = append(lines, *m.GPU+", driver "+orDash(m.GPUDriver)+", cuDNN "+orDash(m.CUDNN))
-	}
-	return append(lines, m.Time)
-}
-
-func orDash(s *string) string {
-	if s == nil {
-		return "-"
-	}
-	return *s
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"repvgg/internal/engine"
 	"runtime"
 	"slices"
 	"time"
@@ -82,7 +83,8 @@ type meter struct {
 // lane is a subject while it is measured.
 type lane struct {
 	*Subject
-	runner   Runner
+	runner   engine.Runner
+	can      engine.Capabilities
 	src, dst []float32
 	warmup   int
 	runs     []float64 // milliseconds
@@ -155,7 +157,7 @@ func open(s *Subject) (*lane, error) {
 	}
 	n, size := s.Row.BatchSize, s.Row.InputSize
 	return &lane{
-		Subject: s, runner: runner,
+		Subject: s, runner: runner, can: runner.Capabilities(),
 		src: randomImages(n * s.Plan.InChannels * size * size),
 		dst: make([]float32, n*s.Plan.OutLen(size, size)),
 	}, nil
@@ -239,13 +241,12 @@ const queueLength = 20
 
 // queue measures a queue of runs, if the lane's runner has one.
 func (m *meter) queue(ctx context.Context, l *lane) error {
-	q, ok := l.runner.(Queuer)
-	if !ok {
+	if l.can.RunQueued == nil {
 		return nil
 	}
 	for first := m.now(); ; {
 		start := m.now()
-		if err := q.RunQueued(ctx, l.dst, l.src, l.Row.BatchSize, l.Row.InputSize, l.Row.InputSize, queueLength); err != nil {
+		if err := l.can.RunQueued(ctx, l.dst, l.src, l.Row.BatchSize, l.Row.InputSize, l.Row.InputSize, queueLength); err != nil {
 			return err
 		}
 		l.queued = append(l.queued, float64(max(m.now().Sub(start), 1))/1e6/queueLength)
@@ -258,15 +259,12 @@ func (m *meter) queue(ctx context.Context, l *lane) error {
 // row is what came out for a lane. crowd is a note, or empty.
 func (l *lane) row(crowd string) Row {
 	r := l.Row
-	r.Kernels = l.runner.Variant()
+	r.Kernels = l.can.Kernels
 	r.WarmupRuns, r.Runs = l.warmup, len(l.runs)
-	if bytes := l.runner.PackedBytes(); bytes > 0 {
-		mb := float64(bytes) / 1e6
-		r.PackedWeightsMB = &mb
-	}
-	if bytes := l.runner.Bytes(); bytes > 0 {
-		mb := float64(bytes+4*int64(len(l.src)+len(l.dst))) / 1e6
-		r.PeakMemoryMB = &mb
+	if l.can.Memory != nil {
+		packed, total := l.can.Memory()
+		packedMB, totalMB := float64(packed)/1e6, float64(total+4*int64(len(l.src)+len(l.dst)))/1e6
+		r.PackedWeightsMB, r.PeakMemoryMB = &packedMB, &totalMB
 	}
 	s := summarize(l.runs)
 	best := s.median

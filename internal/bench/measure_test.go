@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
 )
 
@@ -50,7 +51,7 @@ func TestNoiseIsSaid(t *testing.T) {
 func TestMeasure(t *testing.T) {
 	clock := &fakeClock{}
 	var log []string
-	plan := planOf(t, "repvgg-A0")
+	plan := planOfA0(t)
 	train := &fakeRunner{clock: clock, took: ms(100, 50, 40, 40, 40, 40), log: &log, name: "t"}
 	deploy := &fakeRunner{clock: clock, took: ms(30, 30, 30, 30, 30, 30, 20), log: &log, name: "d"}
 	opts := options(clock, 12)
@@ -105,7 +106,7 @@ func TestMeasureForDuration(t *testing.T) {
 	opts.Warmup = 3
 	quick := &fakeRunner{clock: clock, took: ms(10)}
 	slow := &fakeRunner{clock: clock, took: ms(4000)}
-	plan := planOf(t, "repvgg-A0")
+	plan := planOfA0(t)
 	rows, err := Measure(context.Background(), []Subject{subject(t, "quick", plan, quick), subject(t, "slow", plan, slow)}, opts)
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +120,13 @@ func TestMeasureForDuration(t *testing.T) {
 // queuer is a device that takes 4 ms for a run in a queue.
 type queuer struct{ *fakeRunner }
 
-func (q queuer) RunQueued(ctx context.Context, _, _ []float32, _, _, _, times int) error {
+func (q queuer) Capabilities() engine.Capabilities {
+	c := q.fakeRunner.Capabilities()
+	c.RunQueued = q.runQueued
+	return c
+}
+
+func (q queuer) runQueued(ctx context.Context, _, _ []float32, _, _, _, times int) error {
 	q.clock.at = q.clock.at.Add(time.Duration(times) * 4 * time.Millisecond)
 	return ctx.Err()
 }
@@ -127,7 +134,7 @@ func (q queuer) RunQueued(ctx context.Context, _, _ []float32, _, _, _, times in
 // TestMeasureQueue: images per second are of what is faster, single runs or those
 // in a queue.
 func TestMeasureQueue(t *testing.T) {
-	plan := planOf(t, "repvgg-A0")
+	plan := planOfA0(t)
 	for took, want := range map[float64]float64{10: 500, 2: 1000} { // 2 images in 4 ms, in 2 ms
 		for _, runs := range []int{12, -1} {
 			clock := &fakeClock{}
@@ -150,7 +157,7 @@ func TestWarmUpEnds(t *testing.T) {
 	for i := range 100 {
 		took = append(took, 100-float64(i))
 	}
-	rows, err := Measure(context.Background(), []Subject{subject(t, "x", planOf(t, "repvgg-A0"), &fakeRunner{clock: clock, took: ms(took...)})}, options(clock, 6))
+	rows, err := Measure(context.Background(), []Subject{subject(t, "x", planOfA0(t), &fakeRunner{clock: clock, took: ms(took...)})}, options(clock, 6))
 	if err != nil || rows[0].WarmupRuns != 11 {
 		t.Errorf("%d runs, %v", rows[0].WarmupRuns, err)
 	}
@@ -159,12 +166,12 @@ func TestWarmUpEnds(t *testing.T) {
 func TestInterruptionKeepsRows(t *testing.T) {
 	clock := &fakeClock{}
 	ctx, cancel := context.WithCancel(context.Background())
-	plan := planOf(t, "repvgg-A0")
+	plan := planOfA0(t)
 	rows, err := Measure(ctx, []Subject{
 		subject(t, "first", plan, &fakeRunner{clock: clock, took: ms(10)}),
 		subject(t, "second", plan, &fakeRunner{clock: clock, took: ms(10, 10, 10, 10, 10, 10, 10), cancel: cancel}),
 	}, options(clock, 12))
-	if !errors.Is(err, context.Canceled) || len(rows) != 1 || rows[0].Variant != "first" || !rows[0].measured() {
+	if !errors.Is(err, context.Canceled) || len(rows) != 1 || rows[0].Variant != "first" || !rows[0].Measured() {
 		t.Errorf("%d rows, %v", len(rows), err)
 	}
 }
@@ -196,7 +203,7 @@ func TestInterruptedLayersKeepTheRow(t *testing.T) {
 	opts.Warmup, opts.Layers = 0, true
 	opts.Peak = func(string, int) float64 { return 500 }
 	rows, err := Measure(ctx, []Subject{
-		subject(t, "x", planOf(t, "repvgg-A0"), &fakeRunner{clock: clock, took: ms(10, 10, 10, 10, 10, 10), cancel: cancel}),
+		subject(t, "x", planOfA0(t), &fakeRunner{clock: clock, took: ms(10, 10, 10, 10, 10, 10), cancel: cancel}),
 	}, opts)
 	if !errors.Is(err, context.Canceled) || len(rows) != 1 || rows[0].PeakShare == nil || rows[0].Runs != 6 || rows[0].Layers != nil {
 		t.Errorf("%d rows, %v", len(rows), err)
@@ -204,17 +211,17 @@ func TestInterruptedLayersKeepTheRow(t *testing.T) {
 }
 
 func TestNothingIsOpenedWithoutRuns(t *testing.T) {
-	s := subject(t, "A0", planOf(t, "repvgg-A0"), nil)
-	s.Open = func() (Runner, error) { return nil, errors.New("opened") }
+	s := subject(t, "A0", planOfA0(t), nil)
+	s.Open = func() (engine.Runner, error) { return nil, errors.New("opened") }
 	rows, err := Measure(context.Background(), []Subject{s}, Options{Runs: 0})
-	if err != nil || len(rows) != 1 || rows[0].measured() || rows[0].Noisy != nil {
+	if err != nil || len(rows) != 1 || rows[0].Measured() || rows[0].Noisy != nil {
 		t.Errorf("%+v, %v", rows, err)
 	}
 }
 
 func TestSlowMachineIsSaid(t *testing.T) {
 	clock := &fakeClock{}
-	plan := planOf(t, "repvgg-A0")
+	plan := planOfA0(t)
 	opts := options(clock, 6)
 	peak := []float64{1000, 990, 1000, 880}
 	opts.Peak = func(string, int) float64 { p := peak[0]; peak = peak[1:]; return p }
@@ -238,7 +245,7 @@ func TestSlowMachineIsSaid(t *testing.T) {
 
 func TestResultsThatAreNotFinite(t *testing.T) {
 	clock := &fakeClock{}
-	rows, err := Measure(context.Background(), []Subject{subject(t, "x", planOf(t, "repvgg-A0"), &fakeRunner{clock: clock, took: ms(10), value: float32(math.NaN())})}, options(clock, 6))
+	rows, err := Measure(context.Background(), []Subject{subject(t, "x", planOfA0(t), &fakeRunner{clock: clock, took: ms(10), value: float32(math.NaN())})}, options(clock, 6))
 	if err != nil || !strings.Contains(strings.Join(rows[0].Notes, ""), "not finite") {
 		t.Errorf("%q, %v", rows[0].Notes, err)
 	}

@@ -85,7 +85,7 @@ func (r *Row) Describe(plan *model.Plan) error {
 	r.FLOPsGiga = float64(count.Total.FLOPs) / 1e9
 	r.MACsGiga = 0
 	for i := range count.Blocks[:plan.Depth] {
-		r.MACsGiga += float64(count.Blocks[i].MACs) / 1e9
+		r.MACsGiga += float64(count.Blocks[i].Total().MACs) / 1e9
 	}
 	r.MACsGiga += float64(headMACs(plan)) / 1e9
 	return nil
@@ -98,43 +98,31 @@ func headMACs(p *model.Plan) int64 {
 	return int64(p.Head.Classes) * int64(p.Head.Features)
 }
 
-// twins tells whether two rows differ in no more than their form: these are
+// twins reports whether two rows differ in no more than their form: these are
 // measured in turns and give the speed-up.
 func (r *Row) twins(o *Row) bool {
-	return r.Config == o.Config && r.Variant == o.Variant && r.sameSetting(o)
+	return r.Config == o.Config && r.Variant == o.Variant && r.SameSetting(o)
 }
 
-// sameSetting tells whether two rows were measured in the same way.
-func (r *Row) sameSetting(o *Row) bool {
+// SameSetting reports whether two rows were measured in the same way.
+func (r *Row) SameSetting(o *Row) bool {
 	return r.Device == o.Device && r.Precision == o.Precision && r.BatchSize == o.BatchSize &&
 		r.Threads == o.Threads && r.InputSize == o.InputSize
 }
 
-// measured tells whether the row has a latency.
-func (r *Row) measured() bool { return r.LatencyMSMedian != nil }
-
-// setting is how the row was measured, in words.
-func (r *Row) setting() string {
-	return fmt.Sprintf("%s, %s, batch %d, %s, %d x %d", r.Device, r.Precision, r.BatchSize, plural(r.Threads, "thread"), r.InputSize, r.InputSize)
-}
+// Measured reports whether the row has a latency.
+func (r *Row) Measured() bool { return r.LatencyMSMedian != nil }
 
 // Label names the row among others.
 func (r *Row) Label() string {
 	return fmt.Sprintf("%s %s, %s, batch %d", r.Variant, r.Form, r.Precision, r.BatchSize)
 }
 
-// LowLatency tells whether the row's runner is to take the algorithms that are
-// fastest for single images: they save weights to read, and pay with
-// multiplications. From four images on they are slower; two and three were too
-// close to tell.
+// LowLatency reports whether the row's runner is to take the algorithms that are
+// fastest for single images: they read fewer weights and do more multiplications.
+// From four images on they are slower; with two and three no difference was
+// measured.
 func (r *Row) LowLatency() bool { return r.Device == "cpu" && r.BatchSize == 1 }
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
 
 // MarshalJSON writes notes as a list even where there are none.
 func (r Row) MarshalJSON() ([]byte, error) {

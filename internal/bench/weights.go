@@ -3,7 +3,6 @@ package bench
 import (
 	"math"
 	"math/rand/v2"
-	"strings"
 
 	"repvgg/internal/model"
 	"repvgg/internal/tensor"
@@ -11,23 +10,24 @@ import (
 
 // RandomWeights gives seeded random values for any plan with which activations
 // keep their size from the first layer to the last, as in a trained network:
-// arithmetic on zeros, denormals or infinities could take another time.
+// arithmetic on zeros, denormals or infinities could take another time. Values
+// depend on the order in which tensors are read.
 //
 // Convolutions have the variance 2 / fan-in (He et al., "Delving deep into
 // rectifiers", 2015). The scales of the normalizations, whose statistics are
 // about 0 and 1, make the sum of a train block's branches do the same, and the
 // gates of squeeze-and-excitation are nearly open.
-func RandomWeights(p *model.Plan) func(tensor.Spec) ([]float32, error) {
-	norm := normScales(p)
+func RandomWeights(p *model.Plan) tensor.Source {
+	scales, variances, gates := normScales(p), p.Variances(), gateBiases(p)
 	rng := rand.New(rand.NewPCG(1, 2))
-	return func(s tensor.Spec) ([]float32, error) {
+	return tensor.Func(func(s tensor.Spec) ([]float32, error) {
 		mean, span := 0.0, 0.1
 		switch {
-		case norm[s.Name] > 0:
-			mean, span = norm[s.Name], 0.1*norm[s.Name]
-		case strings.HasSuffix(s.Name, ".running_var"):
+		case scales[s.Name] > 0:
+			mean, span = scales[s.Name], 0.1*scales[s.Name]
+		case variances[s.Name]:
 			mean = 1
-		case strings.HasSuffix(s.Name, ".conv2.conv.bias"):
+		case gates[s.Name]:
 			mean = 4 // a gate of 0.98
 		case len(s.Shape) > 1:
 			// The variance of a uniform value within +-span is span^2 / 3.
@@ -38,25 +38,40 @@ func RandomWeights(p *model.Plan) func(tensor.Spec) ([]float32, error) {
 			values[i] = float32(mean + span*(2*rng.Float64()-1))
 		}
 		return values, nil
-	}
+	})
 }
 
-// normScales are the scales of the normalizations by name. The convolutions
-// double the mean square of their input, the identity keeps it; the sum should
+// normScales are the scales of the normalizations by name. A convolution
+// doubles the mean square of its input, an identity keeps it; the sum should
 // double it.
 func normScales(p *model.Plan) map[string]float64 {
 	scales := make(map[string]float64)
 	for i := range p.Blocks {
 		b := &p.Blocks[i]
-		gain := 2.0 + 2
-		if b.Identity {
-			gain++
+		gain := 0.0
+		for j := range b.Branches {
+			if gain++; !b.Branches[j].Identity() {
+				gain++
+			}
 		}
-		for _, c := range []model.ConvBN{b.Conv3x3(), b.Conv1x1(), b.IdentityNorm()} {
-			scales[c.Gamma()] = math.Sqrt(2 / gain)
+		for _, branch := range b.Branches {
+			if branch.Norm != nil {
+				scales[branch.Norm.Gamma()] = math.Sqrt(2 / gain)
+			}
 		}
 	}
 	return scales
+}
+
+// gateBiases are the biases that decide how open the gates are.
+func gateBiases(p *model.Plan) map[string]bool {
+	names := make(map[string]bool)
+	for i := range p.Blocks {
+		if se := p.Blocks[i].SE; se != nil {
+			names[se.Expand.Bias] = true
+		}
+	}
+	return names
 }
 
 // randomImages are normalised images: independent values of mean 0, variance 1.

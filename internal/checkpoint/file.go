@@ -237,25 +237,6 @@ func isCounter(name string, t *Tensor) bool {
 	return (leaf == "total_ops" || leaf == "total_params" || name == "n_averaged") && !slices.ContainsFunc(t.Shape, func(n int) bool { return n != 1 })
 }
 
-// Rename gives tensors other names, in Names, Tensors and Unreadable: rename
-// returns the name that a name becomes. A tensor's own Name stays that of the
-// file, which is what messages should tell.
-func (c *File) Rename(rename func(name string) string) error {
-	tensors, unreadable := make(map[string]*Tensor, len(c.Tensors)), make(map[string]bool)
-	for i, from := range c.Names {
-		to := rename(from)
-		if other := tensors[to]; other != nil {
-			return fmt.Errorf("reading checkpoint %q: tensors %.80q and %.80q both stand for %.80q; leave out the one that is not to be read", c.Path, other.Name, c.Tensors[from].Name, to)
-		}
-		tensors[to], c.Names[i] = c.Tensors[from], to
-	}
-	for name := range c.Unreadable {
-		unreadable[rename(name)] = true
-	}
-	c.Tensors, c.Unreadable = tensors, unreadable
-	return nil
-}
-
 // CommonPrefix is what stands before the names of all tensors, with its last dot:
 // "model.", "_forward_module.model.". It is empty if they have nothing in common.
 func (c *File) CommonPrefix() string {
@@ -266,23 +247,23 @@ func (c *File) CommonPrefix() string {
 	for {
 		dot := strings.LastIndexByte(strings.TrimSuffix(prefix, "."), '.')
 		prefix = prefix[:dot+1]
-		if prefix == "" || c.allHave(prefix) {
+		if !slices.ContainsFunc(c.Names, func(name string) bool { return !strings.HasPrefix(name, prefix) }) {
 			return prefix
 		}
 	}
 }
 
-func (c *File) allHave(prefix string) bool {
-	for _, name := range c.Names {
-		if !strings.HasPrefix(name, prefix) {
-			return false
-		}
+// StripPrefix takes a prefix of all tensors' names, the CommonPrefix or the front
+// of it, off those in Names, Tensors and Unreadable. A tensor's own Name stays
+// that of the file, which is what messages should tell.
+func (c *File) StripPrefix(prefix string) {
+	tensors, unreadable := make(map[string]*Tensor, len(c.Tensors)), make(map[string]bool)
+	for i, name := range c.Names {
+		c.Names[i] = strings.TrimPrefix(name, prefix)
+		tensors[c.Names[i]] = c.Tensors[name]
 	}
-	return true
-}
-
-// StripPrefix takes a prefix, such as the CommonPrefix, off all names that have
-// it, as Rename does.
-func (c *File) StripPrefix(prefix string) error {
-	return c.Rename(func(name string) string { return strings.TrimPrefix(name, prefix) })
+	for name := range c.Unreadable {
+		unreadable[strings.TrimPrefix(name, prefix)] = true
+	}
+	c.Tensors, c.Unreadable = tensors, unreadable
 }

@@ -6,11 +6,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"repvgg/internal/config/value"
 )
 
 // Decode fills the struct that dst points to from the section's keys, by tag:
 //
-//	Size    Value    `config:"size,required"` // as it is
+//	Size    value.Value    `config:"size,required"` // as it is
 //	Backend string   `config:"backend"`
 //	SE      *seCfg   `config:"se_cfg"`        // None gives nil
 //	Blocks  []int    `config:"num_blocks"`    // from a list or tuple
@@ -70,15 +72,15 @@ func (d decoder) fields(s Section, v reflect.Value) error {
 		}
 	}
 	for _, f := range fields {
-		value, ok := s.dict.Get(f.key)
+		v, ok := s.dict.Get(f.key)
 		if !ok {
-			s.mark(joinPath(s.path, f.key), false)
+			s.mark(value.Join(s.path, f.key), false)
 			if f.required {
 				return s.Errorf(f.key, "missing (there is %s)", keyList(s.dict))
 			}
 			continue
 		}
-		if err := d.value(s, f.key, value, f.value); err != nil {
+		if err := d.value(s, f.key, v, f.value); err != nil {
 			return err
 		}
 	}
@@ -107,16 +109,16 @@ var sectionType = reflect.TypeFor[Section]()
 
 // rawTypes are the containers that are handed out as they are.
 var rawTypes = map[reflect.Type]string{
-	reflect.TypeFor[List]():  "a list",
-	reflect.TypeFor[Tuple](): "a tuple",
-	reflect.TypeFor[*Dict](): "a dict",
+	reflect.TypeFor[value.List]():  "a list",
+	reflect.TypeFor[value.Tuple](): "a tuple",
+	reflect.TypeFor[*value.Dict](): "a dict",
 }
 
 // value decodes v, which stands at key of s, into dst.
-func (d decoder) value(s Section, key string, v Value, dst reflect.Value) error {
-	s.mark(joinPath(s.path, key), false)
+func (d decoder) value(s Section, key string, v value.Value, dst reflect.Value) error {
+	s.mark(value.Join(s.path, key), false)
 	if want, ok := rawTypes[dst.Type()]; ok {
-		s.mark(joinPath(s.path, key), true)
+		s.mark(value.Join(s.path, key), true)
 		switch {
 		case v == nil && dst.Kind() == reflect.Pointer:
 			dst.SetZero()
@@ -128,11 +130,11 @@ func (d decoder) value(s Section, key string, v Value, dst reflect.Value) error 
 		return nil
 	}
 	if dst.Type() == sectionType {
-		dict, ok := v.(*Dict)
+		dict, ok := v.(*value.Dict)
 		if !ok {
 			return mismatch(s, key, "a dict", v)
 		}
-		dst.Set(reflect.ValueOf(Section{s.config, joinPath(s.path, key), dict}))
+		dst.Set(reflect.ValueOf(Section{s.config, value.Join(s.path, key), dict}))
 		return nil
 	}
 	switch dst.Kind() {
@@ -141,11 +143,11 @@ func (d decoder) value(s Section, key string, v Value, dst reflect.Value) error 
 	case reflect.Pointer:
 		return d.pointer(s, key, v, dst)
 	case reflect.Struct:
-		dict, ok := v.(*Dict)
+		dict, ok := v.(*value.Dict)
 		if !ok {
 			return mismatch(s, key, "a dict", v)
 		}
-		return d.fields(Section{s.config, joinPath(s.path, key), dict}, dst)
+		return d.fields(Section{s.config, value.Join(s.path, key), dict}, dst)
 	case reflect.Slice, reflect.Array:
 		return d.items(s, key, v, dst)
 	case reflect.Map:
@@ -154,11 +156,11 @@ func (d decoder) value(s Section, key string, v Value, dst reflect.Value) error 
 	return scalar(s, key, v, dst)
 }
 
-func (d decoder) raw(s Section, key string, v Value, dst reflect.Value) error {
+func (d decoder) raw(s Section, key string, v value.Value, dst reflect.Value) error {
 	if dst.NumMethod() > 0 {
 		return s.Errorf(key, "decoding: cannot decode into %s", dst.Type())
 	}
-	s.mark(joinPath(s.path, key), true)
+	s.mark(value.Join(s.path, key), true)
 	if v == nil {
 		dst.SetZero()
 	} else {
@@ -167,7 +169,7 @@ func (d decoder) raw(s Section, key string, v Value, dst reflect.Value) error {
 	return nil
 }
 
-func (d decoder) pointer(s Section, key string, v Value, dst reflect.Value) error {
+func (d decoder) pointer(s Section, key string, v value.Value, dst reflect.Value) error {
 	if v == nil {
 		dst.SetZero()
 		return nil
@@ -183,8 +185,8 @@ func (d decoder) pointer(s Section, key string, v Value, dst reflect.Value) erro
 	return nil
 }
 
-func (d decoder) items(s Section, key string, v Value, dst reflect.Value) error {
-	items, ok := itemsOf(v)
+func (d decoder) items(s Section, key string, v value.Value, dst reflect.Value) error {
+	items, ok := value.Items(v)
 	if !ok {
 		return mismatch(s, key, "a list", v)
 	}
@@ -195,7 +197,7 @@ func (d decoder) items(s Section, key string, v Value, dst reflect.Value) error 
 		return mismatch(s, key, fmt.Sprintf("a list of %d elements", dst.Len()), v)
 	}
 	for i, item := range items {
-		if err := d.value(s, joinPath(key, i), item, out.Index(i)); err != nil {
+		if err := d.value(s, value.Join(key, i), item, out.Index(i)); err != nil {
 			return err
 		}
 	}
@@ -204,7 +206,7 @@ func (d decoder) items(s Section, key string, v Value, dst reflect.Value) error 
 }
 
 // mapKey is a dict's key as one of another kind: JSON writes int keys as strings.
-func mapKey(key Value, kind reflect.Kind) Value {
+func mapKey(key value.Value, kind reflect.Kind) value.Value {
 	if text, ok := key.(string); ok && kind != reflect.String {
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 			return n
@@ -213,34 +215,34 @@ func mapKey(key Value, kind reflect.Kind) Value {
 	return key
 }
 
-func (d decoder) dict(s Section, key string, v Value, dst reflect.Value) error {
-	dict, ok := v.(*Dict)
+func (d decoder) dict(s Section, key string, v value.Value, dst reflect.Value) error {
+	dict, ok := v.(*value.Dict)
 	if !ok {
 		return mismatch(s, key, "a dict", v)
 	}
 	out := reflect.MakeMapWithSize(dst.Type(), dict.Len())
-	for _, k := range dict.Keys() {
-		at := joinPath(key, k)
+	for k, v := range dict.All() {
+		at := value.Join(key, k)
 		name := reflect.New(dst.Type().Key()).Elem()
 		if err := scalar(s, at, mapKey(k, name.Kind()), name); err != nil {
 			want := "a string"
 			if name.Kind() != reflect.String {
 				want = "an int"
 			}
-			return s.Errorf(at, "want %s as key, got %s", want, brief(k))
+			return s.Errorf(at, "want %s as key, got %s", want, value.Brief(k))
 		}
-		value := reflect.New(dst.Type().Elem()).Elem()
-		if err := d.value(s, at, dict.values[k], value); err != nil {
+		item := reflect.New(dst.Type().Elem()).Elem()
+		if err := d.value(s, at, v, item); err != nil {
 			return err
 		}
-		out.SetMapIndex(name, value)
+		out.SetMapIndex(name, item)
 	}
 	dst.Set(out)
 	return nil
 }
 
 // scalar decodes into a bool, number or string.
-func scalar(s Section, key string, v Value, dst reflect.Value) error {
+func scalar(s Section, key string, v value.Value, dst reflect.Value) error {
 	switch dst.Kind() {
 	case reflect.Bool:
 		b, ok := v.(bool)
@@ -287,6 +289,6 @@ func scalar(s Section, key string, v Value, dst reflect.Value) error {
 	return nil
 }
 
-func mismatch(s Section, key, want string, v Value) error {
-	return s.Errorf(key, "want %s, got %s", want, brief(v))
+func mismatch(s Section, key, want string, v value.Value) error {
+	return s.Errorf(key, "want %s, got %s", want, value.Brief(v))
 }

@@ -1,10 +1,9 @@
 // Package config reads MMClassification 0.x (mmcv 1.x) configuration files into
 // ordered values and hands out typed, named sections of them.
 //
-// It owns the language: .py files (evaluated as Starlark, without input or
-// output and within fixed bounds), YAML and JSON, _base_ inheritance, _delete_,
-// {{ templates }}, and the --cfg-options overrides. It knows nothing of what a
-// section means: the packages that own a section decode it.
+// It owns the language: .py files (which package starlark evaluates), YAML and JSON,
+// _base_ inheritance, _delete_, {{ templates }}, overrides, and the printing of what
+// comes out. It knows nothing of what a section means: package recipe does.
 //
 // The rules follow mmcv/utils/config.py of mmcv 1.x. Differences, all towards a
 // clear error or a working value: a {{ _base_.x }} inside a longer string is an

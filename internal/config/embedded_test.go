@@ -4,6 +4,8 @@ import (
 	"path"
 	"strings"
 	"testing"
+
+	"repvgg/internal/config/value"
 )
 
 // zoo lists what MMClassification 0.25's RepVGG configs hold, by arch.
@@ -55,7 +57,7 @@ func TestEmbeddedConfigs(t *testing.T) {
 					v, err := lookupBase(dotted, c.root)
 					if err != nil {
 						t.Errorf("%s: %v", dotted, err)
-					} else if got := Format(v); got != want {
+					} else if got := value.Format(v); got != want {
 						t.Errorf("%s\n got %s\nwant %s", dotted, got, want)
 					}
 				}
@@ -79,7 +81,7 @@ func wantedValues(arch string, channels int, deploy, mixup bool) map[string]stri
 		"model.neck":             "{'type': 'GlobalAveragePooling'}",
 		"model.head.type":        "'LinearClsHead'",
 		"model.head.num_classes": "1000",
-		"model.head.in_channels": Format(int64(channels)),
+		"model.head.in_channels": value.Format(int64(channels)),
 		"model.head.topk":        "(1, 5)",
 		"model.head.loss":        "{'type': 'CrossEntropyLoss', 'loss_weight': 1.0}",
 		"data.samples_per_gpu":   "64",
@@ -151,7 +153,7 @@ func TestEmbeddedBaseIsEmbedded(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Root().Has("stray") || !c.Root().Has("model") {
-		t.Errorf("got %s", Format(c.root))
+		t.Errorf("got %s", value.Format(c.root))
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"repvgg/internal/config/value"
 )
 
 // writeFiles writes the files into a new folder and returns it.
@@ -45,7 +47,7 @@ func loadError(t testing.TB, files map[string]string, name string, overrides ...
 	dir := writeFiles(t, files)
 	c, err := Load(filepath.Join(dir, name), overrides)
 	if err == nil {
-		t.Fatalf("loading %s: want an error, got %s", name, Format(c.root))
+		t.Fatalf("loading %s: want an error, got %s", name, value.Format(c.root))
 	}
 	return strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), "")
 }

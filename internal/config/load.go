@@ -3,31 +3,25 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"repvgg/configs"
+	"repvgg/internal/config/value"
 )
 
-// The bounds of reading a config and its bases.
+// The bounds of a config and its bases.
 const (
-	maxFileBytes = 1 << 20
-	maxIncludes  = 16  // files in one chain of _base_
-	maxFiles     = 100 // files in all
+	maxIncludes = 16  // files in one chain of _base_
+	maxFiles    = 100 // files in all
 )
 
 // A Config is a configuration with its bases and overrides merged in. It is not
 // safe for concurrent use: reading a section marks what was read.
 type Config struct {
 	path string
-	// flag tells that path is a flag whose items these are; see Options.
-	flag      bool
-	root      *Dict
+	// bare says that path is no file's, but what errors begin with; see Options.
+	bare      bool
+	root      *value.Dict
 	warnings  []string
 	overrides []override
 	// reads maps the dotted paths that were read to whether the read took
@@ -35,8 +29,8 @@ type Config struct {
 	reads map[string]bool
 }
 
-// Load reads the config that name means and merges the overrides (items of
-// --cfg-options, "data.samples_per_gpu=32") into it. name is, in this order,
+// Load reads the config that name means and merges the overrides
+// ("data.samples_per_gpu=32") into it. name is, in this order,
 // the path of a file, the file name of an embedded config with or without its
 // folder ("repvgg/deploy/repvgg-A0_deploy_4xb64-coslr-120e_in1k.py"), or the
 // short name of one ("repvgg-A0", "repvgg-A0_deploy").
@@ -59,7 +53,7 @@ func Load(name string, overrides []string) (*Config, error) {
 	}
 	if v, ok := root.Get(importsKey); ok && v != nil {
 		c.warnings = append(c.warnings, fmt.Sprintf("config %q: custom_imports=%s has no effect: Python modules are not imported",
-			c.path, brief(v)))
+			c.path, value.Brief(v)))
 	}
 	return c, nil
 }
@@ -71,76 +65,6 @@ func (c *Config) Path() string { return c.path }
 // it is deprecated, or asks for something that has no effect here.
 func (c *Config) Warnings() []string { return slices.Clone(c.warnings) }
 
-// A source is a config file, on disk or embedded.
-type source struct {
-	path     string // as it is shown
-	embedded bool
-}
-
-// absolute is the slash-separated path that identifies the file.
-func (s source) absolute() string {
-	if s.embedded {
-		return "embedded:" + s.path
-	}
-	abs, err := filepath.Abs(s.path)
-	if err != nil {
-		abs = s.path
-	}
-	return filepath.ToSlash(abs)
-}
-
-// base returns the file that name means in the _base_ of s: one on disk, or an
-// embedded one if there is none, which mmcv does not have.
-func (s source) base(name string) source {
-	if s.embedded {
-		return source{path.Join(path.Dir(s.path), name), true}
-	}
-	file := expandHome(name)
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(filepath.Dir(s.path), file)
-	}
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		if embedded, ok := findEmbedded(name); ok {
-			return embedded
-		}
-	}
-	return source{path: filepath.Clean(file)}
-}
-
-func (s source) open() (fs.File, error) {
-	if !s.embedded {
-		// Looked at before it is opened: opening a pipe would wait.
-		if info, err := os.Stat(s.path); err == nil && !info.Mode().IsRegular() {
-			return nil, errors.New("not a regular file")
-		}
-		return os.Open(s.path)
-	}
-	return configs.FS.Open(strings.TrimPrefix(s.path, embeddedRoot+"/"))
-}
-
-// read returns the text of the file, without a byte order mark.
-func (s source) read() (string, error) {
-	file, err := s.open()
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
-		return "", fmt.Errorf("file %q does not exist", s.path)
-	}
-	if err != nil {
-		return "", fmt.Errorf("reading %q: %w", s.path, err)
-	}
-	defer file.Close()
-	if !slices.Contains([]string{".py", ".yml", ".yaml", ".json"}, path.Ext(filepath.ToSlash(s.path))) {
-		return "", fmt.Errorf("reading %q: only py/yml/yaml/json type are supported now", s.path)
-	}
-	data, err := io.ReadAll(io.LimitReader(file, maxFileBytes+1))
-	if err != nil {
-		return "", fmt.Errorf("reading %q: %w", s.path, err)
-	}
-	if len(data) > maxFileBytes {
-		return "", fmt.Errorf("reading %q: larger than %d bytes: not a config", s.path, maxFileBytes)
-	}
-	return strings.TrimPrefix(string(data), "\ufeff"), nil
-}
-
 // A loader reads one config and everything it is based on.
 type loader struct {
 	chain    []source // the files being read, the first one first
@@ -151,7 +75,7 @@ type loader struct {
 // load reads src and the files it is based on. Its errors tell the place in a
 // file and, in a base, the files that lead there; an error without a place is
 // about opening src.
-func (l *loader) load(src source) (*Dict, error) {
+func (l *loader) load(src source) (*value.Dict, error) {
 	l.chain = append(l.chain, src)
 	defer func() { l.chain = l.chain[:len(l.chain)-1] }()
 	l.files++
@@ -177,18 +101,6 @@ func (l *loader) load(src source) (*Dict, error) {
 	return l.merge(src, doc, merged)
 }
 
-// parse reads the text of a file as its suffix says.
-func parse(src source, text string) (document, error) {
-	text = expandTemplates(text, strings.TrimPrefix(src.absolute(), "embedded:"))
-	switch path.Ext(filepath.ToSlash(src.path)) {
-	case ".py":
-		return evalPython(src.path, text)
-	case ".yml", ".yaml":
-		return parseYAML(src.path, text)
-	}
-	return parseJSON(src.path, text)
-}
-
 // located adds the files that lead to the one at hand. An error of a base comes
 // located already.
 func (l *loader) located(err error) error {
@@ -209,7 +121,7 @@ func (l *loader) located(err error) error {
 var reservedKeys = []string{"filename", "text", "pretty_text"}
 
 // checkReserved returns the first reserved key of d, with an error.
-func checkReserved(d *Dict) (string, error) {
+func checkReserved(d *value.Dict) (string, error) {
 	for _, key := range reservedKeys {
 		if _, ok := d.Get(key); ok {
 			return key, fmt.Errorf("%s is reserved for config file: choose another name", key)
@@ -223,12 +135,12 @@ func (l *loader) checkKeys(src source, doc document) error {
 	if key, err := checkReserved(doc.dict); err != nil {
 		return l.located(&placeError{doc.place(key, src), err})
 	}
-	v, ok := doc.dict.remove(deprecationKey)
+	v, ok := doc.dict.Remove(deprecationKey)
 	if !ok {
 		return nil
 	}
 	msg := fmt.Sprintf("config %q is deprecated", src.path)
-	if d, ok := v.(*Dict); ok {
+	if d, ok := v.(*value.Dict); ok {
 		if use, ok := d.Get("expected"); ok {
 			msg += fmt.Sprintf(": use %v instead", use)
 		}
@@ -249,27 +161,27 @@ func (d document) place(key string, src source) string {
 
 // baseNames takes _base_, a string or a list of strings, out of the document.
 func baseNames(doc document) ([]string, error) {
-	v, ok := doc.dict.remove(baseKey)
+	v, ok := doc.dict.Remove(baseKey)
 	if !ok {
 		return nil, nil
 	}
 	place := doc.places[baseKey]
-	var items []Value
+	var items []value.Value
 	switch v := v.(type) {
 	case string:
 		return []string{v}, nil
-	case List:
+	case value.List:
 		items = v
-	case Tuple:
+	case value.Tuple:
 		items = v
 	default:
-		return nil, &placeError{place, fmt.Errorf("_base_: want a file name or a list of file names, got %s", brief(v))}
+		return nil, &placeError{place, fmt.Errorf("_base_: want a file name or a list of file names, got %s", value.Brief(v))}
 	}
 	names := make([]string, len(items))
 	for i, item := range items {
 		name, ok := item.(string)
 		if !ok {
-			return nil, &placeError{place, fmt.Errorf("_base_: want a file name, got %s", brief(item))}
+			return nil, &placeError{place, fmt.Errorf("_base_: want a file name, got %s", value.Brief(item))}
 		}
 		names[i] = name
 	}
@@ -278,13 +190,13 @@ func baseNames(doc document) ([]string, error) {
 
 // loadBases loads the bases of src into one dict; nil when it has none. Two
 // bases must not set the same top-level key.
-func (l *loader) loadBases(src source, doc document, names []string) (*Dict, error) {
+func (l *loader) loadBases(src source, doc document, names []string) (*value.Dict, error) {
 	if names == nil {
 		return nil, nil
 	}
 	place := doc.place(baseKey, src)
-	merged := new(Dict)
-	owner := make(map[Value]source)
+	merged := new(value.Dict)
+	owner := make(map[value.Value]source)
 	for _, name := range names {
 		base := src.base(name)
 		if err := l.checkInclude(base); err != nil {
@@ -292,21 +204,20 @@ func (l *loader) loadBases(src source, doc document, names []string) (*Dict, err
 		}
 		dict, err := l.load(base)
 		if err != nil {
-			var placed *placeError
-			if !errors.As(err, &placed) { // the file itself could not be read
+			if _, ok := errors.AsType[*placeError](err); !ok { // the file itself could not be read
 				err = l.located(&placeError{place, fmt.Errorf("_base_: %w", err)})
 			}
 			return nil, err
 		}
 		var twice []string
 		var other source
-		for _, key := range dict.Keys() {
+		for key, v := range dict.All() {
 			if first, ok := owner[key]; ok {
 				twice, other = append(twice, fmt.Sprint(key)), first
 				continue
 			}
 			owner[key] = base
-			merged.Set(key, dict.values[key])
+			merged.Set(key, v)
 		}
 		if len(twice) > 0 {
 			return nil, l.located(&placeError{place, fmt.Errorf("_base_: duplicate key is not allowed among bases: both %q and %q set %s",
@@ -339,35 +250,23 @@ func (l *loader) checkInclude(base source) error {
 }
 
 // merge resolves the document's references to its base and merges it in.
-func (l *loader) merge(src source, doc document, base *Dict) (*Dict, error) {
-	for _, key := range doc.dict.Keys() {
-		v, err := resolvePlaceholders(doc.dict.values[key], base)
+func (l *loader) merge(src source, doc document, base *value.Dict) (*value.Dict, error) {
+	for key, v := range doc.dict.All() {
+		v, err := resolvePlaceholders(v, base)
 		if err != nil {
 			return nil, l.located(&placeError{doc.place(fmt.Sprint(key), src), err})
 		}
-		doc.dict.values[key] = v
+		doc.dict.Set(key, v)
 	}
 	if base == nil {
 		return doc.dict, nil
 	}
-	for _, key := range doc.dict.Keys() {
-		one := new(Dict) // key by key, to name the place of the one that fails
-		one.Set(key, doc.dict.values[key])
+	for key, v := range doc.dict.All() {
+		one := new(value.Dict) // key by key, to name the place of the one that fails
+		one.Set(key, v)
 		if err := (merger{}).dict(one, base, ""); err != nil {
 			return nil, l.located(&placeError{doc.place(fmt.Sprint(key), src), err})
 		}
 	}
 	return base, nil
-}
-
-// expandHome replaces a leading ~ by the home folder.
-func expandHome(name string) string {
-	if name != "~" && !strings.HasPrefix(name, "~/") {
-		return name
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return name
-	}
-	return filepath.Join(home, name[1:])
 }

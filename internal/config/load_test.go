@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"repvgg/internal/config/value"
 )
 
 type files = map[string]string
@@ -25,6 +27,7 @@ func TestInheritance(t *testing.T) {
 			"base/b.py": "b = 1", "base/sub/c.py": "_base_ = ('../b.py', )\nc = 2", "d.yaml": "d: 3",
 			"x/a.py": "_base_ = ['../base/sub/c.py', '../d.yaml']\nb = 9",
 		}, "{'b': 9, 'c': 2, 'd': 3}"},
+		{"byte order mark", files{"a.py": "\ufeffa = 1\r\nb = 2\r\n"}, "{'a': 1, 'b': 2}"},
 		{"empty list of bases", files{"a.py": "_base_ = []\na = 1"}, "{'a': 1}"},
 		{"computed base", files{"b.py": "b = 1", "a.py": "n = 'b'\n_base_ = ['./%s.py' % n]"}, "{'b': 1, 'n': 'b'}"},
 		{"the same base twice, without keys", files{"b.py": "", "a.py": "_base_ = ['b.py', 'b.py']\na = 1"}, "{'a': 1}"},
@@ -57,7 +60,7 @@ func TestInheritance(t *testing.T) {
 					name = other
 				}
 			}
-			if got := Format(loadFiles(t, test.files, name).root); got != test.want {
+			if got := value.Format(loadFiles(t, test.files, name).root); got != test.want {
 				t.Errorf("\n got %s\nwant %s", got, test.want)
 			}
 		})
@@ -111,6 +114,10 @@ func TestInheritanceErrors(t *testing.T) {
 		{"value of the base as key", files{"a.py": "_base_ = 'b.py'\nx = { {{_base_.m}}: 1}", "b.py": "m = 's'"},
 			`a.py:2:1: {{_base_.m}} is a key: it can only be a value`},
 		{"value of a base that is not there", files{"a.py": "x = {{_base_.m}}"}, `a.py:1:1: {{_base_.m}}: the file has no _base_`},
+		{"reserved key", files{"a.py": "a = 1\nfilename = 'x'"}, "a.py:2:1: filename is reserved for config file"},
+		{"another reserved key", files{"a.py": "pretty_text = 'x'"}, "a.py:1:1: pretty_text is reserved for config file"},
+		{"error of Python", files{"a.py": "a = 1\nimport os"}, "a.py:2:1: an import statement is not available in a config"},
+		{"large file", files{"a.py": "a = '" + strings.Repeat("x", 1<<20) + "'"}, `reading "a.py": larger than 1048576 bytes`},
 		{"reserved key in a base", files{"a.py": "_base_ = 'b.py'", "b.py": "text = 1"},
 			`b.py:1:1: text is reserved for config file: choose another name (included from a.py)`},
 	}
@@ -133,7 +140,7 @@ func TestFileTemplates(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "{'a': '" + filepath.Join(dir, "sub") + "', 'b': 'my.cfg.py', 'c': 'my.cfg', 'd': 'x.pyy', 'e': '{{ HOME }}'}"
-	if got := Format(c.root); got != want {
+	if got := value.Format(c.root); got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
 }
@@ -146,7 +153,7 @@ func TestLoadFindsFiles(t *testing.T) {
 		c, err := Load(name, nil)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
-		} else if got := Format(c.root); got != "{'a': 1}" {
+		} else if got := value.Format(c.root); got != "{'a': 1}" {
 			t.Errorf("%s: got %s", name, got)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"repvgg/internal/config/value"
 )
 
 const (
@@ -23,10 +25,10 @@ type merger struct {
 }
 
 // dict merges child into base in place. path is the dotted path of both.
-func (m merger) dict(child, base *Dict, path string) error {
+func (m merger) dict(child, base *value.Dict, path string) error {
 	for _, key := range child.Keys() {
 		v, _ := child.Get(key)
-		at := joinPath(path, key)
+		at := value.Join(path, key)
 		target := m.targetKey(base, key)
 		old, exists := base.Get(target)
 		merged, err := m.value(v, old, exists, key, at)
@@ -39,8 +41,8 @@ func (m merger) dict(child, base *Dict, path string) error {
 }
 
 // value returns what stands at key once v meets old.
-func (m merger) value(v, old Value, exists bool, key Value, path string) (Value, error) {
-	child, ok := v.(*Dict)
+func (m merger) value(v, old value.Value, exists bool, key value.Value, path string) (value.Value, error) {
+	child, ok := v.(*value.Dict)
 	if !ok {
 		return v, nil
 	}
@@ -52,24 +54,24 @@ func (m merger) value(v, old Value, exists bool, key Value, path string) (Value,
 		return child, stripDelete(child, path)
 	}
 	switch old := old.(type) {
-	case *Dict:
+	case *value.Dict:
 		return old, m.dict(child, old, path)
-	case List:
+	case value.List:
 		if m.listKeys {
 			return old, m.items(child, old, "list", path)
 		}
-	case Tuple:
+	case value.Tuple:
 		if m.listKeys {
 			return old, m.items(child, old, "tuple", path)
 		}
 	}
 	return nil, fmt.Errorf("%s: %v=%s in child config cannot inherit from base because %v is a dict in the "+
 		"child config but is of type <class '%s'> in base config. You may set `_delete_=True` to ignore the base config",
-		path, key, brief(child), key, pythonType(old))
+		path, key, value.Brief(child), key, value.TypeName(old))
 }
 
 // items changes single elements of a list or tuple in place.
-func (m merger) items(child *Dict, items []Value, kind, path string) error {
+func (m merger) items(child *value.Dict, items []value.Value, kind, path string) error {
 	for _, key := range child.Keys() {
 		v, _ := child.Get(key)
 		name := fmt.Sprint(key)
@@ -78,13 +80,13 @@ func (m merger) items(child *Dict, items []Value, kind, path string) error {
 			return fmt.Errorf("%s is a %s of length %d: name an element by its index, not by %q", path, kind, len(items), name)
 		}
 		if index >= len(items) {
-			var whole Value = List(items)
+			var whole value.Value = value.List(items)
 			if kind == "tuple" {
-				whole = Tuple(items)
+				whole = value.Tuple(items)
 			}
-			return fmt.Errorf("%s: index %s exceeds the length of %s %s", path, name, kind, brief(whole))
+			return fmt.Errorf("%s: index %s exceeds the length of %s %s", path, name, kind, value.Brief(whole))
 		}
-		merged, err := m.value(v, items[index], true, key, joinPath(path, index))
+		merged, err := m.value(v, items[index], true, key, value.Join(path, index))
 		if err != nil {
 			return err
 		}
@@ -95,7 +97,7 @@ func (m merger) items(child *Dict, items []Value, kind, path string) error {
 
 // targetKey is the key of base that key means: an override spells the integer
 // key of {2: 4} as the string "2".
-func (m merger) targetKey(base *Dict, key Value) Value {
+func (m merger) targetKey(base *value.Dict, key value.Value) value.Value {
 	name, ok := key.(string)
 	if !m.listKeys || !ok {
 		return key
@@ -116,27 +118,27 @@ func (m merger) targetKey(base *Dict, key Value) Value {
 }
 
 // popDelete removes _delete_ from d and returns whether it was true.
-func popDelete(d *Dict, path string) (bool, error) {
-	v, ok := d.remove(deleteKey)
+func popDelete(d *value.Dict, path string) (bool, error) {
+	v, ok := d.Remove(deleteKey)
 	if !ok {
 		return false, nil
 	}
 	deleted, ok := v.(bool)
 	if !ok {
-		return false, fmt.Errorf("%s: want True or False, got %s", joinPath(path, deleteKey), brief(v))
+		return false, fmt.Errorf("%s: want True or False, got %s", value.Join(path, deleteKey), value.Brief(v))
 	}
 	return deleted, nil
 }
 
 // stripDelete removes _delete_ from a dict that met no base and from the dicts
 // in it.
-func stripDelete(d *Dict, path string) error {
+func stripDelete(d *value.Dict, path string) error {
 	if _, err := popDelete(d, path); err != nil {
 		return err
 	}
-	for _, key := range d.Keys() {
-		if child, ok := d.values[key].(*Dict); ok {
-			if err := stripDelete(child, joinPath(path, key)); err != nil {
+	for key, v := range d.All() {
+		if child, ok := v.(*value.Dict); ok {
+			if err := stripDelete(child, value.Join(path, key)); err != nil {
 				return err
 			}
 		}
@@ -159,11 +161,4 @@ func parseIndex(s string) (int, bool) {
 		return 1<<31 - 1, true // longer than any list: reported as out of range
 	}
 	return n, err == nil
-}
-
-func joinPath(path string, key Value) string {
-	if path == "" {
-		return fmt.Sprint(key)
-	}
-	return path + "." + fmt.Sprint(key)
 }

@@ -7,16 +7,18 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"repvgg/internal/config/value"
 )
 
-// An override is one --cfg-options item.
+// An override is one item that changes a config.
 type override struct {
 	text string // as typed: "data.test.pipeline.1.size=(224,-1)"
 	path string // "data.test.pipeline.1.size"
 }
 
 // parseOverride splits an item at its first "=" and reads the value.
-func parseOverride(item string) (parts []string, v Value, err error) {
+func parseOverride(item string) (parts []string, v value.Value, err error) {
 	name, text, ok := strings.Cut(item, "=")
 	if !ok {
 		return nil, nil, errors.New(`missing "=": write it as key=value`)
@@ -26,8 +28,8 @@ func parseOverride(item string) (parts []string, v Value, err error) {
 		return nil, nil, errors.New(`missing key before "=": write it as key=value`)
 	}
 	parts = strings.Split(name, ".")
-	if len(parts) > maxDepth {
-		return nil, nil, errTooDeep
+	if len(parts) > value.MaxDepth {
+		return nil, nil, value.ErrTooDeep
 	}
 	for i, part := range parts {
 		if part == "" {
@@ -44,7 +46,7 @@ func parseOverride(item string) (parts []string, v Value, err error) {
 // applyOverrides merges the items into c in one go, as mmcv's merge_from_dict
 // does, so that a later item wins over an earlier one of the same key.
 func (c *Config) applyOverrides(items []string) error {
-	options := new(Dict)
+	options := new(value.Dict)
 	for _, item := range items {
 		parts, v, err := parseOverride(item)
 		if err != nil {
@@ -64,10 +66,10 @@ func (c *Config) applyOverrides(items []string) error {
 	return nil
 }
 
-// Options reads the items of another flag of the same grammar, such as
-// --metric-options, which errors name.
-func Options(flag string, items []string) (Section, error) {
-	c := &Config{path: flag, flag: true, root: new(Dict), reads: make(map[string]bool)}
+// Options reads items of the same grammar that are for no config. Errors begin with
+// place.
+func Options(place string, items []string) (Section, error) {
+	c := &Config{path: place, bare: true, root: new(value.Dict), reads: make(map[string]bool)}
 	if err := c.applyOverrides(items); err != nil {
 		return Section{}, err
 	}
@@ -75,23 +77,23 @@ func Options(flag string, items []string) (Section, error) {
 }
 
 // setPath sets a value in nested dicts, making those that are missing.
-func setPath(d *Dict, parts []string, v Value) error {
+func setPath(d *value.Dict, parts []string, v value.Value) error {
 	for i, part := range parts[:len(parts)-1] {
 		next, ok := d.Get(part)
 		if !ok {
-			next = new(Dict)
+			next = new(value.Dict)
 			d.Set(part, next)
 		}
-		child, ok := next.(*Dict)
+		child, ok := next.(*value.Dict)
 		if !ok {
 			return fmt.Errorf("another override sets %s to %s, which has no keys",
-				strings.Join(parts[:i+1], "."), brief(next))
+				strings.Join(parts[:i+1], "."), value.Brief(next))
 		}
 		d = child
 	}
 	last := parts[len(parts)-1]
 	if old, ok := d.Get(last); ok {
-		if _, ok := old.(*Dict); ok {
+		if _, ok := old.(*value.Dict); ok {
 			return fmt.Errorf("another override sets a key below %s", strings.Join(parts, "."))
 		}
 	}
@@ -104,16 +106,16 @@ func setPath(d *Dict, parts []string, v Value) error {
 // the first of int, float, true/false in any case, None, string that fits.
 // Quotes round an element are dropped. Unlike there, blanks are dropped only
 // round separators.
-func parseLiteral(text string) (Value, error) {
+func parseLiteral(text string) (value.Value, error) {
 	if err := checkBrackets(text); err != nil {
 		return nil, err
 	}
 	return parseElement(text, 0)
 }
 
-func parseElement(text string, depth int) (Value, error) {
-	if depth > maxDepth {
-		return nil, errTooDeep
+func parseElement(text string, depth int) (value.Value, error) {
+	if depth > value.MaxDepth {
+		return nil, value.ErrTooDeep
 	}
 	s := unquote(text)
 	if n := len(s); n > 0 && closing(s) == n-1 {
@@ -122,24 +124,24 @@ func parseElement(text string, depth int) (Value, error) {
 			return nil, err
 		}
 		if s[0] == '(' {
-			return Tuple(items), nil
+			return value.Tuple(items), nil
 		}
-		return List(items), nil
+		return value.List(items), nil
 	}
 	if nextComma(s) < len(s) {
 		items, err := parseItems(s, depth+1)
 		if err != nil {
 			return nil, err
 		}
-		return List(items), nil
+		return value.List(items), nil
 	}
 	return parseScalar(s)
 }
 
 // parseItems reads elements separated by commas; a comma after the last one
 // adds none.
-func parseItems(s string, depth int) ([]Value, error) {
-	items := []Value{}
+func parseItems(s string, depth int) ([]value.Value, error) {
+	items := []value.Value{}
 	s = strings.TrimSpace(s)
 	for s != "" {
 		end := nextComma(s)
@@ -233,7 +235,7 @@ var (
 	pythonFloat = regexp.MustCompile(`(?i)^[+-]?(([0-9]+(_[0-9]+)*\.?([0-9]+(_[0-9]+)*)?|\.[0-9]+(_[0-9]+)*)(e[+-]?[0-9]+(_[0-9]+)*)?|inf|infinity|nan)$`)
 )
 
-func parseScalar(s string) (Value, error) {
+func parseScalar(s string) (value.Value, error) {
 	switch {
 	case pythonInt.MatchString(s):
 		n, err := strconv.ParseInt(strings.ReplaceAll(s, "_", ""), 10, 64)

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"repvgg/internal/config/value"
 )
 
 // The wanted values are those of mmcv's DictAction, except in the lines marked
@@ -36,7 +38,7 @@ func TestParseLiteral(t *testing.T) {
 		v, err := parseLiteral(test.text)
 		if err != nil {
 			t.Errorf("%q: %v", test.text, err)
-		} else if got := Format(v); got != test.want {
+		} else if got := value.Format(v); got != test.want {
 			t.Errorf("%q: got %s, want %s", test.text, got, test.want)
 		}
 	}
@@ -80,7 +82,7 @@ n = 1
 		v, err := lookupBase(test.path, c.root)
 		if err != nil {
 			t.Errorf("%q: %v", test.items, err)
-		} else if got := Format(v); got != test.want {
+		} else if got := value.Format(v); got != test.want {
 			t.Errorf("%q: %s is %s, want %s", test.items, test.path, got, test.want)
 		}
 	}
@@ -154,7 +156,7 @@ data = dict(test=dict(type='ImageNet', pipeline=test_pipeline, classes=['a', 'b'
 		}, "data.test.pipeline.0.sise=3"},
 		{"a raw value takes all below", []string{"data.test.pipeline.0.size=3", "data.m=1"}, func(root Section) error {
 			var v struct {
-				Test Value `config:"test"`
+				Test value.Value `config:"test"`
 			}
 			return sectionAt(root, "data").Decode(&v)
 		}, "data.m=1"},
@@ -213,19 +215,42 @@ func sectionAt(s Section, keys ...string) Section {
 	return s
 }
 
+// TestOverrideInErrors: an error names the override that set what is wrong.
+func TestOverrideInErrors(t *testing.T) {
+	c := loadText(t, "m = dict(a=dict(b=1), c=2)", "m.a.b=x", "m.d=[1,2]")
+	m := sectionAt(c.Root(), "m")
+	for key, want := range map[string]string{
+		"a.b": ` with override m.a.b=x: m.a.b: bad`,
+		"d.1": ` with override m.d=[1,2]: m.d.1: bad`,
+		"c":   `: m.c: bad`,
+		"a":   `: m.a: bad`,
+		"":    `: m: bad`,
+	} {
+		if got := m.Errorf(key, "bad").Error(); got != `config "`+c.Path()+`"`+want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	if got := m.Place(); got != `config "`+c.Path()+`": m` {
+		t.Errorf("place %s", got)
+	}
+	if got := (Section{}).Place(); got != `config ""` {
+		t.Errorf("place %s", got)
+	}
+}
+
 func TestOptions(t *testing.T) {
 	s, err := Options("--metric-options", []string{"topk=(1,5)", "thrs=[0.1,None]"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var v struct {
-		TopK []int `config:"topk"`
-		Thrs Value `config:"thrs"`
+		TopK []int       `config:"topk"`
+		Thrs value.Value `config:"thrs"`
 	}
 	if err := s.Decode(&v); err != nil {
 		t.Fatal(err)
 	}
-	if Format(v.Thrs) != "[0.1, None]" || len(v.TopK) != 2 || v.TopK[1] != 5 {
+	if value.Format(v.Thrs) != "[0.1, None]" || len(v.TopK) != 2 || v.TopK[1] != 5 {
 		t.Errorf("got %v", v)
 	}
 	if err := s.Errorf("topk", "bad"); !strings.Contains(err.Error(), "--metric-options") || !strings.HasSuffix(err.Error(), "topk: bad") {

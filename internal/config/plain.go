@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"repvgg/internal/config/value"
 )
 
 // parseYAML reads a YAML config. Tuples are written as mmcv dumps them, with
@@ -19,7 +21,7 @@ func parseYAML(name, text string) (doc document, err error) {
 			err = &placeError{name, fmt.Errorf("parsing YAML: %v", p)}
 		}
 	}()
-	doc = document{dict: new(Dict), places: make(map[string]string)}
+	doc = document{dict: new(value.Dict), places: make(map[string]string)}
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	var root yaml.Node
 	switch err := decoder.Decode(&root); {
@@ -39,10 +41,10 @@ func parseYAML(name, text string) (doc document, err error) {
 	switch v := v.(type) {
 	case nil:
 		return doc, nil
-	case *Dict:
+	case *value.Dict:
 		doc.dict = v
 	default:
-		return doc, &placeError{name, fmt.Errorf("want a mapping of settings, got %s", brief(v))}
+		return doc, &placeError{name, fmt.Errorf("want a mapping of settings, got %s", value.Brief(v))}
 	}
 	for i := 0; i+1 < len(root.Content[0].Content); i += 2 {
 		key := root.Content[0].Content[i]
@@ -53,7 +55,7 @@ func parseYAML(name, text string) (doc document, err error) {
 
 type yamlReader struct {
 	name string
-	size sizer
+	size value.Sizer
 }
 
 func (y *yamlReader) place(n *yaml.Node) string {
@@ -64,16 +66,16 @@ func (y *yamlReader) errorf(n *yaml.Node, format string, args ...any) error {
 	return &placeError{y.place(n), fmt.Errorf(format, args...)}
 }
 
-func (y *yamlReader) value(n *yaml.Node) (Value, error) {
-	if err := y.size.enter(); err != nil {
+func (y *yamlReader) value(n *yaml.Node) (value.Value, error) {
+	if err := y.size.Enter(); err != nil {
 		return nil, y.errorf(n, "%w", err)
 	}
-	defer y.size.leave()
+	defer y.size.Leave()
 	switch n.Kind {
 	case yaml.AliasNode:
 		return y.value(n.Alias)
 	case yaml.SequenceNode:
-		items := make([]Value, len(n.Content))
+		items := make([]value.Value, len(n.Content))
 		for i, c := range n.Content {
 			item, err := y.value(c)
 			if err != nil {
@@ -83,9 +85,9 @@ func (y *yamlReader) value(n *yaml.Node) (Value, error) {
 		}
 		switch tag := n.ShortTag(); tag {
 		case "!!seq":
-			return List(items), nil
+			return value.List(items), nil
 		case "!!python/tuple":
-			return Tuple(items), nil
+			return value.Tuple(items), nil
 		default:
 			return nil, y.errorf(n, "tag %s is not supported: use plain values, or !!python/tuple", tag)
 		}
@@ -100,9 +102,9 @@ func (y *yamlReader) value(n *yaml.Node) (Value, error) {
 	return nil, y.errorf(n, "unknown YAML construct")
 }
 
-func (y *yamlReader) mapping(n *yaml.Node) (*Dict, error) {
-	out := new(Dict)
-	merged := new(Dict)
+func (y *yamlReader) mapping(n *yaml.Node) (*value.Dict, error) {
+	out := new(value.Dict)
+	merged := new(value.Dict)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		keyNode := n.Content[i]
 		v, err := y.value(n.Content[i+1])
@@ -119,43 +121,43 @@ func (y *yamlReader) mapping(n *yaml.Node) (*Dict, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, ok := normalKey(key); !ok {
-			return nil, y.errorf(keyNode, "a %s cannot be a key of a config: use a string or an int", pythonType(key))
+		if _, ok := value.Key(key); !ok {
+			return nil, y.errorf(keyNode, "a %s cannot be a key of a config: use a string or an int", value.TypeName(key))
 		}
 		if _, ok := out.Get(key); ok {
-			return nil, y.errorf(keyNode, "duplicate key %s", Format(key))
+			return nil, y.errorf(keyNode, "duplicate key %s", value.Format(key))
 		}
 		out.Set(key, v)
 	}
-	for _, key := range merged.Keys() {
+	for key, v := range merged.All() {
 		if _, ok := out.Get(key); !ok {
-			out.Set(key, merged.values[key])
+			out.Set(key, v)
 		}
 	}
 	return out, nil
 }
 
 // mergeYAML adds what a "<<" key refers to; of several, the first wins.
-func mergeYAML(into *Dict, v Value) error {
-	sources, ok := v.(List)
+func mergeYAML(into *value.Dict, v value.Value) error {
+	sources, ok := v.(value.List)
 	if !ok {
-		sources = List{v}
+		sources = value.List{v}
 	}
 	for _, source := range sources {
-		d, ok := source.(*Dict)
+		d, ok := source.(*value.Dict)
 		if !ok {
-			return fmt.Errorf("<< wants a mapping or a list of mappings, got %s", brief(source))
+			return fmt.Errorf("<< wants a mapping or a list of mappings, got %s", value.Brief(source))
 		}
-		for _, key := range d.Keys() {
+		for key, v := range d.All() {
 			if _, ok := into.Get(key); !ok {
-				into.Set(key, d.values[key])
+				into.Set(key, v)
 			}
 		}
 	}
 	return nil
 }
 
-func (y *yamlReader) scalar(n *yaml.Node) (Value, error) {
+func (y *yamlReader) scalar(n *yaml.Node) (value.Value, error) {
 	if n.Style == 0 && n.Tag == "!!str" {
 		switch strings.ToLower(n.Value) {
 		case "yes", "on":
@@ -221,9 +223,9 @@ func parseJSON(name, text string) (document, error) {
 	if err != nil {
 		return document{}, &placeError{j.place(j.decoder.InputOffset()), err}
 	}
-	dict, ok := v.(*Dict)
+	dict, ok := v.(*value.Dict)
 	if !ok {
-		return document{}, &placeError{name, fmt.Errorf("want an object of settings, got %s", brief(v))}
+		return document{}, &placeError{name, fmt.Errorf("want an object of settings, got %s", value.Brief(v))}
 	}
 	doc.dict = dict
 	return doc, nil
@@ -232,7 +234,7 @@ func parseJSON(name, text string) (document, error) {
 type jsonReader struct {
 	name, text string
 	decoder    *json.Decoder
-	size       sizer
+	size       value.Sizer
 	topKey     func(key string)
 }
 
@@ -244,11 +246,11 @@ func (j *jsonReader) place(offset int64) string {
 	return fmt.Sprintf("%s:%d:%d", j.name, line, max(col, 1))
 }
 
-func (j *jsonReader) value() (Value, error) {
-	if err := j.size.enter(); err != nil {
+func (j *jsonReader) value() (value.Value, error) {
+	if err := j.size.Enter(); err != nil {
 		return nil, err
 	}
-	defer j.size.leave()
+	defer j.size.Leave()
 	token, err := j.decoder.Token()
 	if err != nil {
 		return nil, err
@@ -265,8 +267,8 @@ func (j *jsonReader) value() (Value, error) {
 	return token, nil // nil, bool or string
 }
 
-func (j *jsonReader) array() (Value, error) {
-	items := List{}
+func (j *jsonReader) array() (value.Value, error) {
+	items := value.List{}
 	for j.decoder.More() {
 		item, err := j.value()
 		if err != nil {
@@ -278,8 +280,8 @@ func (j *jsonReader) array() (Value, error) {
 	return items, err
 }
 
-func (j *jsonReader) object() (Value, error) {
-	out := new(Dict)
+func (j *jsonReader) object() (value.Value, error) {
+	out := new(value.Dict)
 	for j.decoder.More() {
 		token, err := j.decoder.Token()
 		if err != nil {
@@ -292,7 +294,7 @@ func (j *jsonReader) object() (Value, error) {
 		if _, ok := out.Get(key); ok {
 			return nil, fmt.Errorf("duplicate key %q", key)
 		}
-		if j.size.depth == 1 {
+		if j.size.Depth() == 1 {
 			j.topKey(key)
 		}
 		v, err := j.value()
@@ -306,7 +308,7 @@ func (j *jsonReader) object() (Value, error) {
 }
 
 // jsonNumber is an int without a point and an exponent, as in Python.
-func jsonNumber(s string) (Value, error) {
+func jsonNumber(s string) (value.Value, error) {
 	if strings.ContainsAny(s, ".eE") {
 		return parseFloat(s), nil
 	}

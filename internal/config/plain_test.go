@@ -3,6 +3,8 @@ package config
 import (
 	"strings"
 	"testing"
+
+	"repvgg/internal/config/value"
 )
 
 func TestPlainValues(t *testing.T) {
@@ -19,7 +21,7 @@ func TestPlainValues(t *testing.T) {
 		{"a.json", "{}\n", "{}"},
 	}
 	for _, test := range tests {
-		if got := Format(loadFiles(t, files{test.name: test.text}, test.name).root); got != test.want {
+		if got := value.Format(loadFiles(t, files{test.name: test.text}, test.name).root); got != test.want {
 			t.Errorf("%s %q\n got %s\nwant %s", test.name, test.text, got, test.want)
 		}
 	}

@@ -5,20 +5,22 @@ import (
 	"math"
 	"regexp"
 	"strings"
+
+	"repvgg/internal/config/value"
 )
 
 // Text is the config, with its bases and overrides merged in, as a .py file that
 // gives the same values. It is an error if a key can't be one of such a file's.
 func (c *Config) Text() (string, error) {
 	var b strings.Builder
-	for _, key := range c.root.Keys() {
+	for key, v := range c.root.All() {
 		name, ok := key.(string)
 		// Names with two underscores are left out of a config; two functions are
 		// called below.
 		if !ok || !isKeyword(name) || strings.HasPrefix(name, "__") || name == "dict" || name == "float" {
-			return "", fmt.Errorf("config %q: the key %s can't be a variable of a .py config", c.path, Format(key))
+			return "", fmt.Errorf("config %q: the key %s can't be a variable of a .py config", c.path, value.Format(key))
 		}
-		fmt.Fprintf(&b, "%s = %s\n", name, multiLine(c.root.values[key], 0, len(name)+len(" = ")))
+		fmt.Fprintf(&b, "%s = %s\n", name, multiLine(v, 0, len(name)+len(" = ")))
 	}
 	return b.String(), nil
 }
@@ -38,30 +40,30 @@ func isKeyword(name string) bool { return identifier.MatchString(name) && !reser
 type container struct {
 	open, close string
 	labels      []string
-	values      []Value
+	values      []value.Value
 }
 
 // takeApart gives the container that v is; ok is false if it is none.
-func takeApart(v Value) (c container, ok bool) {
+func takeApart(v value.Value) (c container, ok bool) {
 	switch v := v.(type) {
-	case List:
+	case value.List:
 		return container{open: "[", close: "]", labels: make([]string, len(v)), values: v}, true
-	case Tuple:
+	case value.Tuple:
 		return container{open: "(", close: ")", labels: make([]string, len(v)), values: v}, true
-	case *Dict:
+	case *value.Dict:
 		c = container{open: "dict(", close: ")"}
 		for _, key := range v.Keys() {
 			if name, ok := key.(string); !ok || !isKeyword(name) {
 				c.open, c.close = "{", "}"
 			}
 		}
-		for _, key := range v.Keys() {
-			label := Format(key) + ": "
+		for key, item := range v.All() {
+			label := value.Format(key) + ": "
 			if c.close == ")" {
 				label = key.(string) + "="
 			}
 			c.labels = append(c.labels, label)
-			c.values = append(c.values, v.values[key])
+			c.values = append(c.values, item)
 		}
 		return c, true
 	}
@@ -69,26 +71,26 @@ func takeApart(v Value) (c container, ok bool) {
 }
 
 // oneLine writes a value without line breaks.
-func oneLine(v Value) string {
+func oneLine(v value.Value) string {
 	if f, ok := v.(float64); ok && (math.IsInf(f, 0) || math.IsNaN(f)) {
-		return fmt.Sprintf("float('%s')", Format(v))
+		return fmt.Sprintf("float('%s')", value.Format(v))
 	}
 	c, ok := takeApart(v)
 	if !ok {
-		return strings.ReplaceAll(Format(v), "{{", `{\x7b`) // which would be a template
+		return strings.ReplaceAll(value.Format(v), "{{", `{\x7b`) // which would be a template
 	}
 	items := make([]string, len(c.values))
 	for i, item := range c.values {
 		items[i] = c.labels[i] + oneLine(item)
 	}
-	if _, isTuple := v.(Tuple); isTuple && len(items) == 1 {
+	if _, isTuple := v.(value.Tuple); isTuple && len(items) == 1 {
 		items[0] += ","
 	}
 	return c.open + strings.Join(items, ", ") + c.close
 }
 
 // multiLine writes a value, an item a line where it does not fit behind column.
-func multiLine(v Value, indent, column int) string {
+func multiLine(v value.Value, indent, column int) string {
 	line := oneLine(v)
 	c, ok := takeApart(v)
 	if !ok || len(c.values) == 0 || column+len(line) <= maxLine {

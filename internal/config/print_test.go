@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"repvgg/internal/config/value"
 )
 
 // TestTextReadsBack prints every embedded config, and one of all kinds of values,
@@ -43,8 +45,8 @@ func TestTextReadsBack(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v in\n%s", name, err, text)
 		}
-		if Format(got.root) != Format(want.root) {
-			t.Errorf("%s reads back as\n%s\nwant\n%s", name, Format(got.root), Format(want.root))
+		if value.Format(got.root) != value.Format(want.root) {
+			t.Errorf("%s reads back as\n%s\nwant\n%s", name, value.Format(got.root), value.Format(want.root))
 		}
 	}
 }
@@ -80,7 +82,7 @@ func TestEmbeddedBase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if Format(c.root) != Format(base.root) {
-		t.Errorf("got %s\nwant %s", Format(c.root), Format(base.root))
+	if value.Format(c.root) != value.Format(base.root) {
+		t.Errorf("got %s\nwant %s", value.Format(c.root), value.Format(base.root))
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"repvgg/internal/config/value"
 )
 
 // A Section is a dict at a dotted path of a Config. Reading it marks its keys
@@ -11,7 +13,7 @@ import (
 type Section struct {
 	config *Config
 	path   string
-	dict   *Dict
+	dict   *value.Dict
 }
 
 // Root returns the whole config as a section; its path is "".
@@ -62,7 +64,7 @@ func (s Section) Path() string { return s.path }
 
 // Has reports whether the section has key, be its value None.
 func (s Section) Has(key string) bool {
-	s.mark(joinPath(s.path, key), false)
+	s.mark(value.Join(s.path, key), false)
 	_, ok := s.dict.Get(key)
 	return ok
 }
@@ -73,11 +75,11 @@ func (s Section) Section(key string) (Section, error) {
 	if err != nil {
 		return Section{}, err
 	}
-	d, ok := v.(*Dict)
+	d, ok := v.(*value.Dict)
 	if !ok {
-		return Section{}, s.Errorf(key, "want a dict, got %s", brief(v))
+		return Section{}, s.Errorf(key, "want a dict, got %s", value.Brief(v))
 	}
-	return Section{s.config, joinPath(s.path, key), d}, nil
+	return Section{s.config, value.Join(s.path, key), d}, nil
 }
 
 // Sections returns the dicts of the list or tuple at key, such as the steps of
@@ -87,26 +89,26 @@ func (s Section) Sections(key string) ([]Section, error) {
 	if err != nil {
 		return nil, err
 	}
-	items, ok := itemsOf(v)
+	items, ok := value.Items(v)
 	if !ok {
-		return nil, s.Errorf(key, "want a list of dicts, got %s", brief(v))
+		return nil, s.Errorf(key, "want a list of dicts, got %s", value.Brief(v))
 	}
 	out := make([]Section, len(items))
 	for i, item := range items {
-		at := joinPath(key, i)
-		s.mark(joinPath(s.path, at), false)
-		d, ok := item.(*Dict)
+		at := value.Join(key, i)
+		s.mark(value.Join(s.path, at), false)
+		d, ok := item.(*value.Dict)
 		if !ok {
-			return nil, s.Errorf(at, "want a dict, got %s", brief(item))
+			return nil, s.Errorf(at, "want a dict, got %s", value.Brief(item))
 		}
-		out[i] = Section{s.config, joinPath(s.path, at), d}
+		out[i] = Section{s.config, value.Join(s.path, at), d}
 	}
 	return out, nil
 }
 
 // get returns the value of a key that must be there.
-func (s Section) get(key string) (Value, error) {
-	s.mark(joinPath(s.path, key), false)
+func (s Section) get(key string) (value.Value, error) {
+	s.mark(value.Join(s.path, key), false)
 	v, ok := s.dict.Get(key)
 	if !ok {
 		return nil, s.Errorf(key, "missing (there is %s)", keyList(s.dict))
@@ -114,28 +116,34 @@ func (s Section) get(key string) (Value, error) {
 	return v, nil
 }
 
-// Errorf returns an error that names the file and the dotted path of key, or of
-// the section itself when key is "": config "a.py": model.arch: want ...
+// Errorf returns an error that names the file, the override that set the value, if
+// one did, and the dotted path of key, or of the section itself when key is "":
+// config "a.py" with override model.arch=3: model.arch: want ...
 func (s Section) Errorf(key, format string, args ...any) error {
+	return &sectionError{s.place(key), fmt.Errorf(format, args...)}
+}
+
+// Place is what Errorf's errors about the section begin with.
+func (s Section) Place() string { return s.place("") }
+
+func (s Section) place(key string) string {
 	path := s.path
 	if key != "" {
-		path = joinPath(s.path, key)
+		path = value.Join(s.path, key)
 	}
-	file, override := "", ""
-	if s.config != nil {
-		file, override = s.config.path, s.config.overrideOf(path)
+	source := `config ""` // of the zero section
+	if c := s.config; c != nil && c.bare {
+		source = c.path
+	} else if c != nil {
+		source = fmt.Sprintf("config %q", c.path)
+		if override := c.overrideOf(path); override != "" {
+			source += " with override " + override
+		}
 	}
-	source := fmt.Sprintf("config %q: ", file)
-	switch {
-	case s.config != nil && s.config.flag:
-		source = file + ": "
-	case override != "":
-		source = fmt.Sprintf("config %q with --cfg-options %s: ", file, override)
+	if path == "" {
+		return source
 	}
-	if path != "" {
-		path += ": "
-	}
-	return &sectionError{source + path, fmt.Errorf(format, args...)}
+	return source + ": " + path
 }
 
 // overrideOf is the override that set the value at path, if one did.
@@ -154,15 +162,21 @@ type sectionError struct {
 	err   error
 }
 
-func (e *sectionError) Error() string { return e.place + e.err.Error() }
+func (e *sectionError) Error() string { return e.place + ": " + e.err.Error() }
 func (e *sectionError) Unwrap() error { return e.err }
 
-func itemsOf(v Value) ([]Value, bool) {
-	switch v := v.(type) {
-	case List:
-		return v, true
-	case Tuple:
-		return v, true
+// keyList writes the keys of d as an error message lists them.
+func keyList(d *value.Dict) string {
+	if d.Len() == 0 {
+		return "nothing"
 	}
-	return nil, false
+	names := make([]string, 0, d.Len())
+	for _, key := range d.Keys() {
+		if len(names) == 20 {
+			names = append(names, "...")
+			break
+		}
+		names = append(names, fmt.Sprint(key))
+	}
+	return strings.Join(names, ", ")
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"repvgg/internal/config/value"
 )
 
 type common struct {
@@ -32,10 +34,10 @@ type target struct {
 	Groups   map[int]int        `config:"groups"`
 	Ratios   map[string]float64 `config:"ratios"`
 	Steps    []seCfg            `config:"steps"`
-	Raw      Value              `config:"raw"`
-	List     List               `config:"list"`
-	Tuple    Tuple              `config:"tuple"`
-	Dict     *Dict              `config:"dict"`
+	Raw      value.Value        `config:"raw"`
+	List     value.List         `config:"list"`
+	Tuple    value.Tuple        `config:"tuple"`
+	Dict     *value.Dict        `config:"dict"`
 	Optional *string            `config:"optional"`
 	Untagged int
 }
@@ -47,14 +49,14 @@ x = dict(type='T', name='n', deploy=True, count=-3, small=127, unsigned=255, rat
     raw=[1, ('a', None)], list=[1], tuple=(1, ), dict=dict(a=1), optional='o', extra=1)
 y = dict(name='m', se=None, optional=None, dict=None, raw=None)
 `)
-	raw := new(Dict)
+	raw := new(value.Dict)
 	raw.Set("a", int64(1))
 	o := "o"
 	want := target{
 		common: common{"T"}, Name: "n", Deploy: true, Count: -3, Small: 127, Unsigned: 255, Rate: 2, Width: []float64{1, 2.5},
 		Pair: [2]int{3, 4}, SE: &seCfg{Ratio: 4, Divisor: 8}, Nested: seCfg{Ratio: 16, Divisor: 2}, Groups: map[int]int{2: 4},
-		Ratios: map[string]float64{"a": 1}, Steps: []seCfg{{Ratio: 1}, {Ratio: 2}}, Raw: List{int64(1), Tuple{"a", nil}},
-		List: List{int64(1)}, Tuple: Tuple{int64(1)}, Dict: raw, Optional: &o, Untagged: 5,
+		Ratios: map[string]float64{"a": 1}, Steps: []seCfg{{Ratio: 1}, {Ratio: 2}}, Raw: value.List{int64(1), value.Tuple{"a", nil}},
+		List: value.List{int64(1)}, Tuple: value.Tuple{int64(1)}, Dict: raw, Optional: &o, Untagged: 5,
 	}
 	defaults := &seCfg{Ratio: 2, Divisor: 8}
 	got := target{SE: defaults, Nested: seCfg{Ratio: 16}, Untagged: 5}
@@ -130,9 +132,9 @@ func TestDecodeErrors(t *testing.T) {
 
 func TestDecodeStrict(t *testing.T) {
 	type resize struct {
-		Size    Value  `config:"size"`
-		Backend string `config:"backend"`
-		Inner   seCfg  `config:"inner"`
+		Size    value.Value `config:"size"`
+		Backend string      `config:"backend"`
+		Inner   seCfg       `config:"inner"`
 	}
 	tests := []struct{ text, want string }{
 		{"x = dict(type='Resize', size=3)", ""},

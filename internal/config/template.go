@@ -5,6 +5,8 @@ import (
 	"path"
 	"regexp"
 	"strings"
+
+	"repvgg/internal/config/value"
 )
 
 // The templates of mmcv: parts of the file's name as raw text, and values of
@@ -36,17 +38,17 @@ func expandTemplates(text, file string) string {
 	return baseTemplate.ReplaceAllStringFunc(text, func(m string) string {
 		sub := baseTemplate.FindStringSubmatch(m)
 		open, name, end := sub[1], sub[2], sub[3]
-		value := fmt.Sprintf(placeholderText, name)
+		text := fmt.Sprintf(placeholderText, name)
 		if open == end { // quoted or bare: both stand for the value
-			return value
+			return text
 		}
-		return open + value + end
+		return open + text + end
 	})
 }
 
 // resolvePlaceholders puts the bases' values where v refers to them. base is
 // nil when the file has no _base_.
-func resolvePlaceholders(v Value, base *Dict) (Value, error) {
+func resolvePlaceholders(v value.Value, base *value.Dict) (value.Value, error) {
 	switch v := v.(type) {
 	case string:
 		if m := placeholder.FindStringSubmatch(v); m != nil {
@@ -55,26 +57,26 @@ func resolvePlaceholders(v Value, base *Dict) (Value, error) {
 		if m := anyPlaceholder.FindString(v); m != "" {
 			return nil, fmt.Errorf("%s stands inside a longer string: it can only be a whole value", m)
 		}
-	case List:
+	case value.List:
 		return v, resolveItems(v, base)
-	case Tuple:
+	case value.Tuple:
 		return v, resolveItems(v, base)
-	case *Dict:
-		for _, key := range v.Keys() {
+	case *value.Dict:
+		for key, item := range v.All() {
 			if name, ok := key.(string); ok && anyPlaceholder.MatchString(name) {
 				return nil, fmt.Errorf("%s is a key: it can only be a value", name)
 			}
-			resolved, err := resolvePlaceholders(v.values[key], base)
+			resolved, err := resolvePlaceholders(item, base)
 			if err != nil {
 				return nil, err
 			}
-			v.values[key] = resolved
+			v.Set(key, resolved)
 		}
 	}
 	return v, nil
 }
 
-func resolveItems(items []Value, base *Dict) error {
+func resolveItems(items []value.Value, base *value.Dict) error {
 	for i, item := range items {
 		resolved, err := resolvePlaceholders(item, base)
 		if err != nil {
@@ -86,34 +88,34 @@ func resolveItems(items []Value, base *Dict) error {
 }
 
 // lookupBase returns a copy of the base's value at a dotted path.
-func lookupBase(dotted string, base *Dict) (Value, error) {
+func lookupBase(dotted string, base *value.Dict) (value.Value, error) {
 	if base == nil {
 		return nil, fmt.Errorf("{{_base_.%s}}: the file has no _base_", dotted)
 	}
-	var v Value = base
-	for _, name := range strings.Split(dotted, ".") {
-		var next Value
+	var v value.Value = base
+	for name := range strings.SplitSeq(dotted, ".") {
+		var next value.Value
 		ok := false
 		switch c := v.(type) {
-		case *Dict:
+		case *value.Dict:
 			next, ok = c.Get(name)
 			if !ok {
 				return nil, fmt.Errorf("{{_base_.%s}}: there is no %q in the base config (it has %s)", dotted, name, keyList(c))
 			}
-		case List:
+		case value.List:
 			next, ok = element(c, name)
-		case Tuple:
+		case value.Tuple:
 			next, ok = element(c, name)
 		}
 		if !ok {
-			return nil, fmt.Errorf("{{_base_.%s}}: there is no %q in the base config's %s", dotted, name, brief(v))
+			return nil, fmt.Errorf("{{_base_.%s}}: there is no %q in the base config's %s", dotted, name, value.Brief(v))
 		}
 		v = next
 	}
-	return clone(v), nil
+	return value.Clone(v), nil
 }
 
-func element(items []Value, name string) (Value, bool) {
+func element(items []value.Value, name string) (value.Value, bool) {
 	i, ok := parseIndex(name)
 	if !ok || i >= len(items) {
 		return nil, false

@@ -1,5 +1,3 @@
-// Package convert turns a training checkpoint into deploy weights: it matches a
-// checkpoint with the network that a config describes, fuses the branches of
-// each block into one convolution, and verifies that both forms compute the
-// same.
+// Package convert writes the deploy form of a checkpoint and verifies that both
+// forms compute the same.
 package convert

@@ -6,9 +6,10 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"repvgg/internal/checkpoint"
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
 	"repvgg/internal/tensor"
+	"repvgg/internal/weights"
 )
 
 // Tolerances of Verify, relative to the largest magnitude that the train form
@@ -18,15 +19,8 @@ const (
 	LogitsTolerance = 1e-4
 )
 
-// Runner runs a plan; see cpu.Runner.
-type Runner interface {
-	// Run computes dst from n images of h x w: features or logits.
-	Run(ctx context.Context, dst, src []float32, n, h, w int) error
-	Close() error
-}
-
-// NewRunner makes a Runner of a plan and the values of its tensors.
-type NewRunner func(p *model.Plan, weights func(tensor.Spec) ([]float32, error)) (Runner, error)
+// NewRunner makes a runner of a plan and the values of its tensors.
+type NewRunner func(p *model.Plan, weights tensor.Source) (engine.Runner, error)
 
 // Difference is how far the deploy form's output lies from the train form's.
 type Difference struct {
@@ -55,16 +49,12 @@ func (d Difference) OK() bool { return d.Relative() <= d.Tolerance }
 // block that has it and in no other; the logits are those of the whole
 // networks, each on its own activations.
 //
-// train and deploy must match their plans. The error tells of the worst part
-// above its tolerance.
-func Verify(ctx context.Context, train *model.Plan, src, dst *checkpoint.File, newRunner NewRunner, report func(Difference)) error {
-	deploy := train.As(model.Deploy)
-	if err := Match(dst, deploy); err != nil {
-		return err
-	}
+// The error tells of the worst part above its tolerance: it is a Mismatch.
+func Verify(ctx context.Context, src, dst *weights.Set, newRunner NewRunner, report func(Difference)) error {
+	train, deploy := src.Plan, dst.Plan
 	var worst *Difference // of those above their tolerance
 	check := func(part string, t, d *model.Plan, h, w int, tolerance float64) error {
-		diff, err := compare(ctx, t, d, src, dst, newRunner, h, w)
+		diff, err := compare(ctx, side{t, src}, side{d, dst}, newRunner, h, w)
 		if err != nil {
 			return fmt.Errorf("verifying %s: %w", part, err)
 		}
@@ -81,41 +71,60 @@ func Verify(ctx context.Context, train *model.Plan, src, dst *checkpoint.File, n
 			return err
 		}
 	}
-	failed, amplified := worst, ""
+	failed, amplified := worst, false
 	const side = 64
 	if err := check("logits", train, deploy, side, side, LogitsTolerance); err != nil {
 		return err
 	}
 	// A block that is wrong makes the logits wrong: name the block.
 	if failed == nil {
-		failed = worst
-		amplified = "; every block agrees, so that the network itself amplifies rounding, as untrained ones may: convert without --verify to keep the file"
+		failed, amplified = worst, true
 	}
-	for _, c := range []*checkpoint.File{src, dst} {
+	for _, c := range []*weights.Set{src, dst} {
 		if err := c.Verify(); err != nil {
 			return err
 		}
 	}
 	if failed != nil {
-		return fmt.Errorf("verifying %q: %s differs by %.3g of its largest value, more than the tolerance of %.3g; no file was kept%s",
-			dst.Path, failed.Part, failed.Relative(), failed.Tolerance, amplified)
+		return &Mismatch{dst.File.Path, *failed, amplified}
 	}
 	return nil
 }
 
+// Mismatch is a network whose two forms differ by more than rounding.
+type Mismatch struct {
+	Path string
+	Difference
+	// Amplified is set if every block agrees: the network itself amplifies rounding,
+	// as untrained ones may.
+	Amplified bool
+}
+
+func (m *Mismatch) Error() string {
+	text := fmt.Sprintf("verifying %q: %s differs by %.3g of its largest value, more than the tolerance of %.3g; no file was kept",
+		m.Path, m.Part, m.Relative(), m.Tolerance)
+	if m.Amplified {
+		text += "; every block agrees: the network itself amplifies rounding, as untrained ones may"
+	}
+	return text
+}
+
+// side is one of the two forms that are compared.
+type side struct {
+	plan    *model.Plan
+	weights tensor.Source
+}
+
 // compare runs both plans on one seeded image of h x w.
-func compare(ctx context.Context, train, deploy *model.Plan, src, dst *checkpoint.File, newRunner NewRunner, h, w int) (Difference, error) {
+func compare(ctx context.Context, train, deploy side, newRunner NewRunner, h, w int) (Difference, error) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	x := make([]float32, train.InChannels*h*w)
+	x := make([]float32, train.plan.InChannels*h*w)
 	for i := range x {
 		x[i] = float32(rng.NormFloat64())
 	}
 	var out [2][]float32
-	for i, side := range []struct {
-		plan *model.Plan
-		file *checkpoint.File
-	}{{train, src}, {deploy, dst}} {
-		r, err := newRunner(side.plan, func(s tensor.Spec) ([]float32, error) { return side.file.Float32(s.Name) })
+	for i, side := range []side{train, deploy} {
+		r, err := newRunner(side.plan, side.weights)
 		if err != nil {
 			return Difference{}, err
 		}

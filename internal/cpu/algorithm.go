@@ -3,15 +3,23 @@ package cpu
 import (
 	"repvgg/internal/cpu/kernel"
 	"repvgg/internal/cpu/winograd"
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
 )
 
-// What stands in place of the m of Winograd's F(m, 3) for sums as the definition
-// has them, of float32 or of bfloat16 products.
-const (
-	direct       = 0
-	directBF16   = -1
-	winogradBF16 = -2 // F(2, 3) with bfloat16 products
+// algorithm is a way to compute a convolution.
+type algorithm struct {
+	// m is that of Winograd's F(m, 3); 0 is the direct sum, as the definition has it.
+	m int
+	// bf16 multiplies bfloat16 values; sums are of float32.
+	bf16 bool
+}
+
+var (
+	direct     = algorithm{}
+	directBF16 = algorithm{bf16: true}
+	// winogradBF16 is the only one of Winograd's that is exact enough for bfloat16.
+	winogradBF16 = algorithm{m: 2, bf16: true}
 )
 
 // A model of what the algorithms cost, in cycles of one core per image; its
@@ -33,24 +41,21 @@ var transformCycles = map[int]float64{2: 150, 4: 400, 5: 580}
 
 // cost estimates an algorithm for a convolution of an h x w map, if the weights
 // are read once for so many images, and the size of its weights in bytes.
-func cost(s kernel.ConvShape, m, h, w, images int, tileRegisters bool) (cycles float64, bytes int64) {
+func cost(s model.Conv, a algorithm, h, w, images int, tileRegisters bool) (cycles float64, bytes int64) {
 	in := float64(ceilDiv(s.In/s.Groups, kernel.Lanes) * kernel.Lanes)
 	out := float64(ceilDiv(s.Out, kernel.Lanes) * kernel.Lanes)
-	products, tiles := float64(9), float64(h*w)
+	products, tiles := float64(s.Taps()), float64(h*w)
 	rate, size := productsPerCycle, 4.0
-	if m < direct {
+	if a.bf16 {
 		rate, size = 2*productsPerCycle, 2
 	}
-	if m == directBF16 {
+	if a == directBF16 {
 		if tileRegisters {
 			rate = tileProductsPerCycle
 		}
 		cycles = narrowCycles * float64(s.Stride*s.Stride) * tiles * float64(s.In) / kernel.Lanes
 	}
-	if m == winogradBF16 {
-		m = 2
-	}
-	if m > direct {
+	if m := a.m; m > 0 {
 		n := m + winograd.Taps - 1
 		products, tiles = float64(n*n), float64(ceilDiv(h, m)*ceilDiv(w, m))
 		blocks := float64(ceilDiv(s.In, kernel.Lanes)+ceilDiv(s.Out, kernel.Lanes)) / 2
@@ -64,27 +69,30 @@ func cost(s kernel.ConvShape, m, h, w, images int, tileRegisters bool) (cycles f
 	return cycles, bytes
 }
 
-// choose picks the fastest algorithm for each block's 3x3 convolution, the m of
-// F(m, 3) or a constant above, such that all packed weights fit into the memory.
-func choose(p *model.Plan, opts Options) []int {
+// choose picks the fastest algorithm for each block's main convolution such that
+// all packed weights fit into the memory.
+func choose(p *model.Plan, opts Options) []algorithm {
 	limit := opts.packedBytes
 	if limit == 0 {
 		limit = MachineMemory() / 4
 	}
-	candidates := append([]int{direct}, winograd.Outputs()...)
-	if opts.Precision == BF16 {
-		candidates = append([]int{direct, directBF16, winogradBF16}, winograd.Outputs()...)
+	candidates := []algorithm{direct}
+	if opts.Precision == engine.BF16 {
+		candidates = append(candidates, directBF16, winogradBF16)
+	}
+	for _, m := range winograd.Outputs() {
+		candidates = append(candidates, algorithm{m: m})
 	}
 	for {
 		chosen, total := chooseFrom(candidates, p, opts)
 		if total <= limit || len(candidates) == 1 {
 			return chosen
 		}
-		candidates = candidates[:len(candidates)-1]
+		candidates = candidates[:len(candidates)-1] // larger tiles have more weights
 	}
 }
 
-func chooseFrom(candidates []int, p *model.Plan, opts Options) (chosen []int, total int64) {
+func chooseFrom(candidates []algorithm, p *model.Plan, opts Options) (chosen []algorithm, total int64) {
 	images := maxGroup
 	if opts.LowLatency {
 		images = 1
@@ -95,15 +103,15 @@ func chooseFrom(candidates []int, p *model.Plan, opts Options) (chosen []int, to
 	}
 	for i := range p.Blocks[:p.Depth] {
 		b := &p.Blocks[i]
-		h, w = b.OutSize(h), b.OutSize(w)
+		h, w = b.OutSize(h, w)
 		best, least, size := direct, 0.0, int64(0)
-		for _, m := range candidates {
-			s := conv3x3(b)
-			if m != direct && m != directBF16 && !kernel.CanWinograd(s) || m < direct && i == 0 {
+		for _, a := range candidates {
+			s := mainConv(p.Form, b)
+			if a.m > 0 && !kernel.CanWinograd(s) || a.bf16 && i == 0 {
 				continue
 			}
-			if c, bytes := cost(s, m, h, w, images, opts.variant != nil && opts.variant.Tiles()); m == direct || c < least {
-				best, least, size = m, c, bytes
+			if c, bytes := cost(s, a, h, w, images, opts.variant != nil && opts.variant.Tiles()); a == direct || c < least {
+				best, least, size = a, c, bytes
 			}
 		}
 		chosen, total = append(chosen, best), total+size

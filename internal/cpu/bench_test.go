@@ -3,26 +3,13 @@ package cpu
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
-	"repvgg/internal/config"
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
-	"repvgg/internal/reference"
+	"repvgg/internal/testkit"
 )
-
-// zoo is a published variant in one of its forms.
-func zoo(t testing.TB, name string, form model.Form) *model.Plan {
-	t.Helper()
-	cfg, err := config.Load(name, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := model.FromConfig(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p.As(form)
-}
 
 // BenchmarkRun is for work on the engine; `repvgg bench` measures for users.
 func BenchmarkRun(b *testing.B) {
@@ -30,21 +17,21 @@ func BenchmarkRun(b *testing.B) {
 		name       string
 		form       model.Form
 		n, threads int
-		precision  Precision
+		precision  engine.Precision
 	}{
-		{"repvgg-A0", model.Deploy, 32, 2, FP32}, {"repvgg-A0", model.Deploy, 8, 2, FP32}, {"repvgg-A0", model.Deploy, 1, 2, FP32}, {"repvgg-A0", model.Deploy, 8, 1, FP32},
-		{"repvgg-A0", model.Train, 32, 2, FP32}, {"repvgg-A0", model.Train, 1, 2, FP32},
-		{"repvgg-B1", model.Deploy, 32, 2, FP32}, {"repvgg-B1", model.Deploy, 1, 2, FP32},
-		{"repvgg-A0", model.Deploy, 32, 2, BF16}, {"repvgg-A0", model.Deploy, 1, 2, BF16}, {"repvgg-B1", model.Deploy, 8, 2, BF16}, {"repvgg-B1g4", model.Deploy, 8, 2, BF16},
+		{"repvgg-A0", model.Deploy, 32, 2, engine.FP32}, {"repvgg-A0", model.Deploy, 8, 2, engine.FP32}, {"repvgg-A0", model.Deploy, 1, 2, engine.FP32}, {"repvgg-A0", model.Deploy, 8, 1, engine.FP32},
+		{"repvgg-A0", model.Train, 32, 2, engine.FP32}, {"repvgg-A0", model.Train, 1, 2, engine.FP32},
+		{"repvgg-B1", model.Deploy, 32, 2, engine.FP32}, {"repvgg-B1", model.Deploy, 1, 2, engine.FP32},
+		{"repvgg-A0", model.Deploy, 32, 2, engine.BF16}, {"repvgg-A0", model.Deploy, 1, 2, engine.BF16}, {"repvgg-B1", model.Deploy, 8, 2, engine.BF16}, {"repvgg-B1g4", model.Deploy, 8, 2, engine.BF16},
 	} {
 		b.Run(fmt.Sprintf("%s-%v-n%d-t%d-%v", c.name, c.form, c.n, c.threads, c.precision), func(b *testing.B) {
-			p := zoo(b, c.name, c.form)
-			r, err := New(p, reference.Source(reference.Weights(p, 1)), Options{Threads: c.threads, Precision: c.precision, LowLatency: c.n == 1})
+			p := testkit.Zoo(b, strings.TrimPrefix(c.name, "repvgg-"), c.form)
+			r, err := New(p, testkit.Weights(p, 1), Options{Threads: c.threads, Precision: c.precision, LowLatency: c.n == 1})
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer r.Close()
-			src, dst := reference.Images(c.n*3*224*224, 1), make([]float32, c.n*1000)
+			src, dst := testkit.Images(c.n*3*224*224, 1), make([]float32, c.n*1000)
 			r.Trace(true)
 			for b.Loop() {
 				if err := r.Run(context.Background(), dst, src, c.n, 224, 224); err != nil {
@@ -53,8 +40,9 @@ func BenchmarkRun(b *testing.B) {
 			}
 			b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N*c.n), "ms/image")
 			b.ReportMetric(float64(b.N*c.n)/b.Elapsed().Seconds(), "images/s")
-			b.ReportMetric(float64(r.PackedBytes())/1e6, "MB-packed")
-			b.ReportMetric(float64(r.Bytes())/1e6, "MB-beside")
+			packed, total := r.memory()
+			b.ReportMetric(float64(packed)/1e6, "MB-packed")
+			b.ReportMetric(float64(total-packed)/1e6, "MB-beside")
 			if testing.Verbose() {
 				for _, l := range r.Layers() {
 					b.Logf("%-28s %-16s %8.1f us/image", l.Name, l.Algorithm, l.Time.Seconds()*1e6/float64(b.N*c.n))

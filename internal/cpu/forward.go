@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"repvgg/internal/cpu/kernel"
+	"repvgg/internal/model"
 )
 
 // group takes one group of the batch through the network.
@@ -77,7 +78,8 @@ func (l *lane) run(b *batch, i int, dst, src kernel.Maps, n int) error {
 		l.each(n*l.narrowed.Blocks(), (*lane).round)
 	}
 	l.each(shares, (*lane).convolve)
-	if l.layer.conv1x1 != nil {
+	for i := range l.layer.others {
+		l.branch = i
 		l.each(shares, (*lane).addBranch)
 	}
 	if l.layer.identity != nil {
@@ -92,19 +94,21 @@ func (l *lane) run(b *batch, i int, dst, src kernel.Maps, n int) error {
 	return nil
 }
 
-// relu reports whether a branch applies ReLU: the last one of a layer that does
-// not scale its channels first.
-func (l *lane) relu(last bool) bool { return last && l.layer.se == nil }
+// relu reports whether a branch applies ReLU: the last one of a layer that has it
+// and does not scale its channels first.
+func (l *lane) relu(last bool) bool {
+	return last && l.layer.se == nil && l.layer.Activation == model.ReLU
+}
 
-// convolve computes the 3x3 convolution: all of the deploy form, or one of three
+// convolve computes the main convolution: all of the deploy form, or one of the
 // branches.
 func (l *lane) convolve(worker, item, items int) {
-	ep := kernel.Epilogue{ReLU: l.relu(l.layer.conv1x1 == nil)}
+	ep := kernel.Epilogue{ReLU: l.relu(len(l.layer.others) == 0 && l.layer.identity == nil)}
 	src := &l.src
 	if l.layer.bf16 {
 		src = &l.narrowed
 	}
-	l.layer.conv3x3.Run(&l.dst, src, l.n, item, items, ep, &l.r.scratch[worker])
+	l.layer.main.Run(&l.dst, src, l.n, item, items, ep, &l.r.scratch[worker])
 }
 
 // round makes a block of an image bfloat16.
@@ -113,10 +117,10 @@ func (l *lane) round(_, item, _ int) {
 	l.r.variant.Narrow(&l.narrowed, &l.src, image, block, 0, l.src.H)
 }
 
-// addBranch adds the 1x1 branch.
+// addBranch adds another convolution.
 func (l *lane) addBranch(worker, item, items int) {
-	ep := kernel.Epilogue{Add: true, ReLU: l.relu(l.layer.identity == nil)}
-	l.layer.conv1x1.Run(&l.dst, &l.src, l.n, item, items, ep, &l.r.scratch[worker])
+	ep := kernel.Epilogue{Add: true, ReLU: l.relu(l.branch == len(l.layer.others)-1 && l.layer.identity == nil)}
+	l.layer.others[l.branch].Run(&l.dst, &l.src, l.n, item, items, ep, &l.r.scratch[worker])
 }
 
 // addIdentity adds the identity branch, for a block of an image.

@@ -38,6 +38,7 @@ type lane struct {
 
 	// The layer that is being computed, for n images.
 	layer    *layer
+	branch   int // of its others
 	src, dst kernel.Maps
 	narrowed kernel.Maps // of src, if the layer takes bfloat16
 	n        int
@@ -119,7 +120,7 @@ func (l *lane) reserve(allocate bool) int {
 			layout.BF16 = true
 			l.narrow[i] = b.get(bufferKey{layout, l.images(i), narrowed})
 		}
-		h, w = layer.OutSize(h), layer.OutSize(w)
+		h, w = layer.OutSize(h, w)
 		layout, n := kernel.Layout{Channels: layer.Out, H: h, W: w}, l.group
 		if i+1 < len(layers) {
 			layout, n = layers[i+1].input(h, w), l.images(i+1)
@@ -131,7 +132,10 @@ func (l *lane) reserve(allocate bool) int {
 			k.role = odd
 		}
 		l.maps[i], last = b.get(k), k
-		channels, squeeze = max(channels, layer.Out), max(squeeze, layer.Squeeze)
+		channels = max(channels, layer.Out)
+		if layer.SE != nil {
+			squeeze = max(squeeze, layer.SE.Channels)
+		}
 	}
 	row := func(channels int) kernel.Maps {
 		return b.make(kernel.Layout{Channels: channels, H: 1, W: l.group}, 1)
@@ -156,7 +160,7 @@ func (l *lane) images(layer int) int {
 // of h x w have more than fewPixels.
 func (r *Runner) largeMaps(h, w int) int {
 	for i, l := range r.layers {
-		h, w = l.OutSize(h), l.OutSize(w)
+		h, w = l.OutSize(h, w)
 		if h*w <= fewPixels {
 			return i
 		}
@@ -214,7 +218,7 @@ func (r *Runner) checkSize(h, w int) error {
 		if bytes > float64(r.limit) {
 			return fmt.Errorf("running the network: block %q would take a feature map of %dx%dx%d, %.0f MB with its border; use smaller images", l.Name, l.In, h, w, bytes/1e6)
 		}
-		h, w = l.OutSize(h), l.OutSize(w)
+		h, w = l.OutSize(h, w)
 	}
 	return nil
 }

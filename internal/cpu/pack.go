@@ -1,9 +1,12 @@
 package cpu
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"repvgg/internal/cpu/kernel"
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
 	"repvgg/internal/tensor"
 )
@@ -24,13 +27,14 @@ type layer struct {
 	// planar is whether the input is: that of the first layer, which has few
 	// channels.
 	planar bool
-	// bf16 is whether conv3x3 takes its input as bfloat16; rounds whether it can
+	// bf16 is whether main takes its input as bfloat16; rounds whether it can
 	// give the layer's output so, if the next layer wants that.
 	bf16, rounds bool
-	// conv3x3 is the deploy form's only convolution, or the train form's 3x3
-	// branch; conv1x1 and identity are nil where the block has no such branch.
-	conv3x3  convolution
-	conv1x1  *kernel.Conv
+	// main is the deploy form's only convolution, or the train form's branch with
+	// the largest kernel; others are its other convolutions, identity the sum of its
+	// identity branches, nil without any.
+	main     convolution
+	others   []*kernel.Conv
 	identity *affine
 	se       *excitation
 }
@@ -45,14 +49,19 @@ type excitation struct{ reduce, expand *kernel.Conv }
 // input is the layout of the layer's input.
 func (l *layer) input(h, w int) kernel.Layout {
 	in := kernel.Layout{Channels: l.In, H: h, W: w, Planar: l.planar}
-	in.Top, in.Left, in.Bottom, in.Right = l.conv3x3.Border(h, w)
+	in.Top, in.Left, in.Bottom, in.Right = l.main.Border(h, w)
+	for _, c := range l.others {
+		top, left, bottom, right := c.Border(h, w)
+		in.Top, in.Left = max(in.Top, top), max(in.Left, left)
+		in.Bottom, in.Right = max(in.Bottom, bottom), max(in.Right, right)
+	}
 	return in
 }
 
 func (l *layer) bytes() int {
-	n := l.conv3x3.Bytes()
-	if l.conv1x1 != nil {
-		n += l.conv1x1.Bytes()
+	n := l.main.Bytes()
+	for _, c := range l.others {
+		n += c.Bytes()
 	}
 	if l.se != nil {
 		n += l.se.reduce.Bytes() + l.se.expand.Bytes()
@@ -63,10 +72,10 @@ func (l *layer) bytes() int {
 // packer reads the values of a plan's tensors.
 type packer struct {
 	plan       *model.Plan
-	weights    Weights
+	weights    tensor.Source
 	variant    *kernel.Variant
 	pool       *pool
-	algorithms []int // by block
+	algorithms []algorithm // by block
 }
 
 // pack sets the layers and the head of r.
@@ -74,7 +83,7 @@ func (p *packer) pack(r *Runner) error {
 	for i := range p.plan.Blocks[:p.plan.Depth] {
 		l := &layer{Block: &p.plan.Blocks[i]}
 		// A planar map has no cells for an identity branch to add to.
-		l.planar = i == 0 && l.In < kernel.Lanes && !l.Identity && p.algorithms[i] == direct
+		l.planar = i == 0 && l.In < kernel.Lanes && !identities(p.plan.Form, l.Block) && p.algorithms[i] == direct
 		if err := p.layer(l, p.algorithms[i]); err != nil {
 			return fmt.Errorf("packing block %q: %w", l.Name, err)
 		}
@@ -92,13 +101,15 @@ func (p *packer) pack(r *Runner) error {
 	return nil
 }
 
-func (p *packer) layer(l *layer, algorithm int) error {
+func (p *packer) layer(l *layer, a algorithm) error {
+	if l.SE != nil && l.Activation != model.ReLU {
+		return errors.New("squeeze-and-excitation without a ReLU behind it is not supported")
+	}
 	var err error
 	if p.plan.Form == model.Deploy {
-		weight, bias := l.Fused()
-		err = p.fused(l, algorithm, weight, bias)
+		err = p.folded(l, a)
 	} else {
-		err = p.branches(l, algorithm)
+		err = p.branches(l, a)
 	}
 	if err != nil {
 		return err
@@ -115,44 +126,42 @@ func (p *packer) layer(l *layer, algorithm int) error {
 	return err
 }
 
-func (p *packer) fused(l *layer, algorithm int, weight, bias string) error {
-	shape := conv3x3(l.Block)
-	w, err := p.values(weightSpec(weight, shape))
+func (p *packer) folded(l *layer, a algorithm) error {
+	weight, err := tensor.Load(p.weights, l.WeightSpec())
 	if err != nil {
 		return err
 	}
-	b, err := p.values(tensor.Spec{Name: bias, Shape: []int{l.Out}})
+	bias, err := tensor.Load(p.weights, l.BiasSpec())
 	if err != nil {
 		return err
 	}
-	return p.main(l, algorithm, w, b)
+	return p.main(l, a, weight, bias)
 }
 
-// main packs the 3x3 convolution.
-func (p *packer) main(l *layer, algorithm int, weight, bias []float32) error {
-	shape := conv3x3(l.Block)
+// main packs the main convolution.
+func (p *packer) main(l *layer, a algorithm, weight, bias []float32) error {
 	// What else there is in a layer adds to its output.
-	l.rounds = algorithm <= direct && algorithm != winogradBF16 && p.plan.Form == model.Deploy && l.Squeeze == 0
-	c, err := p.convolution(shape, algorithm, l.planar, bias)
+	l.rounds = a.m == 0 && p.plan.Form == model.Deploy && l.SE == nil
+	c, err := p.convolution(mainConv(p.plan.Form, l.Block), a, l.planar, bias)
 	if err != nil {
 		return err
 	}
 	p.setWeights(c, weight)
-	l.conv3x3, l.bf16 = c, algorithm == directBF16
+	l.main, l.bf16 = c, a == directBF16
 	return nil
 }
 
 // convolution is one without weights.
-func (p *packer) convolution(s kernel.ConvShape, algorithm int, planar bool, bias []float32) (convolution, error) {
-	switch algorithm {
-	case direct:
-		return p.variant.NewConv(s, planar, bias)
-	case directBF16:
-		return p.variant.NewBF16Conv(s, bias)
-	case winogradBF16:
-		return p.variant.NewBF16Winograd(s, bias)
+func (p *packer) convolution(c model.Conv, a algorithm, planar bool, bias []float32) (convolution, error) {
+	switch {
+	case a == direct:
+		return p.variant.NewConv(c, planar, bias)
+	case a == directBF16:
+		return p.variant.NewBF16Conv(c, bias)
+	case a == winogradBF16:
+		return p.variant.NewBF16Winograd(c, bias)
 	}
-	return p.variant.NewWinograd(s, algorithm, bias)
+	return p.variant.NewWinograd(c, a.m, bias)
 }
 
 // setWeights packs the panels on all workers.
@@ -160,33 +169,80 @@ func (p *packer) setWeights(c convolution, weight []float32) {
 	p.pool.run(c.Panels(), func(_, panel int) { c.Pack(panel, weight) })
 }
 
-// branches packs a train-form block. The two convolutions' biases are added up:
-// the second branch starts from the first one's sums.
-func (p *packer) branches(l *layer, algorithm int) error {
-	weight, shift, err := l.ConvNorm(l.Conv3x3(), 3, p.values)
-	if err != nil {
+// branches packs a train-form block. The convolutions' biases are added up: each
+// branch after the main one starts from the sums before it.
+func (p *packer) branches(l *layer, a algorithm) error {
+	var main *model.FoldedBranch
+	var others []*model.FoldedBranch
+	var scale, shift []float64 // of the identities
+	for i := range l.Branches {
+		f, err := l.Fold(i, p.weights)
+		switch {
+		case err != nil:
+			return err
+		case f.Identity() && scale == nil:
+			scale, shift = f.Scale, f.Shift
+		case f.Identity():
+			addTo(scale, f.Scale)
+			addTo(shift, f.Shift)
+		case i == mainBranch(l.Block):
+			main = f
+		default:
+			others = append(others, f)
+		}
+	}
+	if main == nil {
+		return errors.New("a block without a convolution is not supported in the train form")
+	}
+	for _, f := range others {
+		addTo(main.Shift, f.Shift)
+	}
+	if err := p.main(l, a, main.Weight, engine.Narrow(main.Shift)); err != nil {
 		return err
 	}
-	weight1, shift1, err := l.ConvNorm(l.Conv1x1(), 1, p.values)
-	if err != nil {
-		return err
+	for _, f := range others {
+		c, err := p.variant.NewConv(*f.Conv, l.planar, nil)
+		if err != nil {
+			return err
+		}
+		p.setWeights(c, f.Weight)
+		l.others = append(l.others, c)
 	}
-	for c := range shift {
-		shift[c] += shift1[c]
+	if scale != nil {
+		l.identity = &affine{padded(engine.Narrow(scale)), padded(engine.Narrow(shift))}
 	}
-	if err := p.main(l, algorithm, weight, narrow(shift)); err != nil {
-		return err
+	return nil
+}
+
+func addTo(sum, x []float64) {
+	for i, v := range x {
+		sum[i] += v
 	}
-	if l.conv1x1, err = p.variant.NewConv(conv1x1(l.Block), l.planar, nil); err != nil {
-		return err
+}
+
+// mainBranch is the index of the train form's first branch with the largest
+// kernel, or -1 if no branch has a convolution.
+func mainBranch(b *model.Block) int {
+	main := -1
+	for i := range b.Branches {
+		if c := b.Branches[i].Conv; c != nil && (main < 0 || c.Taps() > b.Branches[main].Conv.Taps()) {
+			main = i
+		}
 	}
-	p.setWeights(l.conv1x1, weight1)
-	if !l.Identity {
-		return nil
+	return main
+}
+
+// mainConv is the convolution that takes most of a layer's time.
+func mainConv(form model.Form, b *model.Block) model.Conv {
+	if i := mainBranch(b); form == model.Train && i >= 0 {
+		return *b.Branches[i].Conv
 	}
-	scale, shift, err := l.Norm(l.IdentityNorm(), p.values)
-	l.identity = &affine{padded(narrow(scale)), padded(narrow(shift))}
-	return err
+	return b.Conv
+}
+
+// identities reports whether a form of a block adds its input.
+func identities(form model.Form, b *model.Block) bool {
+	return form == model.Train && slices.ContainsFunc(b.Branches, func(b model.Branch) bool { return b.Identity() })
 }
 
 // padded fills the last block with zeros.
@@ -198,50 +254,18 @@ func padded(x []float32) []float32 {
 
 // linear packs a linear layer as a 1x1 convolution.
 func (p *packer) linear(weight, bias tensor.Spec) (*kernel.Conv, error) {
-	w, err := p.values(weight)
+	w, err := tensor.Load(p.weights, weight)
 	if err != nil {
 		return nil, err
 	}
-	b, err := p.values(bias)
+	b, err := tensor.Load(p.weights, bias)
 	if err != nil {
 		return nil, err
 	}
-	c, err := p.variant.NewConv(kernel.ConvShape{In: weight.Shape[1], Out: weight.Shape[0], Kernel: 1, Stride: 1, Dilation: 1, Groups: 1}, false, b)
+	c, err := p.variant.NewConv(model.Linear(weight.Shape[1], weight.Shape[0]), false, b)
 	if err != nil {
 		return nil, err
 	}
 	p.setWeights(c, w)
 	return c, nil
-}
-
-// values are those of a tensor; they are not to be changed.
-func (p *packer) values(spec tensor.Spec) ([]float32, error) {
-	v, err := p.weights(spec)
-	if err != nil {
-		return nil, err
-	}
-	if len(v) != spec.Numel() {
-		return nil, fmt.Errorf("tensor %q: want the %d values of %s, got %d", spec.Name, spec.Numel(), tensor.FormatShape(spec.Shape), len(v))
-	}
-	return v, nil
-}
-
-func conv3x3(b *model.Block) kernel.ConvShape {
-	return kernel.ConvShape{In: b.In, Out: b.Out, Kernel: 3, Stride: b.Stride, Pad: b.Dilation, Dilation: b.Dilation, Groups: b.Groups}
-}
-
-func conv1x1(b *model.Block) kernel.ConvShape {
-	return kernel.ConvShape{In: b.In, Out: b.Out, Kernel: 1, Stride: b.Stride, Dilation: 1, Groups: b.Groups}
-}
-
-func weightSpec(name string, s kernel.ConvShape) tensor.Spec {
-	return tensor.Spec{Name: name, Shape: []int{s.Out, s.In / s.Groups, s.Kernel, s.Kernel}}
-}
-
-func narrow(x []float64) []float32 {
-	y := make([]float32, len(x))
-	for i, v := range x {
-		y[i] = float32(v)
-	}
-	return y
 }

@@ -2,27 +2,22 @@ package cpu
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync"
 
 	"repvgg/internal/cpu/kernel"
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
 	"repvgg/internal/tensor"
 )
-
-// Weights gives the values of a tensor of the plan, dense and row-major. New
-// neither changes nor keeps the slice.
-type Weights func(spec tensor.Spec) ([]float32, error)
 
 // Options of a Runner.
 type Options struct {
 	// Threads is how many run at once; 0 means GOMAXPROCS.
 	Threads int
-	// Precision is FP32 or BF16. For the latter the processor must have
-	// AVX512-BF16.
-	Precision Precision
+	// Precision is one of Precisions.
+	Precision engine.Precision
 	// Height and Width are the size that images will have; 0 means 224. Others
 	// can be run, though perhaps not as fast.
 	Height, Width int
@@ -36,7 +31,7 @@ type Options struct {
 	// machine's memory.
 	packedBytes int64
 	// algorithms are those of the blocks, for tests; nil means choose.
-	algorithms []int
+	algorithms []algorithm
 }
 
 // MaxThreads is the most threads that a Runner takes.
@@ -69,8 +64,8 @@ type Runner struct {
 
 // New packs the weights of the blocks that the plan's result depends on and
 // starts the workers.
-func New(plan *model.Plan, weights Weights, opts Options) (*Runner, error) {
-	if err := checkPlan(plan); err != nil {
+func New(plan *model.Plan, weights tensor.Source, opts Options) (*Runner, error) {
+	if err := plan.Check(); err != nil {
 		return nil, err
 	}
 	if opts.Threads < 0 || opts.Threads > MaxThreads {
@@ -82,7 +77,7 @@ func New(plan *model.Plan, weights Weights, opts Options) (*Runner, error) {
 	if opts.variant == nil {
 		opts.variant = kernel.Variants()[0]
 	}
-	if err := opts.Precision.supportedBy(opts.variant); err != nil {
+	if err := supportedBy(opts.Precision, opts.variant); err != nil {
 		return nil, fmt.Errorf("starting the CPU runner: %w", err)
 	}
 	if opts.algorithms == nil {
@@ -102,36 +97,13 @@ func New(plan *model.Plan, weights Weights, opts Options) (*Runner, error) {
 	return r, nil
 }
 
-// checkPlan refuses a plan whose blocks do not fit together.
-func checkPlan(p *model.Plan) error {
-	if p.Depth < 1 || p.Depth > len(p.Blocks) {
-		return fmt.Errorf("packing the network: want 1 to %d blocks, got %d", len(p.Blocks), p.Depth)
-	}
-	channels := p.InChannels
-	for i := range p.Blocks[:p.Depth] {
-		b := &p.Blocks[i]
-		if b.In != channels {
-			return fmt.Errorf("packing block %q: it takes %d channels, but there are %d", b.Name, b.In, channels)
-		}
-		if err := conv3x3(b).Check(); err != nil {
-			return fmt.Errorf("packing block %q: %w", b.Name, err)
-		}
-		if b.Identity && (b.In != b.Out || b.Stride != 1) {
-			return fmt.Errorf("packing block %q: an identity branch needs equal channels and stride 1", b.Name)
-		}
-		channels = b.Out
-	}
-	if p.Head != nil && (p.Head.Features != channels || p.Head.Classes < 1) {
-		return fmt.Errorf("packing the head: it takes %d features to %d classes, but there are %d channels", p.Head.Features, p.Head.Classes, channels)
-	}
-	return nil
-}
-
 // Plan is the network that r runs.
 func (r *Runner) Plan() *model.Plan { return r.plan }
 
-// Variant is the instruction set that r uses, or "go".
-func (r *Runner) Variant() string { return r.variant.String() }
+// Capabilities are all but those of a device apart from the processor.
+func (r *Runner) Capabilities() engine.Capabilities {
+	return engine.Capabilities{Kernels: r.variant.String(), Trace: r.Trace, Layers: r.Layers, Memory: r.memory}
+}
 
 // Close ends the workers. A second call does nothing.
 func (r *Runner) Close() error {
@@ -145,7 +117,7 @@ func (r *Runner) Close() error {
 }
 
 // Run computes n images of h x w. src holds them normalised, each InChannels,
-// h, w; dst takes Plan().OutLen(h, w) values for each: logits, or the last
+// h, w; dst takes OutLen(h, w) values of the plan for each: logits, or the last
 // feature map of a plan without a head. Memory is allocated only when a call
 // needs more than those before it, or another size. When ctx ends, Run returns
 // its error after the current layer, with dst partly written.
@@ -153,21 +125,13 @@ func (r *Runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		return errors.New("running the network: the runner is closed")
+		return engine.ErrClosed
 	}
-	if n < 0 || h < 1 || w < 1 {
-		return fmt.Errorf("running the network: want images of at least 1x1, got %d of %dx%d", n, h, w)
+	if err := engine.CheckRun(r.plan, len(dst), len(src), n, h, w); err != nil {
+		return err
 	}
 	if n == 0 {
 		return ctx.Err()
-	}
-	// By division, since the product may overflow.
-	if in := len(src) / n / r.plan.InChannels / h; in != w || n*r.plan.InChannels*h*w != len(src) {
-		return fmt.Errorf("running the network: %d values are not %d images of %dx%dx%d", len(src), n, r.plan.InChannels, h, w)
-	}
-	out := r.plan.OutLen(h, w)
-	if len(dst)%n != 0 || len(dst)/n != out {
-		return fmt.Errorf("running the network: want room for %d x %d results, got %d", n, out, len(dst))
 	}
 	if err := r.checkSize(h, w); err != nil {
 		return err

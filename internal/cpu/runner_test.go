@@ -12,23 +12,24 @@ import (
 
 	"repvgg/internal/cpu/kernel"
 	"repvgg/internal/model"
-	"repvgg/internal/reference"
 	"repvgg/internal/tensor"
+	"repvgg/internal/testkit"
 )
 
 // netTolerance is the difference from the float64 reference, relative to the
 // largest result of an image: float32 rounding through a few layers.
 const netTolerance = 5e-6
 
-func newRunner(t *testing.T, p *model.Plan, values map[string][]float32, threads int) *Runner {
+// newRunner runs p on two threads.
+func newRunner(t *testing.T, p *model.Plan, values tensor.Map) *Runner {
 	t.Helper()
-	return newVariantRunner(t, p, values, threads, nil)
+	return newVariantRunner(t, p, values, 2, nil)
 }
 
 // newVariantRunner forces an implementation of the kernels.
-func newVariantRunner(t *testing.T, p *model.Plan, values map[string][]float32, threads int, v *kernel.Variant) *Runner {
+func newVariantRunner(t *testing.T, p *model.Plan, values tensor.Map, threads int, v *kernel.Variant) *Runner {
 	t.Helper()
-	r, err := New(p, reference.Source(values), Options{Threads: threads, variant: v})
+	r, err := New(p, values, Options{Threads: threads, variant: v})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,12 +39,12 @@ func newVariantRunner(t *testing.T, p *model.Plan, values map[string][]float32, 
 
 func TestRunMatchesReference(t *testing.T) {
 	for _, form := range []model.Form{model.Train, model.Deploy} {
-		for name, p := range reference.Plans(form) {
+		for name, p := range testkit.Plans(form) {
 			for _, v := range kernel.Variants() {
 				t.Run(fmt.Sprintf("%v/%s/%v", form, name, v), func(t *testing.T) {
-					values := reference.Weights(p, 1)
+					values := testkit.Weights(p, 1)
 					r := newVariantRunner(t, p, values, 2, v)
-					ref := reference.Network{Plan: p, Values: values}
+					ref := testkit.Network{Plan: p, Values: values}
 					for _, size := range [][2]int{{1, 1}, {1, 9}, {2, 3}, {7, 7}, {16, 11}, {61, 90}} {
 						checkRun(t, r, ref, 2, size[0], size[1])
 					}
@@ -53,15 +54,15 @@ func TestRunMatchesReference(t *testing.T) {
 	}
 }
 
-func checkRun(t *testing.T, r *Runner, ref reference.Network, n, h, w int) {
+func checkRun(t *testing.T, r *Runner, ref testkit.Network, n, h, w int) {
 	t.Helper()
 	checkRunWithin(t, r, ref, n, h, w, netTolerance)
 }
 
-func checkRunWithin(t *testing.T, r *Runner, ref reference.Network, n, h, w int, tolerance float64) {
+func checkRunWithin(t *testing.T, r *Runner, ref testkit.Network, n, h, w int, tolerance float64) {
 	t.Helper()
-	in, out := r.Plan().InChannels*h*w, r.Plan().OutLen(h, w)
-	src, dst := reference.Images(n*in, uint64(h*100+w)), make([]float32, n*out)
+	in, out := r.plan.InChannels*h*w, r.plan.OutLen(h, w)
+	src, dst := testkit.Images(n*in, uint64(h*100+w)), make([]float32, n*out)
 	if err := r.Run(context.Background(), dst, src, n, h, w); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func checkRunWithin(t *testing.T, r *Runner, ref reference.Network, n, h, w int,
 func TestRunIsDeterministic(t *testing.T) {
 	for _, v := range kernel.Variants() {
 		for _, form := range []model.Form{model.Train, model.Deploy} {
-			for name, p := range reference.Plans(form) {
+			for name, p := range testkit.Plans(form) {
 				t.Run(fmt.Sprintf("%v/%v/%s", v, form, name), func(t *testing.T) { checkDeterminism(t, p, v) })
 			}
 		}
@@ -95,9 +96,9 @@ func TestRunIsDeterministic(t *testing.T) {
 
 func checkDeterminism(t *testing.T, p *model.Plan, v *kernel.Variant) {
 	const n, h, w = 9, 19, 23
-	values := reference.Weights(p, 2)
+	values := testkit.Weights(p, 2)
 	in, out := p.InChannels*h*w, p.OutLen(h, w)
-	src := reference.Images(n*in, 5)
+	src := testkit.Images(n*in, 5)
 	want := make([]float32, n*out)
 	one := newVariantRunner(t, p, values, 1, v)
 	for i := range n {
@@ -128,11 +129,11 @@ func sameBits(a, b []float32) bool {
 
 // A batch beyond the memory limit is run in groups.
 func TestRunBoundsMemory(t *testing.T) {
-	p := reference.Plan(model.Deploy, 3, reference.Block(1, 64, 1, 1, 1, 0), reference.Block(64, 1, 16, 1, 1, 0))
+	p := testkit.Plan(model.Deploy, 3, testkit.Block(1, 64, 1, 1, 1, 0), testkit.Block(64, 1, 16, 1, 1, 0))
 	const n, h, w = 20, 256, 256 // a map of 16 MiB for each image
-	values := reference.Weights(p, 1)
-	r := newRunner(t, p, values, 2)
-	src, dst := reference.Images(n*h*w, 1), make([]float32, n*3)
+	values := testkit.Weights(p, 1)
+	r := newRunner(t, p, values)
+	src, dst := testkit.Images(n*h*w, 1), make([]float32, n*3)
 	if err := r.Run(context.Background(), dst, src, n, h, w); err != nil {
 		t.Fatal(err)
 	}
@@ -152,10 +153,10 @@ func TestRunBoundsMemory(t *testing.T) {
 
 func TestRunDoesNotAllocate(t *testing.T) {
 	for _, form := range []model.Form{model.Train, model.Deploy} {
-		p := reference.Plans(form)["se"]
-		r := newRunner(t, p, reference.Weights(p, 1), 2)
+		p := testkit.Plans(form)["se"]
+		r := newRunner(t, p, testkit.Weights(p, 1))
 		const n, h, w = 3, 16, 16
-		src, dst := reference.Images(n*3*h*w, 1), make([]float32, n*p.OutLen(h, w))
+		src, dst := testkit.Images(n*3*h*w, 1), make([]float32, n*p.OutLen(h, w))
 		allocs := testing.AllocsPerRun(10, func() {
 			if err := r.Run(context.Background(), dst, src, n, h, w); err != nil {
 				t.Fatal(err)
@@ -169,9 +170,9 @@ func TestRunDoesNotAllocate(t *testing.T) {
 
 func TestRunKeepsNaN(t *testing.T) {
 	for _, form := range []model.Form{model.Train, model.Deploy} {
-		p := reference.Plans(form)["plain"]
-		r := newRunner(t, p, reference.Weights(p, 1), 2)
-		src, dst := reference.Images(2*3*8*8, 1), make([]float32, 2*70)
+		p := testkit.Plans(form)["plain"]
+		r := newRunner(t, p, testkit.Weights(p, 1))
+		src, dst := testkit.Images(2*3*8*8, 1), make([]float32, 2*70)
 		src[0] = float32(math.NaN())
 		if err := r.Run(context.Background(), dst, src, 2, 8, 8); err != nil {
 			t.Fatal(err)
@@ -183,8 +184,8 @@ func TestRunKeepsNaN(t *testing.T) {
 }
 
 func TestRunRefuses(t *testing.T) {
-	p := reference.Plans(model.Deploy)["plain"]
-	r := newRunner(t, p, reference.Weights(p, 1), 2)
+	p := testkit.Plans(model.Deploy)["plain"]
+	r := newRunner(t, p, testkit.Weights(p, 1))
 	src, dst := make([]float32, 2*3*8*8), make([]float32, 2*70)
 	for _, c := range []struct {
 		dst, src []float32
@@ -236,9 +237,9 @@ func (c endingContext) Err() error {
 }
 
 func TestRunStopsBetweenLayers(t *testing.T) {
-	p := reference.Plans(model.Deploy)["plain"]
-	r := newRunner(t, p, reference.Weights(p, 1), 2)
-	src := reference.Images(3*8*8, 1)
+	p := testkit.Plans(model.Deploy)["plain"]
+	r := newRunner(t, p, testkit.Weights(p, 1))
+	src := testkit.Images(3*8*8, 1)
 	for calls := range p.Depth {
 		dst := make([]float32, 70)
 		if err := r.Run(endingContext{context.Background(), &calls}, dst, src, 1, 8, 8); !errors.Is(err, context.Canceled) {
@@ -249,31 +250,33 @@ func TestRunStopsBetweenLayers(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	failing := errors.New("no such tensor")
-	good := func(form model.Form) (*model.Plan, map[string][]float32) {
-		p := reference.Plans(form)["se"]
-		return p, reference.Weights(p, 1)
+	good := func(form model.Form) (*model.Plan, tensor.Map) {
+		p := testkit.Plans(form)["se"]
+		return p, testkit.Weights(p, 1)
 	}
 	for _, c := range []struct {
 		name string
 		form model.Form
-		do   func(*model.Plan, map[string][]float32, *Options)
+		do   func(*model.Plan, tensor.Map, *Options)
 		want string
 	}{
-		{"threads", model.Deploy, func(_ *model.Plan, _ map[string][]float32, o *Options) { o.Threads = -1 }, "want 1 to 1024 threads"},
-		{"depth", model.Deploy, func(p *model.Plan, _ map[string][]float32, _ *Options) { p.Depth = 0 }, "want 1 to 4 blocks"},
-		{"channels", model.Deploy, func(p *model.Plan, _ map[string][]float32, _ *Options) { p.Blocks[1].In = 9 }, `block "backbone.stage_1.1": it takes 9 channels, but there are 8`},
-		{"identity", model.Train, func(p *model.Plan, _ map[string][]float32, _ *Options) { p.Blocks[2].Identity = true }, "identity branch needs"},
-		{"groups", model.Deploy, func(p *model.Plan, _ map[string][]float32, _ *Options) { p.Blocks[1].Groups = 3 }, "3 groups"},
-		{"head", model.Deploy, func(p *model.Plan, _ map[string][]float32, _ *Options) { p.Head.Features = 9 }, "takes 9 features"},
-		{"length", model.Deploy, func(_ *model.Plan, v map[string][]float32, _ *Options) { v[model.HeadBias] = nil }, `tensor "head.fc.bias": want the 5 values of (5,), got 0`},
-		{"variance", model.Train, func(_ *model.Plan, v map[string][]float32, _ *Options) {
+		{"threads", model.Deploy, func(_ *model.Plan, _ tensor.Map, o *Options) { o.Threads = -1 }, "want 1 to 1024 threads"},
+		{"depth", model.Deploy, func(p *model.Plan, _ tensor.Map, _ *Options) { p.Depth = 0 }, "want 1 to 4 blocks"},
+		{"channels", model.Deploy, func(p *model.Plan, _ tensor.Map, _ *Options) { p.Blocks[1].In = 9 }, `block "backbone.stage_1.1": it takes 9 channels, but there are 8`},
+		{"identity", model.Train, func(p *model.Plan, _ tensor.Map, _ *Options) {
+			p.Blocks[2].Branches = append(p.Blocks[2].Branches, model.Branch{})
+		}, "identity branch needs"},
+		{"groups", model.Deploy, func(p *model.Plan, _ tensor.Map, _ *Options) { p.Blocks[1].Groups = 3 }, "3 groups"},
+		{"head", model.Deploy, func(p *model.Plan, _ tensor.Map, _ *Options) { p.Head.Features = 9 }, "takes 9 features"},
+		{"length", model.Deploy, func(_ *model.Plan, v tensor.Map, _ *Options) { v["head.fc.bias"] = nil }, `tensor "head.fc.bias" has 0 values, want shape (5,)`},
+		{"variance", model.Train, func(_ *model.Plan, v tensor.Map, _ *Options) {
 			v["backbone.stage_1.1.branch_1x1.norm.running_var"][2] = -1
 		}, `running_var of channel 2 is -1`},
 	} {
 		p, values := good(c.form)
 		var opts Options
 		c.do(p, values, &opts)
-		r, err := New(p, reference.Source(values), opts)
+		r, err := New(p, values, opts)
 		if err == nil {
 			r.Close()
 		}
@@ -282,15 +285,15 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 	p, _ := good(model.Train)
-	if _, err := New(p, func(tensor.Spec) ([]float32, error) { return nil, failing }, Options{}); !errors.Is(err, failing) {
+	if _, err := New(p, tensor.Func(func(tensor.Spec) ([]float32, error) { return nil, failing }), Options{}); !errors.Is(err, failing) {
 		t.Errorf("a failing reader: error %v", err)
 	}
 }
 
 func TestRunFromSeveralGoroutines(t *testing.T) {
-	p := reference.Plans(model.Train)["se"]
-	r := newRunner(t, p, reference.Weights(p, 1), 2)
-	src := reference.Images(3*16*16, 1)
+	p := testkit.Plans(model.Train)["se"]
+	r := newRunner(t, p, testkit.Weights(p, 1))
+	src := testkit.Images(3*16*16, 1)
 	want := make([]float32, 5)
 	if err := r.Run(context.Background(), want, src, 1, 16, 16); err != nil {
 		t.Fatal(err)
@@ -313,16 +316,16 @@ func TestRunFromSeveralGoroutines(t *testing.T) {
 }
 
 func TestRunRefusesWhatDoesNotFit(t *testing.T) {
-	p := reference.Plan(model.Deploy, 3, reference.Block(3, 8, 2, 1, 1, 0), reference.Block(8, 8, 1, 1, 1, 0))
-	r := newRunner(t, p, reference.Weights(p, 1), 2)
+	p := testkit.Plan(model.Deploy, 3, testkit.Block(3, 8, 2, 1, 1, 0), testkit.Block(8, 8, 1, 1, 1, 0))
+	r := newRunner(t, p, testkit.Weights(p, 1))
 	r.limit = 1 << 20
 	dst := make([]float32, 20*3)
 	for _, n := range []int{1, 20} {
-		err := r.Run(context.Background(), dst[:n*3], reference.Images(n*3*640*640, 1), n, 640, 640)
+		err := r.Run(context.Background(), dst[:n*3], testkit.Images(n*3*640*640, 1), n, 640, 640)
 		if err == nil || !strings.Contains(err.Error(), "use smaller images") {
 			t.Errorf("%d images: error %v", n, err)
 		}
-		if err := r.Run(context.Background(), dst[:n*3], reference.Images(n*3*32*32, 1), n, 32, 32); err != nil {
+		if err := r.Run(context.Background(), dst[:n*3], testkit.Images(n*3*32*32, 1), n, 32, 32); err != nil {
 			t.Errorf("%d small images after that: %v", n, err)
 		}
 	}

@@ -1,18 +1,10 @@
 package cpu
 
 import (
+	"repvgg/internal/engine"
 	"slices"
 	"time"
 )
-
-// LayerTime is what a layer took in all runs since Trace.
-type LayerTime struct {
-	Name      string // the block's; "head" for pooling and classifying
-	Algorithm string // of its 3x3 convolution
-	// Time is of the wall: where workers took images of their own through the
-	// layer, the mean of theirs.
-	Time time.Duration
-}
 
 // Trace starts to measure the layers' times, or stops.
 func (r *Runner) Trace(on bool) {
@@ -24,16 +16,18 @@ func (r *Runner) Trace(on bool) {
 	}
 }
 
-// Layers are the times since Trace, for each layer and the head.
-func (r *Runner) Layers() []LayerTime {
+// Layers are the times since Trace, for each layer and the head, by the clock on
+// the wall: where workers took images of their own through a layer, the mean of
+// theirs.
+func (r *Runner) Layers() []engine.LayerTime {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	times := make([]LayerTime, len(r.layers)+1)
+	times := make([]engine.LayerTime, len(r.layers)+1)
 	for i := range times {
 		t := &times[i]
-		t.Name = "head"
+		t.Name, t.Algorithm = "head", "linear"
 		if i < len(r.layers) {
-			t.Name, t.Algorithm = r.layers[i].Name, r.layers[i].conv3x3.Algorithm()
+			t.Name, t.Algorithm = r.layers[i].Name, r.layers[i].main.Algorithm()
 		}
 		for _, l := range r.lanes {
 			t.Time += l.times[i] / time.Duration(len(r.lanes))
@@ -43,29 +37,23 @@ func (r *Runner) Layers() []LayerTime {
 	return times
 }
 
-// PackedBytes is the memory of the packed weights.
-func (r *Runner) PackedBytes() int64 {
-	total := 0
-	for _, l := range r.layers {
-		total += l.bytes()
-	}
-	if r.head != nil {
-		total += r.head.Bytes()
-	}
-	return int64(total)
-}
-
-// Bytes is the memory of feature maps and scratch, which runs have needed so
-// far beyond the packed weights.
-func (r *Runner) Bytes() int64 {
+// memory is that of the packed weights; and with it that of feature maps and
+// scratch which runs have needed so far.
+func (r *Runner) memory() (packed, total int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	total := 0
+	for _, l := range r.layers {
+		packed += int64(l.bytes())
+	}
+	if r.head != nil {
+		packed += int64(r.head.Bytes())
+	}
+	total = packed
 	for i := range r.scratch {
-		total += r.scratch[i].Bytes()
+		total += int64(r.scratch[i].Bytes())
 	}
 	for _, l := range slices.Concat(r.lanes, []*lane{r.shared}) {
-		total += l.bytes
+		total += int64(l.bytes)
 	}
-	return int64(total)
+	return packed, total
 }

@@ -10,8 +10,9 @@ import (
 	"testing"
 
 	"repvgg/internal/model"
-	"repvgg/internal/reference"
+	"repvgg/internal/model/repvgg"
 	"repvgg/internal/tensor"
+	"repvgg/internal/testkit"
 )
 
 // zooTolerance is the difference of logits from the float64 reference, relative
@@ -22,13 +23,13 @@ const zooTolerance = 1e-4
 // output is about as large as its input, as after training, and each branch of
 // the train form matters. Their random numbers recur, at another place in each
 // tensor.
-func livelyWeights(p *model.Plan) map[string][]float32 {
+func livelyWeights(p *model.Plan) tensor.Map {
 	rng := rand.New(rand.NewPCG(7, 7))
 	noise := make([]float32, 1<<20-3)
 	for i := range noise {
 		noise[i] = 2*rng.Float32() - 1
 	}
-	values := make(map[string][]float32)
+	values := make(tensor.Map)
 	for _, spec := range p.Tensors() {
 		base, span := float32(0), float32(0.2)
 		switch {
@@ -55,14 +56,14 @@ func livelyWeights(p *model.Plan) map[string][]float32 {
 
 // logitsError runs one image and returns the largest difference from the
 // reference relative to its largest logit.
-func logitsError(t *testing.T, r *Runner, values map[string][]float32, size int) float64 {
+func logitsError(t *testing.T, r *Runner, values tensor.Map, size int) float64 {
 	t.Helper()
-	p := r.Plan()
-	src, dst := reference.Images(3*size*size, 1), make([]float32, p.OutLen(size, size))
+	p := r.plan
+	src, dst := testkit.Images(3*size*size, 1), make([]float32, p.OutLen(size, size))
 	if err := r.Run(context.Background(), dst, src, 1, size, size); err != nil {
 		t.Fatal(err)
 	}
-	want := reference.Network{Plan: p, Values: values}.Image(src, size, size)
+	want := testkit.Network{Plan: p, Values: values}.Image(src, size, size)
 	worst, largest := 0.0, 0.0
 	for i, v := range want {
 		if d := math.Abs(float64(dst[i]) - v); !(d <= worst) {
@@ -81,17 +82,18 @@ func TestZooMatchesReference(t *testing.T) {
 	check := func(name string, form model.Form, size int) {
 		t.Run(fmt.Sprintf("%v/%s", form, name), func(t *testing.T) {
 			defer runtime.GC() // the next one needs the memory
-			p := zoo(t, name, form)
+			p := testkit.Zoo(t, strings.TrimPrefix(name, "repvgg-"), form)
 			values := livelyWeights(p)
-			r := newRunner(t, p, values, 2)
+			r := newRunner(t, p, values)
 			e := logitsError(t, r, values, size)
-			t.Logf("%dx%d: %.2g of the largest logit; %d MB packed", size, size, e, r.PackedBytes()>>20)
+			packed, _ := r.memory()
+			t.Logf("%dx%d: %.2g of the largest logit; %d MB packed", size, size, e, packed>>20)
 			if !(e <= zooTolerance) {
 				t.Errorf("%dx%d: off by %v of the largest logit", size, size, e)
 			}
 		})
 	}
-	for _, row := range model.Zoo() {
+	for _, row := range repvgg.Zoo() {
 		size := 64
 		if row.Name[7] != 'A' {
 			size = 32
@@ -106,13 +108,13 @@ func TestZooMatchesReference(t *testing.T) {
 // The algorithms for single images are as exact, and give the same bits however
 // images come.
 func TestLowLatency(t *testing.T) {
-	p := zoo(t, "repvgg-A0", model.Deploy)
+	p := testkit.Zoo(t, "A0", model.Deploy)
 	values := livelyWeights(p)
 	const n, size = 9, 40
-	src := reference.Images(n*3*size*size, 1)
+	src := testkit.Images(n*3*size*size, 1)
 	var want []float32
 	for _, threads := range []int{1, 2} {
-		r, err := New(p, reference.Source(values), Options{Threads: threads, Height: size, Width: size, LowLatency: true})
+		r, err := New(p, values, Options{Threads: threads, Height: size, Width: size, LowLatency: true})
 		if err != nil {
 			t.Fatal(err)
 		}

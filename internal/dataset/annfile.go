@@ -25,9 +25,8 @@ func (d *Dataset) readAnnFile(path, prefix string) error {
 		d.Samples = append(d.Samples, Sample{Name: name, Path: join(prefix, name), Label: label})
 		return nil
 	})
-	var missing *fs.PathError
-	if errors.As(err, &missing) {
-		return fmt.Errorf("reading ann_file %q: %w; a path of a config is relative to the current folder: set --cfg-options data.test.ann_file=FILE data.test.data_prefix=FOLDER", path, missing.Err)
+	if missing, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("reading ann_file %q: %w; a path of a config is relative to the current folder", path, missing.Err)
 	}
 	if err != nil {
 		return err

@@ -118,12 +118,13 @@ func TestCIFARSample(t *testing.T) {
 
 func TestCIFARErrors(t *testing.T) {
 	root := t.TempDir()
-	test := "type='CIFAR10', data_prefix='" + root + "'"
-	wantError(t, test, `reading CIFAR10: "`+root+`/cifar-10-batches-py/test_batch" is not there: unpack https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz in data_prefix "`+root+`"`)
-	wantError(t, test+", test_mode=False", "data_batch_1")
-	wantError(t, "type='CIFAR100', data_prefix='"+root+"'", "cifar-100-python/test")
+	source := Source{Type: "CIFAR10", Prefix: root}
+	wantError(t, source, `reading CIFAR10: "`+root+`/cifar-10-batches-py/test_batch" is not there: unpack https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz in data_prefix "`+root+`"`)
+	source.Train = true
+	wantError(t, source, "data_batch_1")
+	wantError(t, Source{Type: "CIFAR100", Prefix: root}, "cifar-100-python/test")
 	// The fixtures are not the published files.
-	wantError(t, "type='CIFAR10', data_prefix='"+fixtures+"'", "but that of the published file is 40351d587109b95175f43aff81a1287e: it is damaged or another file")
+	wantError(t, Source{Type: "CIFAR10", Prefix: fixtures}, "but that of the published file is 40351d587109b95175f43aff81a1287e: it is damaged or another file")
 
 	folder := filepath.Join(root, cifar10.folder)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
@@ -165,18 +166,12 @@ func TestCIFARErrors(t *testing.T) {
 }
 
 func TestMNIST(t *testing.T) {
-	d, err := open(t, "type='MNIST', data_prefix='"+fixtures+"/mnist'")
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := mustOpen(t, Source{Type: "MNIST", Prefix: fixtures + "/mnist"})
 	checkSet(t, d, "MNIST test")
 	if d.Channels() != 1 || len(d.Warnings) != 0 || d.Classes[9] != "9 - nine" || d.Samples[2].Name != "t10k-images-idx3-ubyte[2]" {
 		t.Errorf("%d channels, warnings %q, classes %q, %+v", d.Channels(), d.Warnings, d.Classes, d.Samples[2])
 	}
-	d, err = open(t, "type='FashionMNIST', data_prefix='"+fixtures+"/fashion', test_mode=False, classes=('a', 'b'), ann_file='x'")
-	if err != nil {
-		t.Fatal(err)
-	}
+	d = mustOpen(t, Source{Type: "FashionMNIST", Prefix: fixtures + "/fashion", Train: true, Classes: []string{"a", "b"}, AnnFile: "x"})
 	checkSet(t, d, "FashionMNIST train")
 	if diff := cmp.Diff([]string{"a", "b"}, d.Classes); diff != "" {
 		t.Error(diff)
@@ -234,7 +229,7 @@ func TestMNISTErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		t.Run(name, func(t *testing.T) { wantError(t, "type='MNIST', data_prefix='"+root+"'", c.want) })
+		t.Run(name, func(t *testing.T) { wantError(t, Source{Type: "MNIST", Prefix: root}, c.want) })
 	}
 }
 
@@ -254,7 +249,7 @@ func TestMNISTGzipErrors(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(root, "t10k-images-idx3-ubyte.gz"), []byte(c.data), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		t.Run(name, func(t *testing.T) { wantError(t, "type='MNIST', data_prefix='"+root+"'", c.want) })
+		t.Run(name, func(t *testing.T) { wantError(t, Source{Type: "MNIST", Prefix: root}, c.want) })
 	}
 }
 

@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-
-	"repvgg/internal/config"
 )
 
 // Types are the types of data sets that we have, by MMClassification's names.
@@ -69,180 +66,120 @@ func ImageNetClasses() []string {
 	return strings.Split(strings.TrimSuffix(imagenetClasses, "\n"), "\n")
 }
 
-// options are the keys of data.test that every type has.
-type options struct {
-	Prefix  string       `config:"data_prefix,required"`
-	AnnFile config.Value `config:"ann_file"`
-	Classes config.Value `config:"classes"`
-	// TestMode chooses the test split of data sets that have splits. The
-	// original's tools/test.py sets it where the config does not.
-	TestMode bool `config:"test_mode"`
-	// Pipeline is preprocess's.
-	Pipeline config.Value `config:"pipeline"`
+// A Source says what images there are and where.
+type Source struct {
+	// Place is what errors call the place that describes the source:
+	// config "a.py": data.test. It may be empty.
+	Place string
+	Type  string // one of Types
+	// Prefix is the folder of the images or of the arrays' files. A leading ~ is the
+	// home folder, in AnnFile and ClassFile too.
+	Prefix string
+	// AnnFile lists images that are files, and their labels. If it is empty they are
+	// those in the folders below Prefix, which are the classes.
+	AnnFile string
+	// Classes are the names of the classes; nil: those that ClassFile has, a name a
+	// line, or those that come with the data.
+	Classes   []string
+	ClassFile string
+	// Extensions are the suffixes of images in folders; nil: the usual ones.
+	Extensions []string
+	// Train takes the train split of data sets of arrays in place of the test split.
+	Train bool
 }
 
-// fileOptions are the keys of data sets whose images are files.
-type fileOptions struct {
-	options
-	Client     config.Value `config:"file_client_args"`
-	Extensions []string     `config:"extensions"`
-}
-
-// largeOptions are the keys of ImageNet21k.
-type largeOptions struct {
-	options
-	Client     config.Value `config:"file_client_args"`
-	MultiLabel bool         `config:"multi_label"`
-	Recursive  bool         `config:"recursion_subdir"`
-	// Serialize is about the memory of the original's processes.
-	Serialize bool `config:"serialize_data"`
-}
-
-// FromConfig lists the samples of data.test, and reads them where they are
-// arrays. Nothing is downloaded.
-func FromConfig(test config.Section) (*Dataset, error) {
-	var head struct {
-		Type string `config:"type,required"`
-	}
-	if err := test.Decode(&head); err != nil {
-		return nil, err
-	}
-	d := &Dataset{Type: head.Type}
-	var err error
-	switch head.Type {
-	case "CustomDataset", "ImageNet":
-		opts := fileOptions{options: options{TestMode: true}, Extensions: slices.Clone(defaultExtensions)}
-		if err = test.DecodeStrict(&opts); err == nil {
-			err = d.readFiles(test, opts)
+// Open lists the samples of a source, and reads them where they are arrays.
+// Nothing is downloaded.
+func Open(s Source) (*Dataset, error) {
+	d := &Dataset{Type: s.Type}
+	if err := d.open(s); err != nil {
+		if s.Place != "" {
+			err = fmt.Errorf("%s: %w", s.Place, err)
 		}
-	case "ImageNet21k":
-		opts := largeOptions{options: options{TestMode: true}, Recursive: true}
-		if err = test.DecodeStrict(&opts); err == nil {
-			err = d.readLarge(test, opts)
-		}
-	case "CIFAR10", "CIFAR100", "MNIST", "FashionMNIST":
-		opts := options{TestMode: true}
-		if err = test.DecodeStrict(&opts); err == nil {
-			err = d.readArrays(test, opts)
-		}
-	default:
-		err = test.Errorf("type", "data set %q is not one of %v", head.Type, Types)
-	}
-	if err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-// readFiles lists images that are files: the lines of an ann_file, or without
-// one what is in the folders below data_prefix, which are the classes.
-func (d *Dataset) readFiles(test config.Section, opts fileOptions) error {
-	if c, ok := opts.Client.(*config.Dict); ok {
-		if b, ok := c.Get("backend"); ok && b != "disk" {
-			return test.Errorf("file_client_args", "backend %v is not supported, want \"disk\"", b)
-		}
-	}
-	prefix, err := expandUser(opts.Prefix)
-	if err != nil {
-		return test.Errorf("data_prefix", "%w", err)
-	}
-	if d.Classes, err = classNames(test, opts.Classes); err != nil {
+func (d *Dataset) open(s Source) error {
+	var err error
+	if s.Prefix, err = expandUser(s.Prefix); err != nil {
 		return err
 	}
-	if d.Classes == nil && d.Type == "ImageNet" {
-		d.Classes = ImageNetClasses()
-	}
-	switch annFile := opts.AnnFile.(type) {
-	case nil:
-		return d.scan(prefix, opts.Extensions)
-	case string:
-		if d.AnnFile, err = expandUser(annFile); err != nil {
-			return test.Errorf("ann_file", "%w", err)
+	if s.Classes == nil && s.ClassFile != "" {
+		if s.Classes, err = readClasses(s.ClassFile); err != nil {
+			return err
 		}
-		return d.readAnnFile(d.AnnFile, prefix)
-	default:
-		return test.Errorf("ann_file", "ann_file must be a str or None, got %v", annFile)
 	}
+	switch s.Type {
+	case "CustomDataset", "ImageNet", "ImageNet21k":
+		return d.readFiles(s)
+	case "CIFAR10", "CIFAR100", "MNIST", "FashionMNIST":
+		return d.readArrays(s)
+	}
+	return fmt.Errorf("data set %q is not one of %v", s.Type, Types)
 }
 
-// readLarge lists ImageNet-21k: CustomDataset with options about its size.
-func (d *Dataset) readLarge(test config.Section, opts largeOptions) error {
-	if opts.MultiLabel {
-		return test.Errorf("multi_label", "the `multi_label` option is not supported by now: remove it")
+// readFiles lists images that are files.
+func (d *Dataset) readFiles(s Source) error {
+	d.Classes = s.Classes
+	if d.Classes == nil && s.Type == "ImageNet" {
+		d.Classes = ImageNetClasses()
 	}
-	if !opts.Recursive {
-		return test.Errorf("recursion_subdir", "the `recursion_subdir` option is deprecated: remove it; images are found at any depth")
+	if s.AnnFile != "" {
+		var err error
+		if d.AnnFile, err = expandUser(s.AnnFile); err != nil {
+			return err
+		}
+		return d.readAnnFile(d.AnnFile, s.Prefix)
 	}
-	return d.readFiles(test, fileOptions{opts.options, opts.Client, slices.Clone(defaultExtensions)})
+	if s.Extensions == nil {
+		s.Extensions = defaultExtensions
+	}
+	return d.scan(s.Prefix, s.Extensions)
 }
 
 // readArrays reads a data set that is a few files of arrays.
-func (d *Dataset) readArrays(test config.Section, opts options) error {
-	prefix, err := expandUser(opts.Prefix)
-	if err != nil {
-		return test.Errorf("data_prefix", "%w", err)
+func (d *Dataset) readArrays(s Source) error {
+	if s.AnnFile != "" {
+		d.Warnings = append(d.Warnings, fmt.Sprintf("data set %s has its labels with its images: ann_file %s is not read", s.Type, s.AnnFile))
 	}
-	if opts.AnnFile != nil {
-		d.Warnings = append(d.Warnings, fmt.Sprintf("data set %s has its labels with its images: ann_file %v is not read", d.Type, opts.AnnFile))
-	}
-	switch d.Type {
+	var err error
+	switch s.Type {
 	case "CIFAR10":
-		err = d.readCIFAR(cifar10, prefix, opts.TestMode)
+		err = d.readCIFAR(cifar10, s.Prefix, !s.Train)
 	case "CIFAR100":
-		err = d.readCIFAR(cifar100, prefix, opts.TestMode)
+		err = d.readCIFAR(cifar100, s.Prefix, !s.Train)
 	case "MNIST":
-		err = d.readMNIST(mnist, prefix, opts.TestMode)
+		err = d.readMNIST(mnist, s.Prefix, !s.Train)
 	case "FashionMNIST":
-		err = d.readMNIST(fashionMNIST, prefix, opts.TestMode)
+		err = d.readMNIST(fashionMNIST, s.Prefix, !s.Train)
 	}
 	if err == nil && len(d.Samples) == 0 {
 		err = errors.New("it has no images")
 	}
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", d.Type, err)
+		return fmt.Errorf("reading %s: %w", s.Type, err)
 	}
-	// Names in the config win over those that come with the data.
-	names, err := classNames(test, opts.Classes)
-	if names != nil {
-		d.Classes = names
+	if s.Classes != nil { // they win over those that come with the data
+		d.Classes = s.Classes
 	}
-	return err
+	return nil
 }
 
-// classNames reads `classes`: None, a list of names, or a file with one a line.
-func classNames(test config.Section, v config.Value) ([]string, error) {
-	var items []config.Value
-	switch v := v.(type) {
-	case nil:
-		return nil, nil
-	case string:
-		path, err := expandUser(v)
-		if err != nil {
-			return nil, test.Errorf("classes", "%w", err)
-		}
-		names := []string{}
-		err = eachLine(path, func(_ int, line string) error {
-			names = append(names, strings.TrimRight(line, "\r\n"))
-			return nil
-		})
-		if err != nil {
-			return nil, test.Errorf("classes", "reading class names: %w", err)
-		}
-		return names, nil
-	case config.List:
-		items = v
-	case config.Tuple:
-		items = v
-	default:
-		return nil, test.Errorf("classes", "want a list of names, a file with one name per line, or None, got %v", v)
+// readClasses reads names of classes, one a line.
+func readClasses(path string) ([]string, error) {
+	path, err := expandUser(path)
+	if err != nil {
+		return nil, err
 	}
-	names := make([]string, len(items))
-	for i, item := range items {
-		name, ok := item.(string)
-		if !ok {
-			return nil, test.Errorf("classes", "item %d is %v, want a string", i, item)
-		}
-		names[i] = name
+	names := []string{}
+	err = eachLine(path, func(_ int, line string) error {
+		names = append(names, strings.TrimRight(line, "\r\n"))
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading class names: %w", err)
 	}
 	return names, nil
 }

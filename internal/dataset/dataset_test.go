@@ -8,15 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"repvgg/internal/config/configtest"
 )
-
-// open lists the data set of a config with the given arguments of data.test.
-func open(t *testing.T, test string) (*Dataset, error) {
-	t.Helper()
-	return FromConfig(configtest.Test(t, test))
-}
 
 // tree writes empty files, or the text after a colon, and returns their folder.
 func tree(t *testing.T, names ...string) string {
@@ -41,14 +33,23 @@ func tree(t *testing.T, names ...string) string {
 	return root
 }
 
-func custom(root, rest string) string {
-	return fmt.Sprintf("type='CustomDataset', data_prefix='%s', %s", root, rest)
+// custom is a CustomDataset in a folder.
+func custom(root string) Source { return Source{Type: "CustomDataset", Prefix: root} }
+
+func mustOpen(t *testing.T, s Source) *Dataset {
+	t.Helper()
+	d, err := Open(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
-func wantError(t *testing.T, test, want string) {
+func wantError(t *testing.T, s Source, want string) {
 	t.Helper()
-	if _, err := open(t, test); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("%s\nerror %v\nwant one with %q", test, err, want)
+	s.Place = "the place"
+	if _, err := Open(s); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), s.Place+": ") {
+		t.Errorf("%+v\nerror %v\nwant one with %q", s, err, want)
 	}
 }
 
@@ -63,10 +64,7 @@ func names(d *Dataset) []string {
 
 func TestDigits(t *testing.T) {
 	t.Chdir("../../testdata/digits")
-	d, err := FromConfig(configtest.TestOf(t, "configs/repvgg-digits.py"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := mustOpen(t, Source{Type: "CustomDataset", Prefix: "data/digits/val", AnnFile: "data/digits/val.txt", Classes: strings.Split("0123456789", "")})
 	if len(d.Samples) != 300 || len(d.Warnings) != 0 || d.Type != "CustomDataset" {
 		t.Fatalf("%d samples, warnings %q, type %s", len(d.Samples), d.Warnings, d.Type)
 	}
@@ -90,11 +88,9 @@ func TestDigits(t *testing.T) {
 
 func TestAnnFile(t *testing.T) {
 	root := tree(t, "val/a.png", "val.txt:  a.png 3 \r\nb c  d.png 0\n/x/y.png 12", "classes.txt:tench\r\n two words \nlast")
-	list := "ann_file='" + root + "/val.txt', "
-	d, err := open(t, custom(root+"/val", list))
-	if err != nil {
-		t.Fatal(err)
-	}
+	source := custom(root + "/val")
+	source.AnnFile = root + "/val.txt"
+	d := mustOpen(t, source)
 	want := []Sample{
 		{Name: "a.png", Path: root + "/val/a.png", Label: 3},
 		{Name: "b c  d.png", Path: root + "/val/b c  d.png"},
@@ -104,10 +100,8 @@ func TestAnnFile(t *testing.T) {
 		t.Error(diff)
 	}
 
-	d, err = open(t, custom(root+"/val/", list+"classes='"+root+"/classes.txt'"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	source.Prefix, source.ClassFile = root+"/val/", root+"/classes.txt"
+	d = mustOpen(t, source)
 	if diff := cmp.Diff([]string{"tench", " two words ", "last"}, d.Classes); diff != "" {
 		t.Error(diff)
 	}
@@ -128,20 +122,18 @@ func TestAnnFileErrors(t *testing.T) {
 		"empty": "it has no lines",
 		"gone":  "check data_prefix",
 		"long":  `long.txt:2": bufio.Scanner: token too long`,
-		"none":  "none.txt",
+		"none":  "none.txt\": no such file or directory; a path of a config is relative to the current folder",
 	} {
-		wantError(t, custom(root, fmt.Sprintf("ann_file='%s/%s.txt'", root, name)), want)
+		source := custom(root)
+		source.AnnFile = fmt.Sprintf("%s/%s.txt", root, name)
+		wantError(t, source, want)
 	}
-	wantError(t, custom(root, "ann_file=3"), "ann_file must be a str or None")
 }
 
 func TestHome(t *testing.T) {
 	root := tree(t, "val/a.png", "val.txt:a.png 0\n", "classes.txt:x\n")
 	t.Setenv("HOME", root)
-	d, err := open(t, "type='CustomDataset', data_prefix='~/val', ann_file='~/val.txt', classes='~/classes.txt'")
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := mustOpen(t, Source{Type: "CustomDataset", Prefix: "~/val", AnnFile: "~/val.txt", ClassFile: "~/classes.txt"})
 	if d.Samples[0].Path != root+"/val/a.png" || len(d.Classes) != 1 {
 		t.Errorf("%+v", d)
 	}
@@ -156,10 +148,7 @@ func TestFolders(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d, err := open(t, custom(root, ""))
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := mustOpen(t, custom(root))
 	if diff := cmp.Diff([]string{".hid", "B", "a", "b", "empty", "linked"}, d.Classes); diff != "" {
 		t.Error(diff)
 	}
@@ -176,10 +165,9 @@ func TestFolders(t *testing.T) {
 		t.Error(diff)
 	}
 
-	d, err = open(t, custom(root, "extensions=['.WEBP', '.gif'], classes=['u', 'v', 'w', 'x', 'y', 'z']"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	source := custom(root)
+	source.Extensions, source.Classes = []string{".WEBP", ".gif"}, strings.Split("uvwxyz", "")
+	d = mustOpen(t, source)
 	if diff := cmp.Diff([]string{"b/y.webp=3", "empty/e.gif=4"}, names(d)); diff != "" {
 		t.Error(diff)
 	}
@@ -190,48 +178,38 @@ func TestFolders(t *testing.T) {
 
 func TestFolderErrors(t *testing.T) {
 	root := tree(t, "a/1.png", "b/1.png")
-	wantError(t, custom(root, "classes=['x']"),
-		"The number of subfolders (2) doesn't match the number of specified classes (1). Please check the data folder")
-	wantError(t, "type='ImageNet', data_prefix='"+root+"'", "subfolders (2) doesn't match the number of specified classes (1000)")
+	one := custom(root)
+	one.Classes = []string{"x"}
+	wantError(t, one, "The number of subfolders (2) doesn't match the number of specified classes (1). Please check the data folder")
+	wantError(t, Source{Type: "ImageNet", Prefix: root}, "subfolders (2) doesn't match the number of specified classes (1000)")
 	flat := tree(t, "1.png")
-	wantError(t, custom(flat, ""), "Found 0 files in subfolders of: "+flat+". Supported extensions are: .jpg,.jpeg,.png,.ppm,.bmp,.pgm,.tif")
-	wantError(t, custom(root+"/none", ""), "scanning data_prefix")
+	wantError(t, custom(flat), "Found 0 files in subfolders of: "+flat+". Supported extensions are: .jpg,.jpeg,.png,.ppm,.bmp,.pgm,.tif")
+	wantError(t, custom(root+"/none"), "scanning data_prefix")
 	circle := tree(t, "a/1.png")
 	if err := os.Symlink("..", filepath.Join(circle, "a", "up")); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, custom(circle, ""), "circle")
+	wantError(t, custom(circle), "circle")
 }
 
-func TestConfigErrors(t *testing.T) {
-	root := tree(t, "a/1.png")
-	for test, want := range map[string]string{
-		"type='VOC', data_prefix='x'":                                 "[CustomDataset ImageNet ImageNet21k CIFAR10 CIFAR100 MNIST FashionMNIST]",
-		"data_prefix='x'":                                             "type",
-		"type='ImageNet'":                                             "data_prefix",
-		custom(root, "shuffle=True"):                                  "shuffle",
-		custom(root, "classes=3"):                                     "want a list of names",
-		custom(root, "classes=['a', 3]"):                              "item 1",
-		custom(root, "classes='none.txt'"):                            "none.txt",
-		"type='ImageNet21k', data_prefix='x', multi_label=True":       "multi_label",
-		"type='ImageNet21k', data_prefix='x', recursion_subdir=False": "images are found at any depth",
-		"type='ImageNet21k', data_prefix='x', extensions=['.x']":      "extensions",
-		"type='MNIST', data_prefix='x', extensions=['.x']":            "extensions",
-		custom(root, "file_client_args=dict(backend='petrel')"):       "petrel",
-	} {
-		wantError(t, test, want)
+func TestSourceErrors(t *testing.T) {
+	wantError(t, Source{Type: "VOC"}, "[CustomDataset ImageNet ImageNet21k CIFAR10 CIFAR100 MNIST FashionMNIST]")
+	source := custom(tree(t, "a/1.png"))
+	source.ClassFile = "none.txt"
+	wantError(t, source, "reading class names: open none.txt")
+	source.Classes = []string{"a"} // they win
+	if d := mustOpen(t, source); len(d.Classes) != 1 {
+		t.Errorf("classes %q", d.Classes)
 	}
-	if _, err := open(t, custom(root, "pipeline=[dict(type='Pad')], test_mode=True, classes=None, ann_file=None, file_client_args=dict(backend='disk')")); err != nil {
+	// Without a place an error begins with what was done.
+	if _, err := Open(custom("none")); err == nil || !strings.HasPrefix(err.Error(), "scanning data_prefix") {
 		t.Error(err)
 	}
 }
 
 func TestImageNetClasses(t *testing.T) {
 	root := tree(t, "a.png", "val.txt:a.png 999\n")
-	d, err := open(t, "type='ImageNet', data_prefix='"+root+"', ann_file='"+root+"/val.txt'")
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := mustOpen(t, Source{Type: "ImageNet", Prefix: root, AnnFile: root + "/val.txt"})
 	if len(d.Classes) != 1000 || len(d.Warnings) != 0 {
 		t.Fatalf("%d classes, warnings %q", len(d.Classes), d.Warnings)
 	}
@@ -244,20 +222,14 @@ func TestImageNetClasses(t *testing.T) {
 
 func TestImageNet21k(t *testing.T) {
 	root := tree(t, "n1/a.png", "n2/deep/b.JPEG", "val.txt:n2/deep/b.JPEG 20000\n")
-	d, err := open(t, "type='ImageNet21k', data_prefix='"+root+"', recursion_subdir=True, serialize_data=False, multi_label=False")
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := mustOpen(t, Source{Type: "ImageNet21k", Prefix: root})
 	if diff := cmp.Diff([]string{"n1/a.png=0", "n2/deep/b.JPEG=1"}, names(d)); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{"n1", "n2"}, d.Classes); diff != "" {
 		t.Error(diff)
 	}
-	d, err = open(t, "type='ImageNet21k', data_prefix='"+root+"', ann_file='"+root+"/val.txt'")
-	if err != nil {
-		t.Fatal(err)
-	}
+	d = mustOpen(t, Source{Type: "ImageNet21k", Prefix: root, AnnFile: root + "/val.txt"})
 	if d.Classes != nil || d.Samples[0].Label != 20000 || d.Channels() != 3 {
 		t.Errorf("%+v", d)
 	}

@@ -1,6 +1,5 @@
-// Package dataset lists what there is to evaluate: images with their labels,
-// and the names of the classes, as data.test of a config describes them. It
-// owns the meaning of data.test without its pipeline. Images that are files it
+// Package dataset lists what there is to evaluate: images with their labels, and
+// the names of the classes, as a Source describes them. Images that are files it
 // does not open; those that are elements of an array (CIFAR, MNIST) it reads,
 // from files that are not trusted.
 //

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -34,7 +35,7 @@ func (d *Dataset) countWarning(classes int) string {
 	if d.Classes == nil || len(d.Classes) == classes {
 		return ""
 	}
-	return fmt.Sprintf("the data set has %d classes, but the network %d: they are for different things, or data.test.classes or model.head.num_classes is wrong",
+	return fmt.Sprintf("the data set has %d classes, but the network %d: they are for different things, or the config has the wrong classes, or the wrong number of them",
 		len(d.Classes), classes)
 }
 
@@ -158,9 +159,9 @@ func findWNID(name string) (id string, folder bool) {
 	const length = 9
 	dir, file := path.Split(name)
 	folders := strings.Split(strings.Trim(dir, "/"), "/")
-	for i := len(folders) - 1; i >= 0; i-- {
-		if wnid.MatchString(folders[i]) {
-			return folders[i][:length], true
+	for _, folder := range slices.Backward(folders) {
+		if wnid.MatchString(folder) {
+			return folder[:length], true
 		}
 	}
 	if wnid.MatchString(file) {

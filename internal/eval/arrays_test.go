@@ -6,14 +6,12 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
-	"repvgg/internal/config/configtest"
 	"repvgg/internal/dataset"
+	"repvgg/internal/preprocess"
 )
 
 const fixtures = "../../testdata/datasets"
@@ -63,22 +61,21 @@ func TestArrays(t *testing.T) {
 	if len(expected.Tensors) != 10 {
 		t.Fatalf("there are %d cases", len(expected.Tensors))
 	}
-	mnist, err := dataset.FromConfig(configtest.Test(t, "type='MNIST', data_prefix='"+fixtures+"/mnist'"))
+	mnist, err := dataset.Open(dataset.Source{Type: "MNIST", Prefix: fixtures + "/mnist"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	sets := map[string][]dataset.Sample{"CIFAR10": cifar(t), "MNIST": mnist.Samples}
-	list := func(v []float64) string { return strings.ReplaceAll(fmt.Sprint(v), " ", ",") }
 	for _, c := range expected.Tensors {
-		steps := ""
+		var steps []preprocess.Step
 		if c.Backend != "" {
-			steps += fmt.Sprintf("dict(type='Resize', size=(%d, %d), backend='%s', interpolation='%s'), ", c.Height, c.Width, c.Backend, c.Filter)
+			steps = append(steps, preprocess.Resize{Height: c.Height, Width: c.Width, Backend: c.Backend, Interpolation: c.Filter})
 		}
 		if len(c.Mean) > 0 {
-			steps += fmt.Sprintf("dict(type='Normalize', mean=%s, std=%s, to_rgb=%s), ", list(c.Mean), list(c.Std), map[bool]string{true: "True", false: "False"}[c.ToRGB])
+			steps = append(steps, preprocess.Normalize{Mean: c.Mean, Std: c.Std, ToRGB: c.ToRGB})
 		}
 		var r runner
-		if _, err := Predict(t.Context(), &r, pipeline(t, steps+collect), sets[c.Set], Options{BatchSize: 4, Classes: 2}); err != nil {
+		if _, err := Predict(t.Context(), &r, arrayPipeline(t, steps...), sets[c.Set], Options{BatchSize: 4, Classes: 2}); err != nil {
 			t.Fatal(err)
 		}
 		h := sha256.New()

@@ -7,10 +7,16 @@ import (
 	"testing"
 
 	"repvgg/internal/dataset"
+	"repvgg/internal/engine"
+	"repvgg/internal/preprocess"
 )
 
 // nothing is a network that takes no time.
 type nothing struct{}
+
+func (nothing) Capabilities() engine.Capabilities { return engine.Capabilities{} }
+
+func (nothing) Close() error { return nil }
 
 func (nothing) Run(context.Context, []float32, []float32, int, int, int) error { return nil }
 
@@ -32,8 +38,9 @@ func BenchmarkInput(b *testing.B) {
 			samples = append(samples, dataset.Sample{Name: filepath.Base(p), Path: p})
 		}
 	}
-	p := pipeline(b, load+"dict(type='Resize', size=(256, -1), backend='pillow'), dict(type='CenterCrop', crop_size=224), "+
-		"dict(type='Normalize', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]), "+collect)
+	p := filePipeline(b,
+		preprocess.Resize{Side: "short", Length: 256, Backend: "pillow", Interpolation: "bilinear"}, crop(224),
+		preprocess.Normalize{Mean: []float64{123.675, 116.28, 103.53}, Std: []float64{58.395, 57.12, 57.375}, ToRGB: true})
 	for _, profiled := range []bool{false, true} {
 		name := "plain"
 		if profiled {

@@ -10,26 +10,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"repvgg/internal/dataset"
+	"repvgg/internal/engine"
 	"repvgg/internal/metrics"
 	"repvgg/internal/preprocess"
 )
-
-// Runner computes logits; see cpu.Runner.
-type Runner interface {
-	// Run computes dst, n rows of one logit a class, from n normalised images of
-	// h x w, each laid out C, H, W.
-	Run(ctx context.Context, dst, src []float32, n, h, w int) error
-}
-
-// BytesRunner is a Runner that normalises images on its own, by the pipeline's
-// Table, and computes a batch while the next is made; see gpu.Runner. Predict
-// gives it no normalised images.
-type BytesRunner interface {
-	Runner
-	// StartBytes begins what Run does with images of bytes, each laid out H, W, C.
-	// src is free when it returns; dst is there when wait returns.
-	StartBytes(ctx context.Context, dst []float32, src []byte, n, h, w int) (wait func() error, err error)
-}
 
 // Options of Predict.
 type Options struct {
@@ -94,10 +78,13 @@ func channels(s dataset.Sample) int {
 
 // Predict gives the softmax scores of the samples' images.
 //
+// A runner that normalises images of bytes (engine.Capabilities) is given these, by
+// the pipeline's Table, and the next batch while it computes one.
+//
 // Memory: the images of two batches and of twice as many samples as there are
 // workers, rounded up to whole batches; and in each worker a file, its decoded
 // image and two results of transforms, of at most 32 MB each for long.
-func Predict(ctx context.Context, r Runner, p *preprocess.Pipeline, samples []dataset.Sample, opts Options) (*Prediction, error) {
+func Predict(ctx context.Context, r engine.Runner, p *preprocess.Pipeline, samples []dataset.Sample, opts Options) (*Prediction, error) {
 	if len(samples) == 0 {
 		return new(Prediction), nil
 	}
@@ -107,8 +94,7 @@ func Predict(ctx context.Context, r Runner, p *preprocess.Pipeline, samples []da
 	if opts.Workers < 1 {
 		opts.Workers = runtime.GOMAXPROCS(0)
 	}
-	s := &stream{pipeline: p, samples: samples, opts: opts, channels: channels(samples[0])}
-	_, s.raw = r.(BytesRunner)
+	s := &stream{pipeline: p, samples: samples, opts: opts, channels: channels(samples[0]), startBytes: r.Capabilities().StartBytes}
 	if err := s.findSize(ctx); err != nil {
 		return nil, err
 	}
@@ -131,17 +117,17 @@ func Predict(ctx context.Context, r Runner, p *preprocess.Pipeline, samples []da
 	return out, nil
 }
 
-// flight is a batch that the network computes.
-type flight struct {
+// pending is a batch that the network computes.
+type pending struct {
 	rows    []float32 // its logits, when wait has returned
 	samples int
 	wait    func() error
 }
 
-// run takes the batches in turn through the network. Of a BytesRunner's batches
-// two are on their way at a time.
-func (out *Prediction) run(ctx context.Context, r Runner, s *stream) error {
-	var flying []flight
+// run takes the batches in turn through the network. Of batches of bytes two are
+// on their way at a time.
+func (out *Prediction) run(ctx context.Context, r engine.Runner, s *stream) error {
+	var queue []pending
 	for {
 		asked := s.now()
 		b, err := s.next(ctx)
@@ -154,14 +140,14 @@ func (out *Prediction) run(ctx context.Context, r Runner, s *stream) error {
 			if err != nil {
 				return err
 			}
-			flying = append(flying, f)
+			queue = append(queue, f)
 			s.free <- b
 		}
-		for len(flying) > 0 && (b == nil || len(flying) > 1 || !s.raw) {
-			if err := s.end(flying[0]); err != nil {
+		for len(queue) > 0 && (b == nil || len(queue) > 1 || !s.raw()) {
+			if err := s.end(queue[0]); err != nil {
 				return err
 			}
-			flying = flying[1:]
+			queue = queue[1:]
 		}
 		if b == nil {
 			return nil
@@ -170,9 +156,9 @@ func (out *Prediction) run(ctx context.Context, r Runner, s *stream) error {
 }
 
 // begin gives the good images of a batch to the network.
-func (out *Prediction) begin(ctx context.Context, r Runner, s *stream, b *batch) (flight, error) {
+func (out *Prediction) begin(ctx context.Context, r engine.Runner, s *stream, b *batch) (pending, error) {
 	first, classes := len(out.Samples), s.opts.Classes
-	f := flight{samples: b.n, wait: func() error { return nil }}
+	f := pending{samples: b.n, wait: func() error { return nil }}
 	if err := s.collect(b, out); err != nil {
 		return f, err
 	}
@@ -183,8 +169,8 @@ func (out *Prediction) begin(ctx context.Context, r Runner, s *stream, b *batch)
 	f.rows = out.Scores[first*classes : (first+n)*classes]
 	started := s.now()
 	var err error
-	if s.raw {
-		f.wait, err = r.(BytesRunner).StartBytes(ctx, f.rows, b.pixels[:n*s.imageLen()], n, s.height, s.width)
+	if s.raw() {
+		f.wait, err = s.startBytes(ctx, f.rows, b.pixels[:n*s.imageLen()], n, s.height, s.width)
 	} else {
 		err = r.Run(ctx, f.rows, b.images[:n*s.imageLen()], n, s.height, s.width)
 	}
@@ -193,7 +179,7 @@ func (out *Prediction) begin(ctx context.Context, r Runner, s *stream, b *batch)
 }
 
 // end waits for a batch and makes scores of its logits.
-func (s *stream) end(f flight) error {
+func (s *stream) end(f pending) error {
 	started := s.now()
 	if err := f.wait(); err != nil {
 		return err

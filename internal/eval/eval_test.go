@@ -21,27 +21,37 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
-	"repvgg/internal/config/configtest"
 	"repvgg/internal/dataset"
+	"repvgg/internal/engine"
 	"repvgg/internal/preprocess"
 )
 
-const (
-	load    = "dict(type='LoadImageFromFile'), "
-	collect = "dict(type='ImageToTensor', keys=['img']), dict(type='Collect', keys=['img'])"
-)
+// resize is a Resize to height x width.
+func resize(height, width int) preprocess.Step {
+	return preprocess.Resize{Height: height, Width: width, Backend: "cv2", Interpolation: "bilinear"}
+}
 
-func pipeline(t testing.TB, steps string) *preprocess.Pipeline {
+// shortSide is a Resize of the short side.
+func shortSide(length int) preprocess.Step {
+	return preprocess.Resize{Side: "short", Length: length, Backend: "cv2", Interpolation: "bilinear"}
+}
+
+func crop(size int) preprocess.Step { return preprocess.CenterCrop{Height: size, Width: size} }
+
+// arrayPipeline is a pipeline for images that are arrays.
+func arrayPipeline(t testing.TB, steps ...preprocess.Step) *preprocess.Pipeline {
 	t.Helper()
-	sections, err := configtest.Test(t, "pipeline=["+steps+"]").Sections("pipeline")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := preprocess.NewPipeline(sections)
+	p, err := preprocess.New(steps)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// filePipeline is a pipeline for image files.
+func filePipeline(t testing.TB, steps ...preprocess.Step) *preprocess.Pipeline {
+	t.Helper()
+	return arrayPipeline(t, append([]preprocess.Step{preprocess.Load{}}, steps...)...)
 }
 
 // runner is a network of two classes whose logits are the first value of an
@@ -52,6 +62,10 @@ type runner struct {
 	err     error // instead of working
 	block   bool  // until the context ends
 }
+
+func (r *runner) Capabilities() engine.Capabilities { return engine.Capabilities{} }
+
+func (r *runner) Close() error { return nil }
 
 func (r *runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error {
 	if r.block {
@@ -84,7 +98,11 @@ type bytesRunner struct {
 	waitError error // instead of results
 }
 
-func (r *bytesRunner) StartBytes(ctx context.Context, dst []float32, src []byte, n, h, w int) (func() error, error) {
+func (r *bytesRunner) Capabilities() engine.Capabilities {
+	return engine.Capabilities{StartBytes: r.startBytes}
+}
+
+func (r *bytesRunner) startBytes(ctx context.Context, dst []float32, src []byte, n, h, w int) (func() error, error) {
 	if len(src) != n*h*w*r.channels {
 		return nil, fmt.Errorf("%d bytes for %d images of %d x %d", len(src), n, h, w)
 	}
@@ -108,13 +126,16 @@ func (r *bytesRunner) StartBytes(ctx context.Context, dst []float32, src []byte,
 	}, nil
 }
 
-// TestBytes: a BytesRunner comes to what a Runner does.
+// TestBytes: a runner of bytes comes to what another does.
 func TestBytes(t *testing.T) {
 	samples := files(t)
-	const resize = "dict(type='Resize', size=(7, 5)), "
-	const norm = "dict(type='Normalize', mean=[1, 20, 30], std=[2, 3, 4]"
-	for _, steps := range []string{load + resize, load + resize + norm + "), ", load + resize + norm + ", to_rgb=False), "} {
-		p := pipeline(t, steps+collect)
+	mean, std := []float64{1, 20, 30}, []float64{2, 3, 4}
+	for _, steps := range [][]preprocess.Step{
+		{resize(7, 5)},
+		{resize(7, 5), preprocess.Normalize{Mean: mean, Std: std, ToRGB: true}},
+		{resize(7, 5), preprocess.Normalize{Mean: mean, Std: std}},
+	} {
+		p := filePipeline(t, steps...)
 		for _, size := range []int{1, 3, 32} {
 			var floats runner
 			raw := bytesRunner{channels: 3}
@@ -134,7 +155,7 @@ func TestBytes(t *testing.T) {
 				t.Error(diff)
 			}
 			if diff := cmp.Diff(floats.images, raw.images); diff != "" {
-				t.Errorf("%s, batches of %d: %s", steps, size, diff)
+				t.Errorf("%+v, batches of %d: %s", steps, size, diff)
 			}
 			if !slices.Equal(got.Samples, want.Samples) || len(got.Bad) != len(want.Bad) || progress != len(samples) {
 				t.Errorf("samples %v, %d bad, progress %d", got.Samples, len(got.Bad), progress)
@@ -145,7 +166,7 @@ func TestBytes(t *testing.T) {
 			}
 		}
 	}
-	p := pipeline(t, collect)
+	p := arrayPipeline(t)
 	lost := bytesRunner{channels: 1, waitError: errors.New("lost")}
 	if _, err := Predict(t.Context(), &lost, p, numbered(9), Options{BatchSize: 2, Classes: 2}); !errors.Is(err, lost.waitError) {
 		t.Errorf("got %v", err)
@@ -170,7 +191,7 @@ func numbered(n int) []dataset.Sample {
 
 // TestOrder takes samples through batches of every kind.
 func TestOrder(t *testing.T) {
-	p := pipeline(t, collect)
+	p := arrayPipeline(t)
 	for _, n := range []int{1, 2, 7, 101} {
 		for _, size := range []int{1, 2, 7, 50, 200} {
 			for _, workers := range []int{0, 1, 3, 16} {
@@ -255,16 +276,16 @@ func files(t *testing.T) []dataset.Sample {
 
 func TestSkipBad(t *testing.T) {
 	samples := files(t)
-	for _, steps := range []string{
-		"dict(type='Resize', size=8), ",
+	for _, step := range []preprocess.Step{
+		resize(8, 8),
 		// The size is known from the first good image only.
-		"dict(type='CenterCrop', crop_size=8), ",
+		crop(8),
 	} {
 		for _, size := range []int{1, 3, 4, 32} {
 			for _, first := range []int{0, 3} { // a good image, a bad one
 				var r runner
 				progress := 0
-				got, err := Predict(t.Context(), &r, pipeline(t, load+steps+collect), samples[first:],
+				got, err := Predict(t.Context(), &r, filePipeline(t, step), samples[first:],
 					Options{BatchSize: size, Classes: 2, SkipBad: true, Progress: func(n int) { progress += n }})
 				if err != nil {
 					t.Fatal(err)
@@ -303,7 +324,7 @@ func TestSkipBad(t *testing.T) {
 				}
 			}
 		}
-		_, err := Predict(t.Context(), &runner{}, pipeline(t, load+steps+collect), samples[3:5], Options{BatchSize: 1, Classes: 2, SkipBad: true})
+		_, err := Predict(t.Context(), &runner{}, filePipeline(t, step), samples[3:5], Options{BatchSize: 1, Classes: 2, SkipBad: true})
 		if err == nil || !strings.Contains(err.Error(), "none of the 2 images can be used; the first: reading image: open") {
 			t.Errorf("all images bad: %v", err)
 		}
@@ -314,7 +335,7 @@ func TestSkipBad(t *testing.T) {
 // ones fail sooner.
 func TestFirstError(t *testing.T) {
 	samples := files(t)
-	p := pipeline(t, load+"dict(type='Resize', size=8), "+collect)
+	p := filePipeline(t, resize(8, 8))
 	for _, size := range []int{1, 2, 5, 16} {
 		for range 10 {
 			_, err := Predict(t.Context(), &runner{}, p, samples, Options{BatchSize: size, Classes: 2, Workers: 8})
@@ -324,16 +345,16 @@ func TestFirstError(t *testing.T) {
 		}
 	}
 	// The first image that does not fit those before it, skipping or not.
-	crop := pipeline(t, load+"dict(type='CenterCrop', crop_size=28), "+collect)
+	cropped := filePipeline(t, crop(28))
 	for _, skip := range []bool{false, true} {
-		_, err := Predict(t.Context(), &runner{}, crop, samples[:3], Options{BatchSize: 8, Classes: 2, SkipBad: skip})
+		_, err := Predict(t.Context(), &runner{}, cropped, samples[:3], Options{BatchSize: 8, Classes: 2, SkipBad: skip})
 		want := fmt.Sprintf("image %q is 28 x 21 (height x width) after the pipeline, but those before it are 28 x 28", samples[1].Path)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
 	// An image that the transforms can't take is as bad as one that can't be read.
-	wide := pipeline(t, load+"dict(type='Resize', size=(100000, -1)), dict(type='CenterCrop', crop_size=8), "+collect)
+	wide := filePipeline(t, shortSide(100000), crop(8))
 	_, err := Predict(t.Context(), &runner{}, wide, samples[:3], Options{BatchSize: 8, Classes: 2})
 	if err == nil || !strings.Contains(err.Error(), "transforming image") || !strings.Contains(err.Error(), samples[0].Path) {
 		t.Errorf("error %v", err)
@@ -343,7 +364,7 @@ func TestFirstError(t *testing.T) {
 func TestRunnerError(t *testing.T) {
 	want := errors.New("out of memory")
 	for _, size := range []int{1, 10} {
-		if _, err := Predict(t.Context(), &runner{err: want}, pipeline(t, collect), numbered(500), Options{BatchSize: size, Classes: 2}); !errors.Is(err, want) {
+		if _, err := Predict(t.Context(), &runner{err: want}, arrayPipeline(t), numbered(500), Options{BatchSize: size, Classes: 2}); !errors.Is(err, want) {
 			t.Errorf("error %v, want %v", err, want)
 		}
 	}
@@ -356,7 +377,7 @@ func TestCancel(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var once sync.Once
 		time.AfterFunc(20*time.Millisecond, cancel)
-		_, err := Predict(ctx, &runner{block: blocked}, pipeline(t, collect), numbered(50_000),
+		_, err := Predict(ctx, &runner{block: blocked}, arrayPipeline(t), numbered(50_000),
 			Options{BatchSize: 1, Classes: 2, Workers: 4, Progress: func(int) { once.Do(cancel) }})
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("blocked %v: error %v", blocked, err)
@@ -379,7 +400,7 @@ func TestBounded(t *testing.T) {
 	defer stopped.Wait()
 	defer cancel()
 	for _, c := range []struct{ size, workers, batches int }{{1, 4, 10}, {3, 4, 5}, {32, 4, 3}, {1000, 4, 1}} {
-		s := &stream{pipeline: pipeline(t, collect), samples: numbered(1000), channels: 1, height: 1, width: 1,
+		s := &stream{pipeline: arrayPipeline(t), samples: numbered(1000), channels: 1, height: 1, width: 1,
 			opts: Options{BatchSize: c.size, Workers: c.workers}}
 		g, ctx := errgroup.WithContext(ctx)
 		s.start(ctx, g)
@@ -405,27 +426,26 @@ func TestBounded(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	arrays, files := numbered(1), []dataset.Sample{{Path: "a.png"}}
-	const norm = "dict(type='Normalize', mean=[1, 2, 3], std=[1, 1, 1]), "
+	norm := preprocess.Normalize{Mean: []float64{1, 2, 3}, Std: []float64{1, 1, 1}, ToRGB: true}
 	for _, c := range []struct {
-		steps   string
+		p       *preprocess.Pipeline
 		samples []dataset.Sample
 		want    string
 	}{
-		{load, arrays, "its pipeline must not have the step LoadImageFromFile"},
-		{"", files, "its pipeline must begin with the step LoadImageFromFile"},
-		{norm, arrays, "Normalize has mean and std of 3 channels, but the images have 1"},
-		{load + norm, files, ""},
-		{"", arrays, ""},
-		{"", nil, ""},
+		{filePipeline(t), arrays, "its pipeline must not have the step LoadImageFromFile"},
+		{arrayPipeline(t), files, "its pipeline must begin with the step LoadImageFromFile"},
+		{arrayPipeline(t, norm), arrays, "Normalize has mean and std of 3 channels, but the images have 1"},
+		{filePipeline(t, norm), files, ""},
+		{arrayPipeline(t), arrays, ""},
+		{arrayPipeline(t), nil, ""},
 	} {
-		p := pipeline(t, c.steps+collect)
-		err := Check(p, c.samples)
+		err := Check(c.p, c.samples)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
-			t.Errorf("%s: error %v, want %q", c.steps, err, c.want)
+			t.Errorf("%s: error %v, want %q", c.p, err, c.want)
 		}
 		if c.want != "" {
-			if _, err := Predict(t.Context(), &runner{}, p, c.samples, Options{BatchSize: 1, Classes: 2}); err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("%s: Predict gives %v", c.steps, err)
+			if _, err := Predict(t.Context(), &runner{}, c.p, c.samples, Options{BatchSize: 1, Classes: 2}); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: Predict gives %v", c.p, err)
 			}
 		}
 	}

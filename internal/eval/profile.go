@@ -15,7 +15,7 @@ type Profile struct {
 	Read      time.Duration // files
 	Decode    time.Duration // to 8-bit pixels
 	Transform time.Duration // resizes and crops
-	Normalize time.Duration // to a tensor, or for a BytesRunner into a batch
+	Normalize time.Duration // to a tensor; for a runner of bytes, into a batch
 
 	// Wait is how long the network waited for images, Run how long it was waited
 	// for, and Total what there was from the first image to the last score.

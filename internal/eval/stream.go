@@ -19,7 +19,8 @@ type stream struct {
 	samples                 []dataset.Sample
 	opts                    Options
 	channels, height, width int
-	raw                     bool // the network is given bytes
+	// startBytes is the runner's, nil unless it is given bytes.
+	startBytes func(ctx context.Context, dst []float32, src []byte, n, h, w int) (wait func() error, err error)
 
 	free    chan *batch // those that may be filled anew
 	order   chan *batch // those handed out to workers, in the order of samples
@@ -43,6 +44,9 @@ type job struct {
 	batch *batch
 	slot  int
 }
+
+// raw reports whether the network is given bytes.
+func (s *stream) raw() bool { return s.startBytes != nil }
 
 func (s *stream) imageLen() int { return s.channels * s.height * s.width }
 
@@ -82,7 +86,7 @@ func (s *stream) start(ctx context.Context, g *errgroup.Group) {
 	s.free, s.order = make(chan *batch, count), make(chan *batch, count)
 	for range count {
 		b := &batch{errs: make([]error, size), done: make(chan struct{}, 1)}
-		if s.raw {
+		if s.raw() {
 			b.pixels = make([]byte, size*s.imageLen())
 		} else {
 			b.images = make([]float32, size*s.imageLen())
@@ -156,7 +160,7 @@ func (s *stream) collect(b *batch, out *Prediction) error {
 		case err == nil:
 			switch {
 			case good == slot:
-			case s.raw:
+			case s.raw():
 				copy(b.pixels[good*n:(good+1)*n], b.pixels[slot*n:])
 			default:
 				copy(b.images[good*n:(good+1)*n], b.images[slot*n:])

@@ -68,7 +68,7 @@ func (w *worker) fill(j job) error {
 	}
 	defer w.lap(&w.profile.Normalize)()
 	from, to := j.slot*s.imageLen(), (j.slot+1)*s.imageLen()
-	if s.raw {
+	if s.raw() {
 		err = s.pipeline.Pixels(m, j.batch.pixels[from:to])
 	} else {
 		err = s.pipeline.Tensor(m, j.batch.images[from:to])

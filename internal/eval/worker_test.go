@@ -16,7 +16,7 @@ func TestProfile(t *testing.T) {
 		return slices.Contains([]string{"3.png", "4.png", "6.png", "9.png"}, s.Name)
 	})
 	var p Profile
-	_, err := Predict(t.Context(), &runner{}, pipeline(t, load+"dict(type='Resize', size=32), "+collect), samples,
+	_, err := Predict(t.Context(), &runner{}, filePipeline(t, resize(32, 32)), samples,
 		Options{BatchSize: 4, Classes: 2, Workers: 2, Profile: &p})
 	if err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ const builders = 8
 
 // build compiles the engines of graphs, several at a time: that is what most of
 // the time of a search goes into, and of a start.
-func (e *engine) build(ctx context.Context, jobs []job) []built {
+func (e *convolver) build(ctx context.Context, jobs []job) []built {
 	made := make([]built, len(jobs))
 	if !slices.ContainsFunc(jobs, func(j job) bool { return j.c.graph() }) {
 		return made
@@ -65,7 +65,7 @@ func (e *engine) build(ctx context.Context, jobs []job) []built {
 
 // prebuild makes the operations whose engines were chosen before, several at a
 // time, for convolution to find. discard ends those that it did not ask for.
-func (e *engine) prebuild(ctx context.Context, all []wanted) {
+func (e *convolver) prebuild(ctx context.Context, all []wanted) {
 	var jobs []job
 	var keys []string
 	for _, w := range all {
@@ -84,7 +84,7 @@ func (e *engine) prebuild(ctx context.Context, all []wanted) {
 	}
 }
 
-func (e *engine) discard() {
+func (e *convolver) discard() {
 	for _, b := range e.waiting {
 		if b.op != nil {
 			b.op.close()

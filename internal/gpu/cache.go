@@ -108,17 +108,17 @@ type tuned struct {
 }
 
 // shapeKey names a convolution in the file.
-func shapeKey(s convShape, e epilogue, p Precision) string {
-	key := fmt.Sprintf("%v n%d %dx%d c%d k%d r%d s%d d%d g%d", p, s.N, s.H, s.W, s.C, s.K, s.R, s.Stride, s.Dilation, s.Groups)
+func shapeKey(s convShape, e epilogue, p precision) string {
+	key := fmt.Appendf(nil, "%v n%d %dx%d c%d k%d r%d s%d d%d g%d", p, s.N, s.H, s.W, s.C, s.K, s.R, s.Stride, s.Dilation, s.Groups)
 	for _, part := range []struct {
 		on   bool
 		name string
 	}{{e.Add, " add"}, {e.Bias, " bias"}, {e.ReLU, " relu"}} {
 		if part.on {
-			key += part.name
+			key = append(key, part.name...)
 		}
 	}
-	return key
+	return string(key)
 }
 
 // cachePath is the file for a piece of hardware below a folder; the user's cache

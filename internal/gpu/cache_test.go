@@ -116,8 +116,8 @@ func TestTunedWithoutAFile(t *testing.T) {
 // TestKeysDiffer: whatever decides which engine is fastest is in the key.
 func TestKeysDiffer(t *testing.T) {
 	s := convShape{N: 1, H: 2, W: 3, C: 4, K: 5, R: 3, Stride: 1, Dilation: 1, Pad: 1, Groups: 1}
-	seen := map[string]bool{shapeKey(s, epilogue{}, FP16): true}
-	add := func(s convShape, e epilogue, p Precision) {
+	seen := map[string]bool{shapeKey(s, epilogue{}, fp16): true}
+	add := func(s convShape, e epilogue, p precision) {
 		key := shapeKey(s, e, p)
 		if seen[key] {
 			t.Errorf("%q is there twice", key)
@@ -130,12 +130,12 @@ func TestKeysDiffer(t *testing.T) {
 	} {
 		c := s
 		change(&c)
-		add(c, epilogue{}, FP16)
+		add(c, epilogue{}, fp16)
 	}
-	add(s, epilogue{Add: true}, FP16)
-	add(s, epilogue{Bias: true}, FP16)
-	add(s, epilogue{ReLU: true}, FP16)
-	add(s, epilogue{}, BF16)
+	add(s, epilogue{Add: true}, fp16)
+	add(s, epilogue{Bias: true}, fp16)
+	add(s, epilogue{ReLU: true}, fp16)
+	add(s, epilogue{}, bf16)
 	a, _ := cachePath("d", someGPU)
 	other := someGPU
 	other.Driver = "581"

@@ -10,6 +10,7 @@ import "C"
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -96,8 +97,8 @@ type descriptors struct {
 
 // destroy ends them, the last first.
 func (b *descriptors) destroy() {
-	for i := len(b.made) - 1; i >= 0; i-- {
-		_ = b.c.check("cudnnBackendDestroyDescriptor", C.rg_backend_destroy(&b.c.c, b.made[i])) // as in device.free
+	for _, d := range slices.Backward(b.made) {
+		_ = b.c.check("cudnnBackendDestroyDescriptor", C.rg_backend_destroy(&b.c.c, d)) // as in device.free
 	}
 	b.made = nil
 }
@@ -193,11 +194,11 @@ func (b *descriptors) tensor(uid int64, kind C.int, n, c, h, w int, virtual bool
 }
 
 // dataType is the precision's of maps.
-func dataType(p Precision) C.int {
+func dataType(p precision) C.int {
 	switch p {
-	case FP16:
+	case fp16:
 		return C.RG_HALF
-	case BF16:
+	case bf16:
 		return C.RG_BFLOAT16
 	}
 	return C.RG_FLOAT

@@ -10,13 +10,15 @@ import (
 	"strings"
 	"testing"
 
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
-	"repvgg/internal/reference"
+	"repvgg/internal/tensor"
+	"repvgg/internal/testkit"
 )
 
 // TestEmulatedCalls is about calls in any order and their errors.
 func TestEmulatedCalls(t *testing.T) {
-	env := emulated(t, FP16)
+	env := emulated(t, fp16)
 	for name, test := range map[string]func(*testing.T, environment){
 		"random": testRandomCalls, "halving": testHalvingKeepsErrors, "failed start": testFailedStartBytes, "forgets": testForgets,
 	} {
@@ -27,18 +29,18 @@ func TestEmulatedCalls(t *testing.T) {
 // testRandomCalls holds batches of random sizes on random ways, some at the same
 // time and with little memory, against a runner that takes one image at a time.
 func testRandomCalls(t *testing.T, env environment) {
-	plan := reference.Plans(model.Train)["se"]
-	values, table := reference.Weights(plan, 4), reference.Images(3*256, 8)
+	plan := testkit.Plans(model.Train)["se"]
+	values, table := testkit.Weights(plan, 4), testkit.Images(3*256, 8)
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { testCalls(t, env, plan, values, table, seed) })
 	}
 }
 
-func testCalls(t *testing.T, env environment, plan *model.Plan, values map[string][]float32, table []float32, seed uint64) {
+func testCalls(t *testing.T, env environment, plan *model.Plan, values tensor.Map, table []float32, seed uint64) {
 	t.Setenv("EMULATED_MEMORY", "1000000000")
 	rng := rand.New(rand.NewPCG(seed, 1))
-	r := newTestRunner(t, env, plan, values, Options{Precision: FP16, NoTune: true, MaxBatch: rng.IntN(4), CheckLayers: seed%2 == 0, Table: table, Resident: seed%3 == 2, Note: func(string) {}})
-	one := newTestRunner(t, env, plan, values, Options{Precision: FP16, NoTune: true, MaxBatch: 1, Table: table})
+	r := newTestRunner(t, env, plan, values, Options{Precision: engine.FP16, NoTune: true, MaxBatch: rng.IntN(4), CheckLayers: seed%2 == 0, Table: table, Resident: seed%3 == 2, Note: func(string) {}})
+	one := newTestRunner(t, env, plan, values, Options{Precision: engine.FP16, NoTune: true, MaxBatch: 1, Table: table})
 	room := int(r.d.bytes()) + 10_000 + int(seed)*10_000
 	memory := func(short bool) {
 		size := 1_000_000_000
@@ -64,7 +66,7 @@ func testCalls(t *testing.T, env environment, plan *model.Plan, values map[strin
 			wait, err = r.StartBytes(t.Context(), got, src, n, h, w)
 			clear(src)
 		} else {
-			src := reference.Images(n*3*h*w, uint64(step))
+			src := testkit.Images(n*3*h*w, uint64(step))
 			if err := one.Run(t.Context(), want, src, n, h, w); err != nil {
 				t.Fatal(err)
 			}
@@ -98,17 +100,17 @@ func testCalls(t *testing.T, env environment, plan *model.Plan, values map[strin
 // testHalvingKeepsErrors: when memory is short for the second part of a batch,
 // the error of the first is not lost.
 func testHalvingKeepsErrors(t *testing.T, env environment) {
-	plan := reference.Plans(model.Deploy)["plain"]
-	values := reference.Weights(plan, 7)
+	plan := testkit.Plans(model.Deploy)["plain"]
+	values := testkit.Weights(plan, 7)
 	const n, h, w = 8, 16, 16
-	src, dst := reference.Images(n*3*h*w, 1), make([]float32, n*plan.OutLen(h, w))
+	src, dst := testkit.Images(n*3*h*w, 1), make([]float32, n*plan.OutLen(h, w))
 	for i := range src[:3*h*w] { // of the first part
 		src[i] = 60000
 	}
 	halved := 0
 	for extra := 0; extra < 400_000; extra += 20_000 {
 		t.Setenv("EMULATED_MEMORY", "1000000000")
-		r, err := newRunner(plan, reference.Source(values), Options{Precision: FP16, NoTune: true, NoCache: true, MaxBatch: 4, CheckLayers: true,
+		r, err := newRunner(plan, values, Options{Precision: engine.FP16, NoTune: true, NoCache: true, MaxBatch: 4, CheckLayers: true,
 			Note: func(text string) {
 				if strings.Contains(text, "memory is short") {
 					halved++
@@ -145,8 +147,8 @@ func (e *endsAfter) Err() error {
 
 // testFailedStartBytes: nothing writes to results after an error.
 func testFailedStartBytes(t *testing.T, env environment) {
-	plan := reference.Plans(model.Deploy)["plain"]
-	r := newTestRunner(t, env, plan, reference.Weights(plan, 7), Options{Precision: FP16, NoTune: true, MaxBatch: 1, Table: reference.Images(3*256, 8)})
+	plan := testkit.Plans(model.Deploy)["plain"]
+	r := newTestRunner(t, env, plan, testkit.Weights(plan, 7), Options{Precision: engine.FP16, NoTune: true, MaxBatch: 1, Table: testkit.Images(3*256, 8)})
 	const n, h, w = 3, 8, 8
 	if err := r.Prepare(t.Context(), 1, h, w); err != nil {
 		t.Fatal(err)
@@ -157,7 +159,7 @@ func testFailedStartBytes(t *testing.T, env environment) {
 	}
 	clear(dst)
 	for range 2 {
-		if err := r.Run(t.Context(), other, reference.Images(3*h*w, 1), 1, h, w); err != nil {
+		if err := r.Run(t.Context(), other, testkit.Images(3*h*w, 1), 1, h, w); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -178,8 +180,8 @@ func (r remembering) close()                                {}
 // testForgets: an engine that takes what lies in its result into account is seen,
 // even if its ReLU makes 0 of NaN.
 func testForgets(t *testing.T, env environment) {
-	plan := reference.Plans(model.Deploy)["plain"]
-	r := newTestRunner(t, env, plan, reference.Weights(plan, 7), Options{Precision: FP16, NoTune: true})
+	plan := testkit.Plans(model.Deploy)["plain"]
+	r := newTestRunner(t, env, plan, testkit.Weights(plan, 7), Options{Precision: engine.FP16, NoTune: true})
 	leave, err := r.d.enter()
 	if err != nil {
 		t.Fatal(err)
@@ -192,7 +194,7 @@ func testForgets(t *testing.T, env environment) {
 		t.Fatal(err)
 	}
 	defer r.d.free(&y)
-	tr := &trial{engine: r.engine, wanted: wanted{s: s, at: operands{y: y}}}
+	tr := &trial{convolver: r.convolver, wanted: wanted{s: s, at: operands{y: y}}}
 	for _, remembers := range []bool{false, true} {
 		err := tr.forgets(remembering(func() error {
 			var before [2]byte

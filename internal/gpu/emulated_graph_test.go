@@ -10,8 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
-	"repvgg/internal/reference"
+	"repvgg/internal/testkit"
 )
 
 // The tests of this file run on the emulated cuDNN that computes
@@ -31,9 +32,9 @@ func (env environment) withGraphs() environment {
 	return env
 }
 
-func testGraphs(t *testing.T, env environment, p Precision) {
+func testGraphs(t *testing.T, env environment, p precision) {
 	env = env.withGraphs()
-	for name, test := range map[string]func(*testing.T, environment, Precision){
+	for name, test := range map[string]func(*testing.T, environment, precision){
 		"methods": testMethods, "tunes": testTunes, "remembers": testRemembers,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -42,12 +43,12 @@ func testGraphs(t *testing.T, env environment, p Precision) {
 		})
 	}
 	switch p {
-	case BF16:
+	case bf16:
 		t.Run("start", func(t *testing.T) {
 			leakFree(t, env)
 			testStart(t, env)
 		})
-	case FP32:
+	case fp32:
 		t.Run("tensor cores", func(t *testing.T) {
 			leakFree(t, env)
 			testTensorCores(t, env)
@@ -56,7 +57,7 @@ func testGraphs(t *testing.T, env environment, p Precision) {
 			leakFree(t, env)
 			testShortPlans(t, env)
 		})
-	case FP16:
+	case fp16:
 		testMatchesReference(t, env, p, [2]int{9, 10}, [2]int{1, 3})
 		for name, test := range map[string]func(*testing.T, environment){
 			"batches": testBatches, "overflow": testOverflow, "failing starts": testFailingStarts, "closed": testCancelledAndClosed,
@@ -97,9 +98,9 @@ func leakFree(t *testing.T, env environment) {
 }
 
 // wide are two networks whose channels every engine takes.
-func wide(form model.Form) (*model.Plan, reference.Network) {
-	plan := reference.Plans(form)["wide"]
-	return plan, reference.Network{Plan: plan, Values: reference.Weights(plan, 3)}
+func wide(form model.Form) (*model.Plan, testkit.Network) {
+	plan := testkit.Plans(form)["wide"]
+	return plan, testkit.Network{Plan: plan, Values: testkit.Weights(plan, 3)}
 }
 
 // choose runs a network and returns what was chosen for its convolutions, and the
@@ -110,7 +111,7 @@ func choose(t *testing.T, env environment, form model.Form, opts Options) (chose
 	opts.Note = func(text string) { notes = append(notes, text) }
 	r := newTestRunner(t, env, plan, ref.Values, opts)
 	results = checkAgainst(t, r, ref, 2, 8, 9)
-	return r.engine.tuned, notes, results
+	return r.convolver.tuned, notes, results
 }
 
 // expect compares choices with the method and the engine that they shall be of.
@@ -130,10 +131,10 @@ func expect(t *testing.T, choices map[string]choice, want int, method string, en
 var fast, detuned = []knob{{3, 1}, {7, 42}}, []knob{{3, 0}, {7, 42}}
 
 // testTunes: the fastest of methods, engines and knobs is taken.
-func testTunes(t *testing.T, env environment, p Precision) {
-	deploy, _, _ := choose(t, env, model.Deploy, Options{Precision: p, CacheDir: t.TempDir()})
+func testTunes(t *testing.T, env environment, p precision) {
+	deploy, _, _ := choose(t, env, model.Deploy, Options{Precision: engine.Precision(p), CacheDir: t.TempDir()})
 	expect(t, deploy.Choices, 3, methodGraphZero, 1, fast...)
-	train, _, _ := choose(t, env, model.Train, Options{Precision: p, CacheDir: t.TempDir()})
+	train, _, _ := choose(t, env, model.Train, Options{Precision: engine.Precision(p), CacheDir: t.TempDir()})
 	for key, c := range train.Choices {
 		want := methodGraphZero
 		if strings.Contains(key, " add") {
@@ -153,7 +154,7 @@ func testTunes(t *testing.T, env environment, p Precision) {
 // testRestores: a choice that was kept is taken without a search, one that is
 // refused since is made again.
 func testRestores(t *testing.T, env environment) {
-	opts := Options{Precision: FP16, CacheDir: t.TempDir()}
+	opts := Options{Precision: engine.FP16, CacheDir: t.TempDir()}
 	_, notes, first := choose(t, env, model.Deploy, opts)
 	if len(notes) != 1 || !strings.Contains(notes[0], "choosing cuDNN's engines") {
 		t.Errorf("notes %q", notes)
@@ -183,7 +184,7 @@ func testRestores(t *testing.T, env environment) {
 // testCramped: where memory for a workspace is short, what is chosen is not kept in
 // the place of what was measured with a larger one.
 func testCramped(t *testing.T, env environment) {
-	opts := Options{Precision: FP16, CacheDir: t.TempDir()}
+	opts := Options{Precision: engine.FP16, CacheDir: t.TempDir()}
 	t.Setenv("EMULATED_ENGINES", "roomy fast")
 	c, _, _ := choose(t, env, model.Deploy, opts)
 	expect(t, c.Choices, 3, methodGraphZero, 9)
@@ -215,28 +216,28 @@ func testCramped(t *testing.T, env environment) {
 func testEngineRefusals(t *testing.T, env environment) {
 	for _, bad := range []string{"refused late large uncaptured", "nondeterministic narrow"} {
 		t.Setenv("EMULATED_ENGINES", bad+" slow fast")
-		c, notes, _ := choose(t, env, model.Deploy, Options{Precision: FP16, CacheDir: t.TempDir()})
+		c, notes, _ := choose(t, env, model.Deploy, Options{Precision: engine.FP16, CacheDir: t.TempDir()})
 		expect(t, c.Choices, 3, methodGraphZero, 1, fast...)
 		if len(notes) != 1 {
 			t.Errorf("notes %q", notes)
 		}
-		c, _, _ = choose(t, env, model.Deploy, Options{Precision: FP16, NoTune: true}) // can be run, if not captured
+		c, _, _ = choose(t, env, model.Deploy, Options{Precision: engine.FP16, NoTune: true}) // can be run, if not captured
 		for key, c := range c.passing {
 			if got := c.Engine; c.Method != methodGraph || got != 0 && got != 6 {
 				t.Errorf("%s: %+v", key, c)
 			}
 		}
 		t.Setenv("EMULATED_ENGINES", bad)
-		c, _, _ = choose(t, env, model.Deploy, Options{Precision: FP16, CacheDir: t.TempDir()})
+		c, _, _ = choose(t, env, model.Deploy, Options{Precision: engine.FP16, CacheDir: t.TempDir()})
 		expect(t, c.passing, 3, methodLegacy, 0)
 	}
 }
 
 // testRemembers: a result may not depend on what lay in its place, whether it is
 // the engine of a graph or the older interface that looks there.
-func testRemembers(t *testing.T, env environment, p Precision) {
+func testRemembers(t *testing.T, env environment, p precision) {
 	for _, opts := range []Options{{NoTune: true, method: methodGraphZero}, {NoTune: true}, {}} {
-		opts.Precision = p
+		opts.Precision = engine.Precision(p)
 		t.Setenv("EMULATED_ENGINES", "remembers")
 		t.Setenv("EMULATED_LEGACY_REMEMBERS", "1")
 		t.Setenv("EMULATED_NAN", "0") // so that NaN does not show behind a ReLU
@@ -255,7 +256,7 @@ func testRemembers(t *testing.T, env environment, p Precision) {
 // run without a CUDA graph.
 func testUncaptured(t *testing.T, env environment) {
 	t.Setenv("EMULATED_ENGINES", "uncaptured")
-	_, notes, _ := choose(t, env, model.Deploy, Options{Precision: FP16, NoTune: true})
+	_, notes, _ := choose(t, env, model.Deploy, Options{Precision: engine.FP16, NoTune: true})
 	if len(notes) != 1 || !strings.Contains(notes[0], "the network is run without a CUDA graph: block \"backbone.stage_1.0\": cudnnBackendExecute: ") {
 		t.Errorf("notes %q", notes)
 	}
@@ -265,16 +266,16 @@ func testUncaptured(t *testing.T, env environment) {
 // fallback after it. What is no comparison is not kept.
 func testOlderInterface(t *testing.T, env environment) {
 	t.Setenv("EMULATED_LEGACY", "1")
-	c, _, _ := choose(t, env, model.Deploy, Options{Precision: FP16, CacheDir: t.TempDir()})
+	c, _, _ := choose(t, env, model.Deploy, Options{Precision: engine.FP16, CacheDir: t.TempDir()})
 	expect(t, c.Choices, 3, methodLegacy, 0)
 	t.Setenv("EMULATED_ENGINES", "")
-	c, notes, _ := choose(t, env, model.Train, Options{Precision: FP16, CacheDir: t.TempDir()})
+	c, notes, _ := choose(t, env, model.Train, Options{Precision: engine.FP16, CacheDir: t.TempDir()})
 	expect(t, c.passing, 6, methodLegacy, 0)
 	if len(c.Choices) != 0 || len(notes) != 7 || !strings.Contains(notes[1], "there is no better engine than cuDNN fused: graph: ") {
 		t.Errorf("choices %v, notes %q", c.Choices, notes)
 	}
 	t.Setenv("EMULATED_LEGACY", "0")
-	c, _, _ = choose(t, env, model.Deploy, Options{Precision: FP16, CacheDir: t.TempDir()})
+	c, _, _ = choose(t, env, model.Deploy, Options{Precision: engine.FP16, CacheDir: t.TempDir()})
 	expect(t, c.Choices, 3, methodGraphZero, 0)
 }
 
@@ -282,18 +283,18 @@ func testOlderInterface(t *testing.T, env environment) {
 // them.
 func testTensorCores(t *testing.T, env environment) {
 	t.Setenv("EMULATED_ENGINES", "tensor fast")
-	c, _, _ := choose(t, env, model.Deploy, Options{Precision: FP32, CacheDir: t.TempDir()})
+	c, _, _ := choose(t, env, model.Deploy, Options{Precision: engine.FP32, CacheDir: t.TempDir()})
 	expect(t, c.Choices, 3, methodGraphZero, 1, fast...)
 	t.Setenv("EMULATED_ENGINES", "tensor")
 	t.Setenv("EMULATED_FALLBACK", "tensor")
 	t.Setenv("EMULATED_LEGACY", "0")
-	c, notes, _ := choose(t, env, model.Deploy, Options{Precision: FP32, CacheDir: t.TempDir()})
+	c, notes, _ := choose(t, env, model.Deploy, Options{Precision: engine.FP32, CacheDir: t.TempDir()})
 	expect(t, c.passing, 3, methodDirect, 0)
 	if len(notes) != 4 || !strings.Contains(notes[1], "graph: no engine computes what the precision promises; 30 were proposed") {
 		t.Errorf("notes %q", notes)
 	}
 	t.Setenv("EMULATED_ENGINES", "tensor fast")
-	c, _, _ = choose(t, env, model.Deploy, Options{Precision: TF32, CacheDir: t.TempDir()})
+	c, _, _ = choose(t, env, model.Deploy, Options{Precision: engine.TF32, CacheDir: t.TempDir()})
 	for key, c := range c.Choices {
 		if c.Engine < 20 {
 			t.Errorf("%s: %+v, want tensor cores", key, c)
@@ -306,7 +307,7 @@ func testShortPlans(t *testing.T, env environment) {
 	plan, ref := wide(model.Deploy)
 	t.Setenv("EMULATED_PLAN", "1000000000000")
 	t.Setenv("EMULATED_HANDLES", "1") // none for builders
-	c, _, _ := choose(t, env, model.Deploy, Options{Precision: FP32, CacheDir: t.TempDir()})
+	c, _, _ := choose(t, env, model.Deploy, Options{Precision: engine.FP32, CacheDir: t.TempDir()})
 	expect(t, c.passing, 3, methodLegacy, 0)
 	if len(c.Choices) != 0 {
 		t.Errorf("kept %v", c.Choices)
@@ -316,7 +317,7 @@ func testShortPlans(t *testing.T, env environment) {
 	// kernel does.
 	t.Setenv("EMULATED_LEGACY", "0")
 	var notes []string
-	r := newTestRunner(t, env, plan, ref.Values, Options{Precision: FP32, NoTune: true, Note: func(text string) { notes = append(notes, text) }})
+	r := newTestRunner(t, env, plan, ref.Values, Options{Precision: engine.FP32, NoTune: true, Note: func(text string) { notes = append(notes, text) }})
 	checkAgainst(t, r, ref, 2, 8, 9)
 	expectMethods(t, r, methodDirect)
 	if len(notes) != 1 || !strings.Contains(notes[0], "1 images are computed at once instead of 2") {
@@ -326,7 +327,7 @@ func testShortPlans(t *testing.T, env environment) {
 
 func expectMethods(t *testing.T, r *Runner, method string) {
 	t.Helper()
-	for key, c := range r.engine.tuned.passing {
+	for key, c := range r.convolver.tuned.passing {
 		if c.Method != method {
 			t.Errorf("%s: %+v, want %s", key, c, method)
 		}
@@ -351,10 +352,10 @@ func (c countdown) Err() error {
 // testCancelledSearch: wherever a search is cancelled, the next one does.
 func testCancelledSearch(t *testing.T, env environment) {
 	plan, ref := wide(model.Deploy)
-	src, dst := reference.Images(2*3*8*9, 1), make([]float32, 10)
+	src, dst := testkit.Images(2*3*8*9, 1), make([]float32, 10)
 	done := false
 	for n := 0; !done; n += 1 + n/2 {
-		r := newTestRunner(t, env, plan, ref.Values, Options{Precision: FP16})
+		r := newTestRunner(t, env, plan, ref.Values, Options{Precision: engine.FP16})
 		ctx := countdown{t.Context(), make(chan struct{}, n)}
 		for range n {
 			ctx.left <- struct{}{}
@@ -376,15 +377,15 @@ func testCancelledSearch(t *testing.T, env environment) {
 // that were kept are first run.
 func testLostSearch(t *testing.T, env environment) {
 	plan, ref := wide(model.Deploy)
-	src, dst := reference.Images(2*3*8*9, 1), make([]float32, 10)
-	opts := Options{Precision: FP16, CacheDir: t.TempDir()}
+	src, dst := testkit.Images(2*3*8*9, 1), make([]float32, 10)
+	opts := Options{Precision: engine.FP16, CacheDir: t.TempDir()}
 	for i, launches := range []string{"0", "1", "2", "7", "40", "1000", "3000", "0", "1", "5"} {
 		if i == 7 {
 			t.Setenv("EMULATED_LOSS", "1000000000")
 			choose(t, env, model.Deploy, opts)
 		}
 		t.Setenv("EMULATED_LOSS", launches)
-		r, err := newRunner(plan, reference.Source(ref.Values), opts, env)
+		r, err := newRunner(plan, ref.Values, opts, env)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -401,13 +402,13 @@ func testLostSearch(t *testing.T, env environment) {
 // the search came to nothing.
 func testResidentAfterSearch(t *testing.T, env environment) {
 	plan, ref := wide(model.Deploy)
-	r := newTestRunner(t, env, plan, ref.Values, Options{Precision: FP16, Resident: true})
-	src, first, again := reference.Images(2*3*16*16, 1), make([]float32, 10), make([]float32, 10)
+	r := newTestRunner(t, env, plan, ref.Values, Options{Precision: engine.FP16, Resident: true})
+	src, first, again := testkit.Images(2*3*16*16, 1), make([]float32, 10), make([]float32, 10)
 	if err := r.Run(t.Context(), first, src, 2, 16, 16); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	r.engine.note = func(string, ...any) {}
+	r.convolver.note = func(string, ...any) {}
 	defer cancel()
 	left := make(chan struct{}, 200)
 	for range 40 {

@@ -10,15 +10,16 @@ import (
 	"strings"
 	"testing"
 
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
-	"repvgg/internal/reference"
 	"repvgg/internal/tensor"
+	"repvgg/internal/testkit"
 )
 
 // emulated is an environment whose driver runs the kernels on the host and whose
 // cuDNN refuses everything (testdata/emulator.cpp): for what the runner does with
 // memory, streams, graphs and errors.
-func emulated(t *testing.T, p Precision) environment {
+func emulated(t *testing.T, p precision) environment {
 	t.Helper()
 	cxx, err := exec.LookPath("g++")
 	if err != nil {
@@ -46,8 +47,8 @@ func emulated(t *testing.T, p Precision) environment {
 }
 
 func TestEmulatedFP16(t *testing.T) {
-	env := emulated(t, FP16)
-	testMatchesReference(t, env, FP16, [2]int{9, 10}, [2]int{1, 3})
+	env := emulated(t, fp16)
+	testMatchesReference(t, env, fp16, [2]int{9, 10}, [2]int{1, 3})
 	for name, test := range map[string]func(*testing.T, environment){
 		"batches": testBatches, "bytes": testBytes, "overflow": testOverflow, "lost": testLost,
 		"failing starts": testFailingStarts, "closed": testCancelledAndClosed, "resident": testResident,
@@ -56,7 +57,7 @@ func TestEmulatedFP16(t *testing.T) {
 	}
 	t.Run("choosing", func(t *testing.T) { testChoosing(t, env) })
 	t.Run("leaks", func(t *testing.T) { testLeaks(t, env, "feature", 8) })
-	t.Run("graphs", func(t *testing.T) { testGraphs(t, env, FP16) })
+	t.Run("graphs", func(t *testing.T) { testGraphs(t, env, fp16) })
 	t.Run("short memory", func(t *testing.T) {
 		t.Setenv("EMULATED_MEMORY", "500000")
 		testHalving(t, env)
@@ -64,28 +65,28 @@ func TestEmulatedFP16(t *testing.T) {
 }
 
 func TestEmulatedBF16(t *testing.T) {
-	env := emulated(t, BF16)
-	testMatchesReference(t, env, BF16, [2]int{9, 10}, [2]int{1, 3})
+	env := emulated(t, bf16)
+	testMatchesReference(t, env, bf16, [2]int{9, 10}, [2]int{1, 3})
 	t.Run("start", func(t *testing.T) { testStart(t, env) })
-	t.Run("graphs", func(t *testing.T) { testGraphs(t, env, BF16) })
+	t.Run("graphs", func(t *testing.T) { testGraphs(t, env, bf16) })
 }
 
 func TestEmulatedFP32(t *testing.T) {
-	env := emulated(t, FP32)
-	testMatchesReference(t, env, FP32, [2]int{9, 10}, [2]int{1, 3})
-	t.Run("graphs", func(t *testing.T) { testGraphs(t, env, FP32) })
+	env := emulated(t, fp32)
+	testMatchesReference(t, env, fp32, [2]int{9, 10}, [2]int{1, 3})
+	t.Run("graphs", func(t *testing.T) { testGraphs(t, env, fp32) })
 }
 
 // testChoosing: where cuDNN has no engine our own kernel is timed and taken, the
 // user hears of it once for each shape, and nothing is kept in the file.
 func testChoosing(t *testing.T, env environment) {
-	plan := reference.Plans(model.Deploy)["plain"]
-	values := reference.Weights(plan, 1)
+	plan := testkit.Plans(model.Deploy)["plain"]
+	values := testkit.Weights(plan, 1)
 	var notes []string
-	opts := Options{Precision: FP16, CacheDir: t.TempDir(), Note: func(text string) { notes = append(notes, text) }}
+	opts := Options{Precision: engine.FP16, CacheDir: t.TempDir(), Note: func(text string) { notes = append(notes, text) }}
 	r := newTestRunner(t, env, plan, values, opts)
-	checkAgainst(t, r, reference.Network{Plan: plan, Values: values}, 2, 8, 8)
-	checkAgainst(t, r, reference.Network{Plan: plan, Values: values}, 1, 8, 8)
+	checkAgainst(t, r, testkit.Network{Plan: plan, Values: values}, 2, 8, 8)
+	checkAgainst(t, r, testkit.Network{Plan: plan, Values: values}, 1, 8, 8)
 	if len(notes) < 2 || !strings.Contains(notes[0], "choosing cuDNN's engines for batches of 2 images of 8x8") {
 		t.Fatalf("notes %q", notes)
 	}
@@ -94,31 +95,31 @@ func testChoosing(t *testing.T, env environment) {
 			t.Errorf("note %q", n)
 		}
 	}
-	for key, c := range r.engine.tuned.passing {
+	for key, c := range r.convolver.tuned.passing {
 		if c.Method != methodDirect || c.Microseconds <= 0 {
 			t.Errorf("%s: %v", key, c)
 		}
 	}
-	if len(r.engine.tuned.passing) != len(notes)-1 || len(r.engine.tuned.Choices) != 0 {
-		t.Errorf("%d notes, choices %v", len(notes), r.engine.tuned.Choices)
+	if len(r.convolver.tuned.passing) != len(notes)-1 || len(r.convolver.tuned.Choices) != 0 {
+		t.Errorf("%d notes, choices %v", len(notes), r.convolver.tuned.Choices)
 	}
 	again := newTestRunner(t, env, plan, values, opts)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := again.Run(ctx, make([]float32, 140), reference.Images(2*3*8*8, 1), 2, 8, 8); !errors.Is(err, context.Canceled) {
+	if err := again.Run(ctx, make([]float32, 140), testkit.Images(2*3*8*8, 1), 2, 8, 8); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
 
 // testLost: after the device is lost every call says so, and Close ends.
 func testLost(t *testing.T, env environment) {
-	plan := reference.Plans(model.Deploy)["plain"]
-	values := reference.Weights(plan, 1)
-	src, dst := reference.Images(2*3*8*8, 1), make([]float32, 140)
+	plan := testkit.Plans(model.Deploy)["plain"]
+	values := testkit.Weights(plan, 1)
+	src, dst := testkit.Images(2*3*8*8, 1), make([]float32, 140)
 	seen := false
 	for _, launches := range []string{"0", "1", "5", "9", "12", "20"} {
 		t.Setenv("EMULATED_LOSS", launches)
-		r, err := newRunner(plan, reference.Source(values), Options{Precision: FP16, NoTune: true, NoCache: true, MaxBatch: 1}, env)
+		r, err := newRunner(plan, values, Options{Precision: engine.FP16, NoTune: true, NoCache: true, MaxBatch: 1}, env)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,14 +151,14 @@ func testFailingStarts(t *testing.T, env environment) {
 		t.Fatal(err)
 	}
 	defer base.close()
-	plan := reference.Plans(model.Train)["se"]
-	values := reference.Weights(plan, 1)
+	plan := testkit.Plans(model.Train)["se"]
+	values := testkit.Weights(plan, 1)
 	failed, started := 0, 0
 	for _, size := range []string{"1000", "16777216", "17825792", "17900000", "17910000", "20000000"} {
 		t.Setenv("EMULATED_MEMORY", "1000000000")
 		before := memory(t, base)
 		t.Setenv("EMULATED_MEMORY", size)
-		r, err := newRunner(plan, reference.Source(values), Options{Precision: FP16, NoTune: true, NoCache: true}, env)
+		r, err := newRunner(plan, values, Options{Precision: engine.FP16, NoTune: true, NoCache: true}, env)
 		if err == nil {
 			started++
 			err = r.Close()
@@ -171,12 +172,12 @@ func testFailingStarts(t *testing.T, env environment) {
 	}
 	broken := errors.New("broken file")
 	before := memory(t, base)
-	if _, err := newRunner(plan, func(s tensor.Spec) ([]float32, error) {
+	if _, err := newRunner(plan, tensor.Func(func(s tensor.Spec) ([]float32, error) {
 		if strings.HasSuffix(s.Name, "head.fc.bias") {
 			return nil, broken
 		}
 		return values[s.Name], nil
-	}, Options{Precision: FP16, NoCache: true}, env); !errors.Is(err, broken) {
+	}), Options{Precision: engine.FP16, NoCache: true}, env); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 	if after := memory(t, base); after != before {
@@ -190,11 +191,11 @@ func testFailingStarts(t *testing.T, env environment) {
 
 // testHalving: a batch that does not fit is computed in parts.
 func testHalving(t *testing.T, env environment) {
-	plan := reference.Plan(model.Train, 5, reference.Block(3, 16, 1, 1, 1, 0), reference.Block(16, 16, 1, 1, 1, 0))
-	values := reference.Weights(plan, 9)
+	plan := testkit.Plan(model.Train, 5, testkit.Block(3, 16, 1, 1, 1, 0), testkit.Block(16, 16, 1, 1, 1, 0))
+	values := testkit.Weights(plan, 9)
 	var notes []string
-	r := newTestRunner(t, env, plan, values, Options{Precision: FP16, NoTune: true, Note: func(text string) { notes = append(notes, text) }})
-	checkAgainst(t, r, reference.Network{Plan: plan, Values: values}, 21, 16, 16)
+	r := newTestRunner(t, env, plan, values, Options{Precision: engine.FP16, NoTune: true, Note: func(text string) { notes = append(notes, text) }})
+	checkAgainst(t, r, testkit.Network{Plan: plan, Values: values}, 21, 16, 16)
 	if len(notes) == 0 || !strings.Contains(notes[0], "the GPU's memory is short") || !strings.Contains(notes[0], "instead of 21") {
 		t.Errorf("notes %q", notes)
 	}
@@ -203,9 +204,9 @@ func testHalving(t *testing.T, env environment) {
 
 // testResident: the same slice is not copied again.
 func testResident(t *testing.T, env environment) {
-	plan := reference.Plans(model.Deploy)["plain"]
-	r := newTestRunner(t, env, plan, reference.Weights(plan, 1), Options{Precision: FP16, NoTune: true, Resident: true})
-	src, first, again := reference.Images(2*3*8*8, 1), make([]float32, 140), make([]float32, 140)
+	plan := testkit.Plans(model.Deploy)["plain"]
+	r := newTestRunner(t, env, plan, testkit.Weights(plan, 1), Options{Precision: engine.FP16, NoTune: true, Resident: true})
+	src, first, again := testkit.Images(2*3*8*8, 1), make([]float32, 140), make([]float32, 140)
 	if err := r.Run(t.Context(), first, src, 2, 8, 8); err != nil {
 		t.Fatal(err)
 	}

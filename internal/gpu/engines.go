@@ -15,13 +15,13 @@ const (
 
 // allowed tells whether an engine with these notes computes what a precision
 // promises: sums in float32, the same bits each time, and for fp32 no tensor
-// cores, which would round to TF32, nor the larger of Winograd's tiles.
-func (p Precision) allowed(notes []int32) bool {
+// cores, which would round to tf32, nor the larger of Winograd's tiles.
+func (p precision) allowed(notes []int32) bool {
 	forbidden := []int32{noteReducedReduction, noteNondeterministic, noteDownConverts, noteWinograd13}
 	switch p {
-	case FP32:
+	case fp32:
 		forbidden = append(forbidden, noteTensorCore, noteWinograd6)
-	case TF32:
+	case tf32:
 	default:
 		// Winograd's transforms would be rounded to 16 bits.
 		forbidden = append(forbidden, noteWinograd)

@@ -15,7 +15,7 @@ func testEngines(t *testing.T, r *Runner, s convShape) {
 	}
 	defer leave()
 	size := int64(r.precision.size())
-	at := operands{workspace: r.engine.workspace}
+	at := operands{workspace: r.convolver.workspace}
 	for _, o := range []struct {
 		p     *devptr
 		bytes int64
@@ -31,7 +31,7 @@ func testEngines(t *testing.T, r *Runner, s convShape) {
 			t.Fatal(err)
 		}
 	}
-	tr := &trial{engine: r.engine, wanted: wanted{s, epilogue{Bias: true, ReLU: true}, at}}
+	tr := &trial{convolver: r.convolver, wanted: wanted{s, epilogue{Bias: true, ReLU: true}, at}}
 	works := false
 	best, tried, working, why := map[string]float64{}, map[string]int{}, map[string]int{}, map[string]error{}
 	for i, list := range tr.lists() {
@@ -78,7 +78,7 @@ func testEngines(t *testing.T, r *Runner, s convShape) {
 			t.Logf("BEST %s: %.1f us, %.1f TFLOP/s, %d of %d work; %v", m, best[m], s.gflops()/max(best[m], 1e-9)*1e3, working[m], tried[m], why[m])
 		}
 	}
-	if !works && r.precision == FP32 && s.Groups > 1 {
+	if !works && r.precision == fp32 && s.Groups > 1 {
 		t.Log("cuDNN has no engine without tensor cores: our own kernel is for that")
 	} else if !works {
 		t.Error("cuDNN has no engine")

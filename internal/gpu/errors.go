@@ -83,8 +83,8 @@ const (
 )
 
 // overflow is the error for a layer whose results are not finite.
-func overflow(layer string, p Precision) error {
-	if p == FP16 {
+func overflow(layer string, p precision) error {
+	if p == fp16 {
 		return fmt.Errorf("running the network: the results of %q are not finite: fp16 ends at 65504; use --precision bf16, tf32 or fp32", layer)
 	}
 	return fmt.Errorf("running the network: the results of %q are not finite in %v: the checkpoint holds weights that are not finite, or too large", layer, p)

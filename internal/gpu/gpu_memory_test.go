@@ -8,8 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
-	"repvgg/internal/reference"
+	"repvgg/internal/testkit"
 )
 
 // memory is the device's free memory.
@@ -36,16 +37,16 @@ func testLeaks(t *testing.T, env environment, name string, rounds int) {
 		t.Fatal(err)
 	}
 	defer base.close()
-	plan := reference.Plans(model.Train)[name]
-	values := reference.Weights(plan, 8)
+	plan := testkit.Plans(model.Train)[name]
+	values := testkit.Weights(plan, 8)
 	free := int64(0)
 	const settled = 4
 	for i := range rounds {
-		r, err := newRunner(plan, reference.Source(values), Options{Precision: FP16, NoTune: true, NoCache: true}, env)
+		r, err := newRunner(plan, values, Options{Precision: engine.FP16, NoTune: true, NoCache: true}, env)
 		if err != nil {
 			t.Fatal(err)
 		}
-		checkAgainst(t, r, reference.Network{Plan: plan, Values: values}, 2, 8, 9)
+		checkAgainst(t, r, testkit.Network{Plan: plan, Values: values}, 2, 8, 9)
 		if err := errors.Join(r.Close(), r.Close()); err != nil {
 			t.Fatal(err)
 		}
@@ -66,10 +67,10 @@ func testLeaks(t *testing.T, env environment, name string, rounds int) {
 func TestGPUShortMemory(t *testing.T) { testShortMemory(t, requireGPU(t)) }
 
 func testShortMemory(t *testing.T, env environment) {
-	plan := reference.Plan(model.Deploy, 5, reference.Block(3, 64, 1, 1, 1, 0), reference.Block(64, 64, 1, 1, 1, 0))
-	values := reference.Weights(plan, 9)
+	plan := testkit.Plan(model.Deploy, 5, testkit.Block(3, 64, 1, 1, 1, 0), testkit.Block(64, 64, 1, 1, 1, 0))
+	values := testkit.Weights(plan, 9)
 	var notes []string
-	r := newTestRunner(t, env, plan, values, Options{Precision: FP16, NoTune: true, Note: func(text string) { notes = append(notes, text) }})
+	r := newTestRunner(t, env, plan, values, Options{Precision: engine.FP16, NoTune: true, Note: func(text string) { notes = append(notes, text) }})
 	const n, h, w = 64, 128, 128 // maps of 134 MB
 	leave, err := r.d.enter()
 	if err != nil {
@@ -103,7 +104,7 @@ func testShortMemory(t *testing.T, env environment) {
 			}
 		}
 	}()
-	src, dst := reference.Images(n*3*h*w, 2), make([]float32, n*5)
+	src, dst := testkit.Images(n*3*h*w, 2), make([]float32, n*5)
 	if err := r.Run(t.Context(), dst, src, n, h, w); err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,10 @@ import (
 	"sync"
 	"testing"
 
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
-	"repvgg/internal/reference"
+	"repvgg/internal/tensor"
+	"repvgg/internal/testkit"
 )
 
 // The tests of this file run where there is a GPU (make test-gpu), and are
@@ -22,9 +24,9 @@ import (
 
 // tolerances are differences from float64, relative to the largest result of an
 // image, through a few layers (docs/numerics.md). They follow from the precisions'
-// roundings; what is seen on a GPU may be less. TF32's is for tensor cores that cut
+// roundings; what is seen on a GPU may be less. tf32's is for tensor cores that cut
 // factors off instead of rounding them, which adds up from layer to layer.
-var tolerances = map[Precision]float64{FP32: 1e-5, TF32: 1.5e-2, FP16: 5e-3, BF16: 4e-2}
+var tolerances = map[precision]float64{fp32: 1e-5, tf32: 1.5e-2, fp16: 5e-3, bf16: 4e-2}
 
 // theGPU opens the GPU once and never closes it: a context that the last Runner
 // ends would be made anew by the next, and cuDNN's code loaded again.
@@ -60,13 +62,13 @@ func atOnce(t *testing.T, env environment) {
 	}
 }
 
-func newTestRunner(t *testing.T, env environment, p *model.Plan, values map[string][]float32, opts Options) *Runner {
+func newTestRunner(t *testing.T, env environment, p *model.Plan, values tensor.Map, opts Options) *Runner {
 	t.Helper()
 	opts.NoCache = opts.CacheDir == ""
 	if opts.Note == nil {
 		opts.Note = func(text string) { t.Log(text) }
 	}
-	r, err := newRunner(p, reference.Source(values), opts, env)
+	r, err := newRunner(p, values, opts, env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,10 +81,10 @@ func newTestRunner(t *testing.T, env environment, p *model.Plan, values map[stri
 }
 
 // checkAgainst runs n images and compares them with the reference.
-func checkAgainst(t *testing.T, r *Runner, ref reference.Network, n, h, w int) []float32 {
+func checkAgainst(t *testing.T, r *Runner, ref testkit.Network, n, h, w int) []float32 {
 	t.Helper()
 	in, out := ref.Plan.InChannels*h*w, ref.Plan.OutLen(h, w)
-	src, dst := reference.Images(n*in, uint64(100*h+w)), make([]float32, n*out)
+	src, dst := testkit.Images(n*in, uint64(100*h+w)), make([]float32, n*out)
 	if err := r.Run(t.Context(), dst, src, n, h, w); err != nil {
 		t.Fatal(err)
 	}
@@ -108,10 +110,10 @@ func checkAgainst(t *testing.T, r *Runner, ref reference.Network, n, h, w int) [
 func TestGPUMatchesReference(t *testing.T) {
 	env := requireGPU(t)
 	// Each shape costs a compilation.
-	for _, p := range []Precision{FP32, FP16} {
+	for _, p := range []precision{fp32, fp16} {
 		testMatchesReference(t, env, p, [2]int{33, 40}, [2]int{1, 9})
 	}
-	for _, p := range []Precision{TF32, BF16} {
+	for _, p := range []precision{tf32, bf16} {
 		testMatchesReference(t, env, p, [2]int{7, 7})
 	}
 }
@@ -120,9 +122,9 @@ func TestGPUMatchesReference(t *testing.T) {
 // put them to it, and how fast they are. It wants one for every layer.
 func TestGPUEngines(t *testing.T) {
 	env := requireGPU(t)
-	plan := reference.Plans(model.Deploy)["wide"]
-	for _, p := range []Precision{FP16, BF16, TF32, FP32} {
-		r := newTestRunner(t, env, plan, reference.Weights(plan, 1), Options{Precision: p})
+	plan := testkit.Plans(model.Deploy)["wide"]
+	for _, p := range []precision{fp16, bf16, tf32, fp32} {
+		r := newTestRunner(t, env, plan, testkit.Weights(plan, 1), Options{Precision: engine.Precision(p)})
 		images := rowAlignment / p.size() // 3 channels, padded
 		for _, s := range []convShape{
 			{N: 32, H: 224, W: 224, C: images, K: 48, R: 3, Stride: 2, Dilation: 1, Pad: 1, Groups: 1},
@@ -136,15 +138,15 @@ func TestGPUEngines(t *testing.T) {
 }
 
 // testMatchesReference runs images of several heights and widths.
-func testMatchesReference(t *testing.T, env environment, p Precision, sizes ...[2]int) {
+func testMatchesReference(t *testing.T, env environment, p precision, sizes ...[2]int) {
 	for _, form := range []model.Form{model.Train, model.Deploy} {
-		for name, plan := range reference.Plans(form) {
+		for name, plan := range testkit.Plans(form) {
 			t.Run(fmt.Sprintf("%v/%v/%s", p, form, name), func(t *testing.T) {
 				atOnce(t, env)
-				values := reference.Weights(plan, 1)
-				r := newTestRunner(t, env, plan, values, Options{Precision: p, NoTune: true, CheckLayers: p == FP16})
+				values := testkit.Weights(plan, 1)
+				r := newTestRunner(t, env, plan, values, Options{Precision: engine.Precision(p), NoTune: true, CheckLayers: p == fp16})
 				for _, size := range sizes {
-					checkAgainst(t, r, reference.Network{Plan: plan, Values: values}, 2, size[0], size[1])
+					checkAgainst(t, r, testkit.Network{Plan: plan, Values: values}, 2, size[0], size[1])
 				}
 			})
 		}
@@ -154,12 +156,12 @@ func testMatchesReference(t *testing.T, env environment, p Precision, sizes ...[
 // TestGPUMethods forces each way to compute a convolution.
 func TestGPUMethods(t *testing.T) {
 	env := requireGPU(t)
-	for _, p := range []Precision{FP32, TF32, FP16, BF16} {
+	for _, p := range []precision{fp32, tf32, fp16, bf16} {
 		testMethods(t, env, p)
 	}
 }
 
-func testMethods(t *testing.T, env environment, p Precision) {
+func testMethods(t *testing.T, env environment, p precision) {
 	for _, method := range []string{methodGraph, methodGraphNarrow, methodGraphZero, methodGraphPlain, methodLegacy, methodDirect} {
 		if method == methodGraphNarrow && p.size() == 4 {
 			continue
@@ -170,16 +172,16 @@ func testMethods(t *testing.T, env environment, p Precision) {
 			}
 			t.Run(fmt.Sprintf("%s/%v/%v", method, p, form), func(t *testing.T) {
 				atOnce(t, env)
-				plan := reference.Plans(form)["wide"]
-				values := reference.Weights(plan, 2)
-				r := newTestRunner(t, env, plan, values, Options{Precision: p, NoTune: true, method: method})
+				plan := testkit.Plans(form)["wide"]
+				values := testkit.Weights(plan, 2)
+				r := newTestRunner(t, env, plan, values, Options{Precision: engine.Precision(p), NoTune: true, method: method})
 				// What cuDNN has is its own affair (TestGPUEngines); whatever it takes
 				// must be right.
 				if err := r.Prepare(t.Context(), 2, 20, 20); err != nil && env.driver == "" && method != methodDirect && !isLost(err) {
 					t.Skip(err)
 				}
-				checkAgainst(t, r, reference.Network{Plan: plan, Values: values}, 2, 20, 20)
-				for key, c := range r.engine.tuned.passing {
+				checkAgainst(t, r, testkit.Network{Plan: plan, Values: values}, 2, 20, 20)
+				for key, c := range r.convolver.tuned.passing {
 					t.Logf("%s: %s", key, c.name())
 				}
 			})
@@ -190,22 +192,22 @@ func testMethods(t *testing.T, env environment, p Precision) {
 // TestGPUTunes: the choice is kept, and taken the next time.
 func TestGPUTunes(t *testing.T) {
 	env := requireGPU(t)
-	plan := reference.Plans(model.Deploy)["wide"]
-	values := reference.Weights(plan, 3)
-	opts := Options{Precision: FP16, CacheDir: t.TempDir()}
+	plan := testkit.Plans(model.Deploy)["wide"]
+	values := testkit.Weights(plan, 3)
+	opts := Options{Precision: engine.FP16, CacheDir: t.TempDir()}
 	first := newTestRunner(t, env, plan, values, opts)
-	a := checkAgainst(t, first, reference.Network{Plan: plan, Values: values}, 4, 32, 32)
+	a := checkAgainst(t, first, testkit.Network{Plan: plan, Values: values}, 4, 32, 32)
 	again := newTestRunner(t, env, plan, values, opts)
 	// Where cuDNN has no graph for a shape, its choice is not kept.
-	want := len(first.engine.tuned.Choices)
-	if n := len(again.engine.tuned.Choices); n != want || n == 0 {
+	want := len(first.convolver.tuned.Choices)
+	if n := len(again.convolver.tuned.Choices); n != want || n == 0 {
 		t.Fatalf("%d choices were kept, want %d", n, want)
 	}
 	if want != plan.Depth {
 		t.Skipf("%d choices of %d come of graphs", want, plan.Depth)
 	}
-	b := checkAgainst(t, again, reference.Network{Plan: plan, Values: values}, 4, 32, 32)
-	if again.engine.tuned.changed {
+	b := checkAgainst(t, again, testkit.Network{Plan: plan, Values: values}, 4, 32, 32)
+	if again.convolver.tuned.changed {
 		t.Error("the choice was made again")
 	}
 	for i := range a {
@@ -219,16 +221,16 @@ func TestGPUTunes(t *testing.T) {
 func TestGPUBatches(t *testing.T) { testBatches(t, requireGPU(t)) }
 
 func testBatches(t *testing.T, env environment) {
-	plan := reference.Plans(model.Train)["se"]
-	values := reference.Weights(plan, 4)
-	r := newTestRunner(t, env, plan, values, Options{Precision: FP16, NoTune: true, MaxBatch: 4, CheckLayers: true})
+	plan := testkit.Plans(model.Train)["se"]
+	values := testkit.Weights(plan, 4)
+	r := newTestRunner(t, env, plan, values, Options{Precision: engine.FP16, NoTune: true, MaxBatch: 4, CheckLayers: true})
 	const h, w = 12, 15
-	all := checkAgainst(t, r, reference.Network{Plan: plan, Values: values}, 11, h, w) // 4 + 4 + 3
+	all := checkAgainst(t, r, testkit.Network{Plan: plan, Values: values}, 11, h, w) // 4 + 4 + 3
 	if len(r.programs) != 1 {
 		t.Errorf("%d programs, want one for all parts", len(r.programs))
 	}
 	in, out := plan.InChannels*h*w, plan.OutLen(h, w)
-	src := reference.Images(11*in, 100*h+w)
+	src := testkit.Images(11*in, 100*h+w)
 	for n := 1; n <= 4; n++ {
 		dst := make([]float32, n*out)
 		if err := r.Run(t.Context(), dst, src[:n*in], n, h, w); err != nil {
@@ -246,9 +248,9 @@ func testBatches(t *testing.T, env environment) {
 func TestGPUStart(t *testing.T) { testStart(t, requireGPU(t)) }
 
 func testStart(t *testing.T, env environment) {
-	plan := reference.Plans(model.Deploy)["plain"]
-	values := reference.Weights(plan, 5)
-	r := newTestRunner(t, env, plan, values, Options{Precision: BF16, NoTune: true, Table: reference.Images(3*256, 8)})
+	plan := testkit.Plans(model.Deploy)["plain"]
+	values := testkit.Weights(plan, 5)
+	r := newTestRunner(t, env, plan, values, Options{Precision: engine.BF16, NoTune: true, Table: testkit.Images(3*256, 8)})
 	const n, h, w, batches = 3, 32, 32, 7
 	in, out := n*plan.InChannels*h*w, n*plan.OutLen(h, w)
 	src := randomBytes(batches * in)
@@ -280,7 +282,7 @@ func testStart(t *testing.T, env environment) {
 
 func randomBytes(n int) []byte {
 	b := make([]byte, n)
-	for i, v := range reference.Images(n, 6) {
+	for i, v := range testkit.Images(n, 6) {
 		b[i] = byte(int(v * 100))
 	}
 	return b
@@ -302,11 +304,11 @@ func runBytes(t *testing.T, r *Runner, dst []float32, src []byte, n, h, w int) {
 func TestGPUBytes(t *testing.T) { testBytes(t, requireGPU(t)) }
 
 func testBytes(t *testing.T, env environment) {
-	plan := reference.Plans(model.Deploy)["plain"]
-	values := reference.Weights(plan, 6)
-	table := reference.Images(3*256, 8)
+	plan := testkit.Plans(model.Deploy)["plain"]
+	values := testkit.Weights(plan, 6)
+	table := testkit.Images(3*256, 8)
 	for _, reverse := range []bool{false, true} {
-		r := newTestRunner(t, env, plan, values, Options{Precision: FP16, NoTune: true, Table: table, Reverse: reverse})
+		r := newTestRunner(t, env, plan, values, Options{Precision: engine.FP16, NoTune: true, Table: table, Reverse: reverse})
 		const n, h, w = 2, 9, 11
 		bytes, floats := make([]byte, n*h*w*3), make([]float32, n*h*w*3)
 		for i := range bytes {
@@ -335,16 +337,16 @@ func testBytes(t *testing.T, env environment) {
 func TestGPUOverflow(t *testing.T) { testOverflow(t, requireGPU(t)) }
 
 func testOverflow(t *testing.T, env environment) {
-	plan := reference.Plan(model.Deploy, 5, reference.Block(3, 16, 2, 1, 1, 0), reference.Block(16, 16, 1, 1, 1, 0), reference.Block(16, 16, 1, 1, 1, 0), reference.Block(16, 16, 1, 1, 1, 0))
-	values := reference.Weights(plan, 7)
-	weight, bias := plan.Blocks[2].Fused()
+	plan := testkit.Plan(model.Deploy, 5, testkit.Block(3, 16, 2, 1, 1, 0), testkit.Block(16, 16, 1, 1, 1, 0), testkit.Block(16, 16, 1, 1, 1, 0), testkit.Block(16, 16, 1, 1, 1, 0))
+	values := testkit.Weights(plan, 7)
+	weight, bias := plan.Blocks[2].Weight, plan.Blocks[2].Bias
 	for i := range values[weight] {
 		values[weight][i] = 30000
 	}
 	for i := range values[bias] {
 		values[bias][i] = 60000
 	}
-	src, dst := reference.Images(2*3*16*16, 1), make([]float32, 10)
+	src, dst := testkit.Images(2*3*16*16, 1), make([]float32, 10)
 	for _, check := range []bool{true, false} {
 		// A later ReLU may turn what is no number into zeros: without the checks
 		// only what reaches the results is seen.
@@ -352,13 +354,13 @@ func testOverflow(t *testing.T, env environment) {
 		if !check {
 			plan.Depth = 3
 		}
-		r := newTestRunner(t, env, &plan, values, Options{Precision: FP16, NoTune: true, CheckLayers: check})
+		r := newTestRunner(t, env, &plan, values, Options{Precision: engine.FP16, NoTune: true, CheckLayers: check})
 		err := r.Run(t.Context(), dst, src, 2, 16, 16)
 		if err == nil || !strings.Contains(err.Error(), `"backbone.stage_1.2" are not finite: fp16 ends at 65504; use --precision bf16`) {
 			t.Errorf("layers checked %v: got %v", check, err)
 		}
 	}
-	r := newTestRunner(t, env, plan, values, Options{Precision: BF16, NoTune: true})
+	r := newTestRunner(t, env, plan, values, Options{Precision: engine.BF16, NoTune: true})
 	if err := r.Run(t.Context(), dst, src, 2, 16, 16); err != nil {
 		t.Error(err)
 	}
@@ -367,11 +369,11 @@ func testOverflow(t *testing.T, env environment) {
 func TestGPUCancelledAndClosed(t *testing.T) { testCancelledAndClosed(t, requireGPU(t)) }
 
 func testCancelledAndClosed(t *testing.T, env environment) {
-	plan := reference.Plans(model.Deploy)["plain"]
-	r := newTestRunner(t, env, plan, reference.Weights(plan, 1), Options{NoTune: true, MaxBatch: 1})
+	plan := testkit.Plans(model.Deploy)["plain"]
+	r := newTestRunner(t, env, plan, testkit.Weights(plan, 1), Options{NoTune: true, MaxBatch: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	src, dst := reference.Images(2*3*8*8, 1), make([]float32, 140)
+	src, dst := testkit.Images(2*3*8*8, 1), make([]float32, 140)
 	if err := r.Run(ctx, dst, src, 2, 8, 8); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
@@ -393,8 +395,8 @@ func testCancelledAndClosed(t *testing.T, env environment) {
 
 func TestGPUNumber(t *testing.T) {
 	env := requireGPU(t)
-	plan := reference.Plans(model.Deploy)["plain"]
-	if _, err := newRunner(plan, reference.Source(reference.Weights(plan, 1)), Options{GPU: 1000}, env); err == nil || !strings.Contains(err.Error(), "there is no GPU 1000") {
+	plan := testkit.Plans(model.Deploy)["plain"]
+	if _, err := newRunner(plan, testkit.Weights(plan, 1), Options{GPU: 1000}, env); err == nil || !strings.Contains(err.Error(), "there is no GPU 1000") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -402,8 +404,8 @@ func TestGPUNumber(t *testing.T) {
 // TestGPUPeak prints the product of matrices that utilisation is measured by.
 func TestGPUPeak(t *testing.T) {
 	requireGPU(t)
-	for _, p := range []Precision{FP16, BF16, TF32, FP32} {
-		gflops, err := Peak(t.Context(), 0, p)
+	for _, p := range []precision{fp16, bf16, tf32, fp32} {
+		gflops, err := Peak(t.Context(), 0, engine.Precision(p))
 		if err != nil || gflops <= 0 {
 			t.Fatal(gflops, err)
 		}

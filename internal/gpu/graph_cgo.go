@@ -33,7 +33,7 @@ type convGraph struct {
 }
 
 // newConvGraph describes a convolution for one of the methods that are graphs.
-func newConvGraph(c *cudnn, want wanted, p Precision, method string) (*convGraph, error) {
+func newConvGraph(c *cudnn, want wanted, p precision, method string) (*convGraph, error) {
 	s, e := want.s, want.ep
 	kind, bias := dataType(p), C.int(C.RG_FLOAT)
 	switch method {
@@ -150,7 +150,7 @@ const maxProposals = 1000
 // candidates are the engines that a heuristic of cuDNN proposes and that compute
 // what the precision promises, those that it expects to be fast first; an error
 // if there are none.
-func (g *convGraph) candidates(mode C.int, p Precision) ([]choice, error) {
+func (g *convGraph) candidates(mode C.int, p precision) ([]choice, error) {
 	b := &descriptors{c: g.c}
 	defer b.destroy()
 	h := b.create(C.RG_HEURISTICS)

@@ -38,13 +38,13 @@ func toBF16(f float32) uint16 {
 }
 
 // convert gives the bytes of values in a precision, as the device reads them.
-func convert(values []float32, p Precision) []byte {
+func convert(values []float32, p precision) []byte {
 	out := make([]byte, 0, len(values)*p.size())
 	for _, v := range values {
 		switch p {
-		case FP16:
+		case fp16:
 			out = binary.LittleEndian.AppendUint16(out, toHalf(v))
-		case BF16:
+		case bf16:
 			out = binary.LittleEndian.AppendUint16(out, toBF16(v))
 		default:
 			out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
@@ -54,8 +54,8 @@ func convert(values []float32, p Precision) []byte {
 }
 
 // largest is the greatest finite value of a precision.
-func (p Precision) largest() float64 {
-	if p == FP16 {
+func (p precision) largest() float64 {
+	if p == fp16 {
 		return 65504
 	}
 	return math.MaxFloat32

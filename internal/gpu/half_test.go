@@ -90,11 +90,11 @@ func TestRounding(t *testing.T) {
 
 func TestConvert(t *testing.T) {
 	for _, c := range []struct {
-		p    Precision
+		p    precision
 		want []byte
 	}{
-		{FP16, []byte{0x00, 0x3c, 0x00, 0xc0}}, {BF16, []byte{0x80, 0x3f, 0x00, 0xc0}},
-		{TF32, []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0}}, {FP32, []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0}},
+		{fp16, []byte{0x00, 0x3c, 0x00, 0xc0}}, {bf16, []byte{0x80, 0x3f, 0x00, 0xc0}},
+		{tf32, []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0}}, {fp32, []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0}},
 	} {
 		if got := convert([]float32{1, -2}, c.p); string(got) != string(c.want) || len(got) != 2*c.p.size() {
 			t.Errorf("%v: got % x, want % x", c.p, got, c.want)

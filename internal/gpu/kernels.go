@@ -47,10 +47,10 @@ const (
 
 // vector is how many values of a precision a thread takes at once, if channels
 // are a multiple of it.
-func (p Precision) vector() int { return rowAlignment / p.size() }
+func (p precision) vector() int { return rowAlignment / p.size() }
 
 // pick is the kernel that takes several values at once, if the channels allow.
-func (p Precision) pick(vector, scalar kernel, channels int) kernel {
+func (p precision) pick(vector, scalar kernel, channels int) kernel {
 	if channels%p.vector() == 0 {
 		return vector
 	}
@@ -58,7 +58,7 @@ func (p Precision) pick(vector, scalar kernel, channels int) kernel {
 }
 
 // span is the grid of such a kernel for a number of values.
-func (p Precision) span(values int64, channels int) grid {
+func (p precision) span(values int64, channels int) grid {
 	if channels%p.vector() == 0 {
 		values /= int64(p.vector())
 	}
@@ -94,12 +94,12 @@ func linearOf(n, rows int) (kernel, grid) {
 }
 
 // compileOptions are NVRTC's for a device of a compute capability.
-func compileOptions(p Precision, capability string) []string {
+func compileOptions(p precision, capability string) []string {
 	options := []string{"--gpu-architecture=sm_" + capability, "--std=c++17"}
 	switch p {
-	case FP16:
+	case fp16:
 		options = append(options, "-DREPVGG_FP16")
-	case BF16:
+	case bf16:
 		options = append(options, "-DREPVGG_BF16")
 	}
 	return options

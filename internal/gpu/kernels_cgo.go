@@ -27,7 +27,7 @@ type module struct {
 }
 
 // loadModule compiles the kernels for a device.
-func loadModule(d *device, c *compiler, p Precision) (*module, error) {
+func loadModule(d *device, c *compiler, p precision) (*module, error) {
 	options := compileOptions(p, fmt.Sprint(d.capability))
 	key := c.path + " " + strings.Join(options, " ")
 	made, ok := compiled.Load(key)

@@ -17,7 +17,7 @@ func TestKernelsOnHost(t *testing.T) {
 	if err != nil {
 		t.Skip("no g++ to compile the kernels with")
 	}
-	for _, p := range []Precision{FP32, FP16, BF16} {
+	for _, p := range []precision{fp32, fp16, bf16} {
 		t.Run(p.String(), func(t *testing.T) {
 			program := filepath.Join(t.TempDir(), "kernels")
 			args := []string{"-std=c++17", "-O1", "-Wall", "-Wno-unknown-pragmas", "-Wno-maybe-uninitialized", "-Werror", "-DREPVGG_HOST", "-I.", "-o", program}

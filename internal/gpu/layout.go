@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"fmt"
+	"slices"
 
 	"repvgg/internal/model"
 )
@@ -64,22 +65,19 @@ func channelWidths(plan *model.Plan, size int) []int {
 	return widths
 }
 
-// blockShape is a block's convolution with a kernel of 3 or 1 on n maps of h x w.
-func blockShape(b *model.Block, kernel, n, h, w, in, out int) convShape {
-	s := convShape{N: n, H: h, W: w, C: in, K: out, R: kernel, Stride: b.Stride, Dilation: 1, Groups: b.Groups}
-	if kernel == 3 {
-		s.Dilation, s.Pad = b.Dilation, b.Dilation
-	}
-	return s
+// shapeOf is a convolution on n maps of h x w; in and out are the padded channels
+// of the maps.
+func shapeOf(c model.Conv, n, h, w, in, out int) convShape {
+	return convShape{N: n, H: h, W: w, C: in, K: out, R: c.KernelH, Stride: c.Stride, Dilation: c.Dilation, Pad: c.PadH, Groups: c.Groups}
 }
 
 // packKRSC takes weights from K, C/groups, R, R to K, R, R, C/groups, with zeros
 // where channels are padded. in and out are the padded channels of the maps.
-func packKRSC(w []float32, b *model.Block, kernel, in, out int) []float32 {
-	rows, from := in/b.Groups, b.In/b.Groups
-	taps := kernel * kernel
+func packKRSC(w []float32, conv model.Conv, in, out int) []float32 {
+	rows, from := in/conv.Groups, conv.In/conv.Groups
+	taps := conv.Taps()
 	packed := make([]float32, out*taps*rows)
-	for k := range b.Out {
+	for k := range conv.Out {
 		for c := range from {
 			for t := range taps {
 				packed[(k*taps+t)*rows+c] = w[(k*from+c)*taps+t]
@@ -100,7 +98,7 @@ func packRows(w []float32, rows, columns, paddedRows, paddedColumns int) []float
 
 // pad adds zeros.
 func pad(v []float32, n int) []float32 {
-	return append(v[:len(v):len(v)], make([]float32, n-len(v))...)
+	return append(slices.Clip(v), make([]float32, n-len(v))...)
 }
 
 // arenas are the sizes in bytes of the buffers that n images of h x w need: the
@@ -134,7 +132,8 @@ func arenaSizes(plan *model.Plan, widths []int, n, h, w, size int) (a arenas, fi
 		name := "images"
 		if i > 0 {
 			b := &plan.Blocks[i-1]
-			name, h, w = b.Name, b.OutSize(h), b.OutSize(w)
+			name = b.Name
+			h, w = b.OutSize(h, w)
 		}
 		values, err := mapSize(name, n, h, w, c)
 		if err != nil {

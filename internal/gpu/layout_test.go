@@ -10,15 +10,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"repvgg/internal/model"
-	"repvgg/internal/reference"
+	"repvgg/internal/tensor"
+	"repvgg/internal/testkit"
 )
 
 // hostRun computes an image from what the packer made, in the layouts of the
 // device: N, H, W, C with padded channels. It is to show that packing, padding
 // and folding are right; cuDNN and the kernels have their own tests.
-func hostRun(t *testing.T, plan *model.Plan, values map[string][]float32, size int, image []float32, h, w int) []float64 {
+func hostRun(t *testing.T, plan *model.Plan, values tensor.Map, size int, image []float32, h, w int) []float64 {
 	t.Helper()
-	p := &packer{plan: plan, weights: reference.Source(values), widths: channelWidths(plan, size)}
+	p := &packer{plan: plan, weights: values, widths: channelWidths(plan, size)}
 	x := make([]float64, h*w*p.widths[0])
 	for i, v := range image {
 		c, at := i/(h*w), i%(h*w)
@@ -29,9 +30,9 @@ func hostRun(t *testing.T, plan *model.Plan, values map[string][]float32, size i
 		if err != nil {
 			t.Fatal(err)
 		}
-		y := hostConvolve(blockShape(l.Block, 3, 1, h, w, l.in, l.out), l.conv3x3, x)
-		if l.conv1x1.weight != nil {
-			side := hostConvolve(blockShape(l.Block, 1, 1, h, w, l.in, l.out), l.conv1x1, x)
+		y := hostConvolve(shapeOf(l.main.shape, 1, h, w, l.in, l.out), l.main, x)
+		if l.side.weight != nil {
+			side := hostConvolve(shapeOf(l.side.shape, 1, h, w, l.in, l.out), l.side, x)
 			for k := range y {
 				y[k] += side[k]
 				if l.scale != nil {
@@ -55,7 +56,8 @@ func hostRun(t *testing.T, plan *model.Plan, values map[string][]float32, size i
 				t.Fatalf("block %d: padded channel %d is %v", i, k%l.out, y[k])
 			}
 		}
-		x, h, w = y, l.OutSize(h), l.OutSize(w)
+		x = y
+		h, w = l.OutSize(h, w)
 	}
 	channels := p.widths[plan.Depth]
 	if plan.Head != nil {
@@ -115,13 +117,13 @@ func hostMeans(x []float64, channels int) []float64 {
 func TestPacking(t *testing.T) {
 	const tolerance = 2e-6 // weights are rounded once to float32
 	for _, form := range []model.Form{model.Train, model.Deploy} {
-		for name, plan := range reference.Plans(form) {
+		for name, plan := range testkit.Plans(form) {
 			for _, size := range []int{2, 4} {
 				t.Run(fmt.Sprintf("%v/%s/%d", form, name, size), func(t *testing.T) {
 					const h, w = 11, 14
-					values := reference.Weights(plan, 1)
-					image := reference.Images(plan.InChannels*h*w, 7)
-					want := reference.Network{Plan: plan, Values: values}.Image(image, h, w)
+					values := testkit.Weights(plan, 1)
+					image := testkit.Images(plan.InChannels*h*w, 7)
+					want := testkit.Network{Plan: plan, Values: values}.Image(image, h, w)
 					got := hostRun(t, plan, values, size, image, h, w)
 					if len(got) != len(want) {
 						t.Fatalf("%d results, want %d", len(got), len(want))
@@ -146,17 +148,17 @@ func TestChannelWidths(t *testing.T) {
 		"plain":  {8, 8, 8, 16, 40},       // 3 and 10 are padded
 		"groups": {8, 12, 12, 24, 24, 16}, // 12 is beside groups
 	} {
-		if got := channelWidths(reference.Plans(model.Deploy)[name], 2); !slices.Equal(got, want) {
+		if got := channelWidths(testkit.Plans(model.Deploy)[name], 2); !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
-	if got := channelWidths(reference.Plans(model.Deploy)["plain"], 4); !slices.Equal(got, []int{4, 8, 8, 12, 40}) {
+	if got := channelWidths(testkit.Plans(model.Deploy)["plain"], 4); !slices.Equal(got, []int{4, 8, 8, 12, 40}) {
 		t.Errorf("of float32: %v", got)
 	}
 }
 
 func TestArenas(t *testing.T) {
-	p := reference.Plan(model.Train, 5, reference.Block(3, 8, 2, 1, 1, 0), reference.Block(8, 8, 1, 1, 1, 0), reference.Block(8, 64, 2, 1, 1, 0))
+	p := testkit.Plan(model.Train, 5, testkit.Block(3, 8, 2, 1, 1, 0), testkit.Block(8, 8, 1, 1, 1, 0), testkit.Block(8, 64, 2, 1, 1, 0))
 	got, fit, err := arenaSizes(p, channelWidths(p, 2), 10, 7, 9, 2)
 	if err != nil || fit != 10 {
 		t.Fatal(fit, err)
@@ -197,9 +199,9 @@ func TestGrids(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	plan := reference.Plans(model.Deploy)["plain"]
+	plan := testkit.Plans(model.Deploy)["plain"]
 	broken := func(change func(p *model.Plan)) *model.Plan {
-		p := reference.Plans(model.Deploy)["plain"]
+		p := testkit.Plans(model.Deploy)["plain"]
 		change(p)
 		return p
 	}
@@ -213,9 +215,19 @@ func TestOptions(t *testing.T) {
 		{broken(func(p *model.Plan) { p.Blocks[2].In = 7 }), Options{}, "it takes 7 channels, but there are 8"},
 		{broken(func(p *model.Plan) { p.Blocks[2].Groups = 3 }), Options{}, "3 groups do not divide"},
 		{broken(func(p *model.Plan) { p.Blocks[2].Stride = 0 }), Options{}, "positive"},
-		{broken(func(p *model.Plan) { p.Blocks[0].Identity = true }), Options{}, "identity branch"},
+		{broken(func(p *model.Plan) {
+			p.Form = model.Train
+			p.Blocks[0].Branches = append(p.Blocks[0].Branches, model.Branch{})
+		}), Options{}, "identity branch"},
+		{broken(func(p *model.Plan) { p.Form = model.Train; p.Blocks[0].Branches = p.Blocks[0].Branches[:0] }), Options{}, "no branches"},
+		{broken(func(p *model.Plan) {
+			p.Form = model.Train
+			p.Blocks[1].Branches = append(p.Blocks[1].Branches, p.Blocks[1].Branches[0])
+		}), Options{}, "run its deploy form"},
+		{broken(func(p *model.Plan) { p.Blocks[1].Conv = p.Blocks[1].Kernel(1, 3) }), Options{}, "no 1x3 convolution"},
+		{broken(func(p *model.Plan) { p.Blocks[1].Activation = model.NoActivation }), Options{}, "end in ReLU"},
 		{broken(func(p *model.Plan) { p.Depth = 9 }), Options{}, "want 1 to 4 blocks"},
-		{broken(func(p *model.Plan) { p.Head.Features = 2 }), Options{}, "packing the head"},
+		{broken(func(p *model.Plan) { p.Head.Features = 2 }), Options{}, "checking the head"},
 	} {
 		err := c.opts.check(c.plan)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
@@ -224,33 +236,17 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-func TestRunArguments(t *testing.T) {
-	p := reference.Plans(model.Deploy)["plain"]
-	for _, c := range []struct {
-		results, have, n, h, w int
-		want                   string
-	}{
-		{140, 2 * 3 * 5 * 6, 2, 5, 6, ""}, {0, 0, 0, 5, 6, ""}, {140, 179, 2, 5, 6, "not 2 images"}, {139, 180, 2, 5, 6, "want room for 2 x 70"},
-		{70, 90, -1, 5, 6, "at least 1x1"}, {70, 0, 1, 0, 6, "at least 1x1"}, {70, 0, 1 << 32, 1 << 31, 1 << 31, "not 4294967296 images"},
-	} {
-		err := checkRun(p, c.results, c.have, c.n, c.h, c.w)
-		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%+v: got %v", c, err)
-		}
-	}
-}
-
 func TestPackingRefusesBadStatistics(t *testing.T) {
-	plan := reference.Plans(model.Train)["plain"]
-	values := reference.Weights(plan, 1)
-	name := plan.Blocks[1].Conv1x1().Var()
+	plan := testkit.Plans(model.Train)["plain"]
+	values := testkit.Weights(plan, 1)
+	name := plan.Blocks[1].Branches[1].Norm.Var()
 	values[name][3] = -1
-	p := &packer{plan: plan, weights: reference.Source(values), widths: channelWidths(plan, 2)}
+	p := &packer{plan: plan, weights: values, widths: channelWidths(plan, 2)}
 	if _, err := p.layer(1); err == nil || !strings.Contains(err.Error(), name+" of channel 3 is -1") || !strings.Contains(err.Error(), `"backbone.stage_1.1"`) {
 		t.Errorf("got %v", err)
 	}
 	values[name] = values[name][:2]
-	if _, err := p.layer(1); err == nil || !strings.Contains(err.Error(), "has 2 values, want 8") {
+	if _, err := p.layer(1); err == nil || !strings.Contains(err.Error(), "has 2 values, want shape (8,)") {
 		t.Errorf("got %v", err)
 	}
 }

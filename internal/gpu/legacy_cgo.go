@@ -17,14 +17,14 @@ type legacyPlan struct {
 
 // newLegacyPlan serves where the graph interface has no engine. Its bias is in
 // the precision of the maps. It is for convolutions with a bias.
-func newLegacyPlan(c *cudnn, w wanted, p Precision, workspace int64) (*legacyPlan, error) {
+func newLegacyPlan(c *cudnn, w wanted, p precision, workspace int64) (*legacyPlan, error) {
 	s := w.s
 	height, width := s.out()
 	math := C.int(C.RG_TENSOR_OP_MATH)
 	switch p {
-	case FP32:
+	case fp32:
 		math = C.RG_FMA_MATH
-	case TF32:
+	case tf32:
 		math = C.RG_DEFAULT_MATH
 	}
 	shape := C.struct_rg_legacy_shape{

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"repvgg/internal/model"
-	"repvgg/internal/reference"
+	"repvgg/internal/testkit"
 )
 
 // sharedLibrary compiles a library that has the functions named and no other.
@@ -85,10 +85,10 @@ func TestLoadingDriver(t *testing.T) {
 
 // TestNewWithoutALibrary: one line, and nothing is left behind.
 func TestNewWithoutALibrary(t *testing.T) {
-	plan := reference.Plans(model.Deploy)["plain"]
+	plan := testkit.Plans(model.Deploy)["plain"]
 	env := environmentOf(t.TempDir(), map[string]string{cudnnVariable: filepath.Join(t.TempDir(), "missing.so")})
 	for range 3 {
-		_, err := newRunner(plan, reference.Source(reference.Weights(plan, 1)), Options{}, env)
+		_, err := newRunner(plan, testkit.Weights(plan, 1), Options{}, env)
 		if err == nil {
 			t.Fatal("it runs without cuDNN")
 		}

@@ -33,7 +33,7 @@ func realCompiler(t *testing.T) *compiler {
 func TestCompiling(t *testing.T) {
 	c := realCompiler(t)
 	for _, capability := range []string{"75", "80", "86", "89", "90"} {
-		for _, p := range []Precision{FP32, FP16, BF16} {
+		for _, p := range []precision{fp32, fp16, bf16} {
 			t.Run("sm_"+capability+"/"+p.String(), func(t *testing.T) {
 				code, err := c.compile(kernelSource, compileOptions(p, capability))
 				if err != nil {
@@ -127,7 +127,7 @@ func TestFrameSizes(t *testing.T) {
 		p[i] = a[p[i] & 255];
 }
 extern "C" __global__ void plain(int *p) { *p = 1; }`
-	code, err := c.compile(source, compileOptions(FP32, "80"))
+	code, err := c.compile(source, compileOptions(fp32, "80"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestCompilingFailure(t *testing.T) {
 		{"__global__ void broken() { missing(); }", "80", `identifier "missing" is undefined`},
 		{kernelSource, "1", "invalid value for --gpu-architecture"},
 	} {
-		_, err := c.compile(test.source, compileOptions(FP32, test.capability))
+		_, err := c.compile(test.source, compileOptions(fp32, test.capability))
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("got %v, want %q", err, test.want)
 		}

@@ -17,7 +17,7 @@ type operation interface {
 // kernel of ours. In 16 bits that rounds once more.
 type plainPlan struct {
 	*graphPlan
-	e *engine
+	e *convolver
 	w wanted
 }
 
@@ -40,7 +40,7 @@ func (p *plainPlan) elsewhere(at operands) (operation, error) {
 
 // directPlan is a convolution by our own kernel.
 type directPlan struct {
-	e *engine
+	e *convolver
 	w wanted
 }
 

@@ -1,22 +1,20 @@
 package gpu
 
 import (
+	"errors"
 	"fmt"
-	"time"
+	"slices"
 
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
-	"repvgg/internal/tensor"
 )
-
-// Weights gives the values of a tensor of the plan, dense and row-major. New
-// neither changes nor keeps the slice.
-type Weights func(spec tensor.Spec) ([]float32, error)
 
 // Options of a Runner.
 type Options struct {
 	// GPU is which one, from 0.
-	GPU       int
-	Precision Precision
+	GPU int
+	// Precision is one of Precisions.
+	Precision engine.Precision
 	// MaxBatch is how many images are computed at once; 0 means as many as a call
 	// has. It is halved when memory is short.
 	MaxBatch int
@@ -47,13 +45,6 @@ type Options struct {
 	method string
 }
 
-// LayerTime is what a layer took in all runs since Trace.
-type LayerTime struct {
-	Name      string // the block's; "head" for pooling and classifying
-	Algorithm string // of its 3x3 convolution
-	Time      time.Duration
-}
-
 // maxBatch bounds how many images are computed at once: a grid of blocks has no
 // more rows.
 const maxBatch = 1<<16 - 1
@@ -70,49 +61,45 @@ func (o *Options) check(p *model.Plan) error {
 	if o.Table != nil && len(o.Table) != 256*p.InChannels {
 		return fmt.Errorf("starting the GPU runner: want a table of 256 values for each of %d channels, got %d", p.InChannels, len(o.Table))
 	}
-	if int(o.Precision) >= len(precisions) {
+	if !slices.Contains(Precisions(), o.Precision) {
 		return fmt.Errorf("starting the GPU runner: unknown precision %d", o.Precision)
 	}
-	if p.Depth < 1 || p.Depth > len(p.Blocks) || p.InChannels < 1 {
-		return fmt.Errorf("packing the network: want 1 to %d blocks, got %d", len(p.Blocks), p.Depth)
+	if err := p.Check(); err != nil {
+		return err
 	}
-	channels := p.InChannels
 	for i := range p.Blocks[:p.Depth] {
-		b := &p.Blocks[i]
-		switch {
-		case b.In != channels:
-			return fmt.Errorf("packing block %q: it takes %d channels, but there are %d", b.Name, b.In, channels)
-		case b.Out < 1 || b.Groups < 1 || b.Stride < 1 || b.Dilation < 1 || b.Squeeze < 0:
-			return fmt.Errorf("packing block %q: want positive channels, groups, stride and dilation", b.Name)
-		case b.In%b.Groups != 0 || b.Out%b.Groups != 0:
-			return fmt.Errorf("packing block %q: %d groups do not divide %d and %d channels", b.Name, b.Groups, b.In, b.Out)
-		case b.Identity && (b.In != b.Out || b.Stride != 1):
-			return fmt.Errorf("packing block %q: an identity branch needs equal channels and stride 1", b.Name)
+		if err := checkBlock(p.Form, &p.Blocks[i]); err != nil {
+			return fmt.Errorf("checking block %q: %w", p.Blocks[i].Name, err)
 		}
-		channels = b.Out
-	}
-	if p.Head != nil && (p.Head.Features != channels || p.Head.Classes < 1) {
-		return fmt.Errorf("packing the head: it takes %d features to %d classes, but there are %d channels", p.Head.Features, p.Head.Classes, channels)
 	}
 	return nil
 }
 
-// checkRun refuses arguments of Run that do not fit together. have is the number
-// of input values.
-func checkRun(p *model.Plan, results, have, n, h, w int) error {
-	if n < 0 || h < 1 || w < 1 {
-		return fmt.Errorf("running the network: want images of at least 1x1, got %d of %dx%d", n, h, w)
+// checkBlock refuses blocks that this runner has no kernels for: it has square
+// convolutions that keep the map but for the stride, and in the train form one
+// of them, one more beside it, and an identity.
+func checkBlock(form model.Form, b *model.Block) error {
+	convolutions, identities := []model.Conv{b.Conv}, 0
+	if form == model.Train {
+		convolutions = nil
+		for i := range b.Branches {
+			if c := b.Branches[i].Conv; c != nil {
+				convolutions = append(convolutions, *c)
+			} else {
+				identities++
+			}
+		}
+		if len(convolutions) == 0 || len(convolutions) > 2 || identities > 1 || identities == 1 && len(convolutions) != 2 {
+			return errors.New("the GPU runs the train form of blocks with two convolutions, with or without an identity; convert the checkpoint and run its deploy form")
+		}
 	}
-	if n == 0 {
-		return nil
+	for _, c := range convolutions {
+		if c.KernelH != c.KernelW || c.PadH != c.PadW || 2*c.PadH != c.Dilation*(c.KernelH-1) {
+			return fmt.Errorf("the GPU has no %dx%d convolution with a padding of %dx%d", c.KernelH, c.KernelW, c.PadH, c.PadW)
+		}
 	}
-	// By division, since the product may overflow.
-	if in := have / n / p.InChannels / h; in != w || n*p.InChannels*h*w != have {
-		return fmt.Errorf("running the network: %d values are not %d images of %dx%dx%d", have, n, p.InChannels, h, w)
-	}
-	out := p.OutLen(h, w)
-	if results%n != 0 || results/n != out {
-		return fmt.Errorf("running the network: want room for %d x %d results, got %d", n, out, results)
+	if b.Activation != model.ReLU {
+		return errors.New("the GPU runs blocks that end in ReLU only")
 	}
 	return nil
 }

@@ -3,7 +3,9 @@ package gpu
 import (
 	"fmt"
 	"math"
+	"slices"
 
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
 	"repvgg/internal/tensor"
 )
@@ -11,7 +13,7 @@ import (
 // packer reads the values of a plan's tensors into the layouts of the device.
 type packer struct {
 	plan    *model.Plan
-	weights Weights
+	weights tensor.Source
 	widths  []int // channelWidths
 }
 
@@ -19,18 +21,22 @@ type packer struct {
 type hostLayer struct {
 	*model.Block
 	in, out int // channels, padded
-	// conv3x3 is the deploy form's only convolution, or the train form's 3x3
-	// branch; conv1x1 and scale, the identity branch, are empty where the block
-	// has no such branch. The identity's shift is in conv1x1's bias.
-	conv3x3, conv1x1 hostConv
-	scale            []float32
+	// main is the deploy form's only convolution, or the train form's branch with
+	// the larger kernel; side, the other one, and scale, the identity branch, are
+	// empty where the block has no such branch. The identity's shift is in side's
+	// bias.
+	main, side hostConv
+	scale      []float32
 	// reduce and expand are squeeze-and-excitation's.
 	reduce, expand hostConv
 }
 
 // hostConv is a convolution or a linear layer: weights K, R, R, C/groups and a
 // bias for each channel.
-type hostConv struct{ weight, bias []float32 }
+type hostConv struct {
+	shape        model.Conv // of a convolution, without padded channels
+	weight, bias []float32
+}
 
 // layer packs a block.
 func (p *packer) layer(i int) (*hostLayer, error) {
@@ -38,14 +44,13 @@ func (p *packer) layer(i int) (*hostLayer, error) {
 	l := &hostLayer{Block: b, in: p.widths[i], out: p.widths[i+1]}
 	var err error
 	if p.plan.Form == model.Deploy {
-		weight, bias := b.Fused()
-		l.conv3x3, err = p.fused(l, weight, bias)
+		l.main, err = p.folded(l)
 	} else {
 		err = p.branches(l)
 	}
 	if specs := b.SETensors(); err == nil && len(specs) > 0 {
-		if l.reduce, err = p.linear(specs[0], specs[1], b.Squeeze, l.out); err == nil {
-			l.expand, err = p.linear(specs[2], specs[3], l.out, b.Squeeze)
+		if l.reduce, err = p.linear(specs[0], specs[1], b.SE.Channels, l.out); err == nil {
+			l.expand, err = p.linear(specs[2], specs[3], l.out, b.SE.Channels)
 		}
 	}
 	if err != nil {
@@ -64,84 +69,63 @@ func (p *packer) head() (hostConv, error) {
 	return c, nil
 }
 
-func (p *packer) fused(l *hostLayer, weight, bias string) (hostConv, error) {
-	w, err := p.values(weightSpec(l.Block, weight, 3))
+func (p *packer) folded(l *hostLayer) (hostConv, error) {
+	w, err := tensor.Load(p.weights, l.WeightSpec())
 	if err != nil {
 		return hostConv{}, err
 	}
-	b, err := p.values(tensor.Spec{Name: bias, Shape: []int{l.Out}})
+	b, err := tensor.Load(p.weights, l.BiasSpec())
 	if err != nil {
 		return hostConv{}, err
 	}
-	return hostConv{packKRSC(w, l.Block, 3, l.in, l.out), pad(b, l.out)}, nil
+	return hostConv{l.Conv, packKRSC(w, l.Conv, l.in, l.out), pad(b, l.out)}, nil
 }
 
 // branches folds each branch's batch normalization into its own convolution.
 func (p *packer) branches(l *hostLayer) error {
-	shifts := [2][]float64{}
-	var weights [2][]float32
-	for i, names := range []model.ConvBN{l.Conv3x3(), l.Conv1x1()} {
-		kernel := 3 - 2*i
-		scaled, shift, err := l.ConvNorm(names, kernel, p.values)
-		if err != nil {
+	var convolutions []*model.FoldedBranch // the larger kernel first
+	var identity *model.FoldedBranch
+	for i := range l.Branches {
+		f, err := l.Fold(i, p.weights)
+		switch {
+		case err != nil:
 			return err
+		case f.Identity():
+			identity = f
+		default:
+			convolutions = append(convolutions, f)
 		}
-		weights[i], shifts[i] = packKRSC(scaled, l.Block, kernel, l.in, l.out), shift
 	}
-	if l.Identity {
-		scale, shift, err := l.Norm(l.IdentityNorm(), p.values)
-		if err != nil {
-			return err
+	slices.SortStableFunc(convolutions, func(a, b *model.FoldedBranch) int { return b.Conv.Taps() - a.Conv.Taps() })
+	if identity != nil {
+		for c, v := range identity.Shift {
+			convolutions[1].Shift[c] += v
 		}
-		for c, v := range shift {
-			shifts[1][c] += v
-		}
-		l.scale = pad(narrow(scale), l.out)
+		l.scale = pad(engine.Narrow(identity.Scale), l.out)
 	}
-	l.conv3x3 = hostConv{weights[0], pad(narrow(shifts[0]), l.out)}
-	l.conv1x1 = hostConv{weights[1], pad(narrow(shifts[1]), l.out)}
+	for i, to := range []*hostConv{&l.main, &l.side}[:len(convolutions)] {
+		f := convolutions[i]
+		*to = hostConv{*f.Conv, packKRSC(f.Weight, *f.Conv, l.in, l.out), pad(engine.Narrow(f.Shift), l.out)}
+	}
 	return nil
 }
 
 // linear packs a matrix, with rows and columns of zeros added.
 func (p *packer) linear(weight, bias tensor.Spec, rows, columns int) (hostConv, error) {
-	w, err := p.values(weight)
+	w, err := tensor.Load(p.weights, weight)
 	if err != nil {
 		return hostConv{}, err
 	}
-	b, err := p.values(bias)
+	b, err := tensor.Load(p.weights, bias)
 	if err != nil {
 		return hostConv{}, err
 	}
-	return hostConv{packRows(w, weight.Shape[0], weight.Shape[1], rows, columns), pad(b, rows)}, nil
-}
-
-func (p *packer) values(spec tensor.Spec) ([]float32, error) {
-	v, err := p.weights(spec)
-	if err != nil {
-		return nil, err
-	}
-	if len(v) != spec.Numel() {
-		return nil, fmt.Errorf("tensor %q has %d values, want %d", spec.Name, len(v), spec.Numel())
-	}
-	return v, nil
-}
-
-func weightSpec(b *model.Block, name string, kernel int) tensor.Spec {
-	return tensor.Spec{Name: name, Shape: []int{b.Out, b.In / b.Groups, kernel, kernel}}
-}
-
-func narrow(x []float64) []float32 {
-	y := make([]float32, len(x))
-	for i, v := range x {
-		y[i] = float32(v)
-	}
-	return y
+	return hostConv{weight: packRows(w, weight.Shape[0], weight.Shape[1], rows, columns), bias: pad(b, rows)}, nil
 }
 
 // fits reports values that a precision turns into infinities.
-func (p Precision) fits(what string, values []float32) error {
-	if p != FP16 {
+func (p precision) fits(what string, values []float32) error {
+	if p != fp16 {
 		return nil
 	}
 	for _, v := range values {

@@ -12,6 +12,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
 	"repvgg/internal/tensor"
 )
@@ -22,9 +23,10 @@ const peakSide = 8192
 // Peak measures the most GFLOP/s that a GPU does in a precision: the product of
 // two matrices of 8192 x 8192 with random values, by the fastest engine of cuDNN
 // for that 1x1 convolution.
-func Peak(ctx context.Context, gpu int, p Precision) (float64, error) {
-	r, err := New(&model.Plan{Form: model.Deploy, InChannels: 8, Depth: 1, Blocks: []model.Block{{Name: "peak", In: 8, Out: 8, Stride: 1, Dilation: 1, Groups: 1}}},
-		zeros, Options{GPU: gpu, Precision: p})
+func Peak(ctx context.Context, gpu int, p engine.Precision) (float64, error) {
+	block := model.Block{Name: "peak", Conv: model.Linear(8, 8), Weight: "weight", Bias: "bias"}
+	r, err := New(&model.Plan{Form: model.Deploy, InChannels: 8, Depth: 1, Blocks: []model.Block{block}},
+		tensor.Func(zeros), Options{GPU: gpu, Precision: p})
 	if err != nil {
 		return 0, err
 	}
@@ -61,7 +63,7 @@ func (r *Runner) peak(ctx context.Context) (float64, error) {
 	}
 	// 8 images of 32x32 are 8192 rows.
 	s := convShape{N: 8, H: 32, W: 32, C: peakSide, K: peakSide, R: 1, Stride: 1, Dilation: 1, Groups: 1}
-	e := *r.engine
+	e := *r.convolver
 	e.noDirect = true // it would take minutes, and is no peak
 	op, _, err := e.convolution(ctx, wanted{s, epilogue{Bias: true}, at})
 	if err != nil {
@@ -76,12 +78,12 @@ func (r *Runner) peak(ctx context.Context) (float64, error) {
 		}
 		best = max(best, 2*float64(peakSide)*peakSide*peakSide/us/1e3)
 	}
-	return best, r.engine.tuned.save()
+	return best, r.convolver.tuned.save()
 }
 
 // randomMatrix has values of either sign between a half and one: multipliers draw
 // less power, and run faster, on zeros.
-func randomMatrix(n int, p Precision) []byte {
+func randomMatrix(n int, p precision) []byte {
 	out := make([]byte, 0, n*p.size())
 	state := uint32(1)
 	for range n {
@@ -89,9 +91,9 @@ func randomMatrix(n int, p Precision) []byte {
 		state ^= state >> 17
 		state ^= state << 5
 		switch p {
-		case FP16:
+		case fp16:
 			out = binary.LittleEndian.AppendUint16(out, 0x3800|uint16(state>>16)&0x83ff)
-		case BF16:
+		case bf16:
 			out = binary.LittleEndian.AppendUint16(out, 0x3f00|uint16(state>>16)&0x807f)
 		default:
 			out = binary.LittleEndian.AppendUint32(out, 0x3f000000|state&0x807fffff)

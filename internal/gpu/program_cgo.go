@@ -59,8 +59,8 @@ func (p *program) make(ctx context.Context) error {
 		return err
 	}
 	blocks, h, w := p.convolutions()
-	r.engine.prebuild(ctx, slices.Concat(blocks...))
-	defer r.engine.discard()
+	r.convolver.prebuild(ctx, slices.Concat(blocks...))
+	defer r.convolver.discard()
 	for i, l := range r.weights.layers {
 		if err := p.layer(ctx, i, l, blocks[i]); err != nil {
 			return fmt.Errorf("block %q: %w", l.Name, err)
@@ -88,7 +88,9 @@ func (p *program) allocate() error {
 	r := p.r
 	channels, squeeze := slices.Max(r.widths), 1
 	for _, l := range r.weights.layers {
-		squeeze = max(squeeze, l.Squeeze)
+		if l.SE != nil {
+			squeeze = max(squeeze, l.SE.Channels)
+		}
 	}
 	for _, b := range []struct {
 		p      *devptr
@@ -119,9 +121,9 @@ func (p *program) close() {
 	}
 }
 
-// convolutions are those of each block: with 3x3, and in the train form, before
-// it, with 1x1, whose result is added to the other's. h and w are the size of the
-// last map.
+// convolutions are those of each block: the main one and, in the train form,
+// before it, the one beside it, whose result is added to the main one's. h and w
+// are the size of the last map.
 func (p *program) convolutions() (blocks [][]wanted, h, w int) {
 	r := p.r
 	h, w = p.H, p.W
@@ -130,20 +132,20 @@ func (p *program) convolutions() (blocks [][]wanted, h, w int) {
 		if i == 0 {
 			src = r.images
 		}
-		three := wanted{
-			blockShape(l.Block, 3, p.N, h, w, l.in, l.out), epilogue{Bias: true, ReLU: l.Squeeze == 0},
-			operands{x: src, w: l.conv3x3.weight, bias: l.conv3x3.bias, narrowBias: l.conv3x3.narrowBias, y: dst},
+		main := wanted{
+			shapeOf(l.main.shape, p.N, h, w, l.in, l.out), epilogue{Bias: true, ReLU: l.SE == nil},
+			operands{x: src, w: l.main.weight, bias: l.main.bias, narrowBias: l.main.narrowBias, y: dst},
 		}
 		var own []wanted
-		if l.conv1x1.weight != 0 {
+		if l.side.weight != 0 {
 			own = append(own, wanted{
-				blockShape(l.Block, 1, p.N, h, w, l.in, l.out), epilogue{Bias: true},
-				operands{x: src, w: l.conv1x1.weight, bias: l.conv1x1.bias, narrowBias: l.conv1x1.narrowBias, y: r.side},
+				shapeOf(l.side.shape, p.N, h, w, l.in, l.out), epilogue{Bias: true},
+				operands{x: src, w: l.side.weight, bias: l.side.bias, narrowBias: l.side.narrowBias, y: r.side},
 			})
-			three.at.side, three.ep.Add = r.side, true
+			main.at.side, main.ep.Add = r.side, true
 		}
-		blocks = append(blocks, append(own, three))
-		h, w = l.OutSize(h), l.OutSize(w)
+		blocks = append(blocks, append(own, main))
+		h, w = l.OutSize(h, w)
 	}
 	return blocks, h, w
 }
@@ -152,8 +154,8 @@ func (p *program) convolutions() (blocks [][]wanted, h, w int) {
 func (p *program) layer(ctx context.Context, i int, l *layer, convolutions []wanted) error {
 	r := p.r
 	out := &programLayer{name: l.Name}
-	three := convolutions[len(convolutions)-1]
-	src, dst, values := three.at.x, three.at.y, three.s.results()
+	main := convolutions[len(convolutions)-1]
+	src, dst, values := main.at.x, main.at.y, main.s.results()
 	if len(convolutions) > 1 {
 		if _, err := p.convolution(ctx, out, convolutions[0]); err != nil {
 			return err
@@ -164,13 +166,13 @@ func (p *program) layer(ctx context.Context, i int, l *layer, convolutions []wan
 			})
 		}
 	}
-	c, err := p.convolution(ctx, out, three)
+	c, err := p.convolution(ctx, out, main)
 	if err != nil {
 		return err
 	}
 	out.algorithm = c.name()
-	if l.Squeeze > 0 {
-		height, width := three.s.out()
+	if l.SE != nil {
+		height, width := main.s.out()
 		out.steps = append(out.steps, p.excitation(l, dst, height*width, values)...)
 	}
 	flag := p.flags + devptr(4*i)
@@ -184,7 +186,7 @@ func (p *program) layer(ctx context.Context, i int, l *layer, convolutions []wan
 // convolution adds a convolution to a layer: by the operation that an earlier one
 // of the same shape has, for other memory, if there is one.
 func (p *program) convolution(ctx context.Context, l *programLayer, want wanted) (choice, error) {
-	e := p.r.engine
+	e := p.r.convolver
 	key := want.key(e.precision)
 	f, ok := p.first[key]
 	var op operation
@@ -211,10 +213,10 @@ func (p *program) excitation(l *layer, y devptr, area int, values int64) []func(
 	return []func() error{
 		p.pool(y, area, l.out),
 		func() error {
-			return m.linear(stream, p.squeezed, p.pooled, l.reduce, p.N, l.Squeeze, l.out, activateReLU)
+			return m.linear(stream, p.squeezed, p.pooled, l.reduce, p.N, l.SE.Channels, l.out, activateReLU)
 		},
 		func() error {
-			return m.linear(stream, p.gates, p.squeezed, l.expand, p.N, l.out, l.Squeeze, activateSigmoid)
+			return m.linear(stream, p.gates, p.squeezed, l.expand, p.N, l.out, l.SE.Channels, activateSigmoid)
 		},
 		func() error {
 			return m.launch(r.precision.pick(gateVector, gateScalar, l.out), r.precision.span(values, l.out), stream, y, p.gates, values, area*l.out, l.out)
@@ -306,19 +308,19 @@ func (p *program) traced() error {
 		return err
 	}
 	for i := range p.layers {
-		if err := r.d.record(r.engine.start, r.compute); err != nil {
+		if err := r.d.record(r.convolver.start, r.compute); err != nil {
 			return err
 		}
 		if err := p.layers[i].issue(r.opts.CheckLayers); err != nil {
 			return err
 		}
-		if err := r.d.record(r.engine.stop, r.compute); err != nil {
+		if err := r.d.record(r.convolver.stop, r.compute); err != nil {
 			return err
 		}
-		if err := r.d.reached(r.engine.stop); err != nil {
+		if err := r.d.reached(r.convolver.stop); err != nil {
 			return err
 		}
-		ms, err := r.d.milliseconds(r.engine.start, r.engine.stop)
+		ms, err := r.d.milliseconds(r.convolver.start, r.convolver.stop)
 		if err != nil {
 			return err
 		}

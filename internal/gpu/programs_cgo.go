@@ -34,9 +34,9 @@ func (r *Runner) program(ctx context.Context, n, h, w int) (*program, error) {
 	if err := r.reserve(n, h, w); err != nil {
 		return nil, fmt.Errorf("making room for %d images of %dx%d: %w", n, h, w, err)
 	}
-	r.engine.news = fmt.Sprintf("choosing cuDNN's engines for batches of %d images of %dx%d, which can take a minute; the choice is kept", n, h, w)
+	r.convolver.news = fmt.Sprintf("choosing cuDNN's engines for batches of %d images of %dx%d, which can take a minute; the choice is kept", n, h, w)
 	p, err := newProgram(ctx, r, programKey{n, h, w})
-	if serr := r.engine.tuned.save(); serr != nil { // also what was chosen before an error
+	if serr := r.convolver.tuned.save(); serr != nil { // also what was chosen before an error
 		r.note("%v", serr)
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"repvgg/internal/engine"
 )
 
 // using runs f with the device's context, one call at a time.
@@ -13,7 +14,7 @@ func (r *Runner) using(f func() error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		return errors.New("running the network: the runner is closed")
+		return engine.ErrClosed
 	}
 	leave, err := r.d.enter()
 	if err != nil {
@@ -50,7 +51,7 @@ func (r *Runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error
 // the host.
 func (r *Runner) RunQueued(ctx context.Context, dst, src []float32, n, h, w, times int) error {
 	in := input{floats: src, times: times}
-	if err := checkRun(r.plan, len(dst), in.len(), n, h, w); err != nil {
+	if err := engine.CheckRun(r.plan, len(dst), in.len(), n, h, w); err != nil {
 		return err
 	}
 	return r.using(func() error {

@@ -13,7 +13,9 @@ import (
 	"math"
 	"sync"
 
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
+	"repvgg/internal/tensor"
 )
 
 // Runner runs a network on a GPU. Close it to give its memory back. Calls may
@@ -24,13 +26,13 @@ type Runner struct {
 
 	plan      *model.Plan
 	opts      Options
-	precision Precision // Auto resolved
+	precision precision // Auto resolved
 	widths    []int
 
 	d               *device
 	c               *cudnn
 	m               *module
-	engine          *engine
+	convolver       *convolver
 	compute, copies object // streams
 	weights         *weights
 	table           devptr // Options.Table
@@ -47,21 +49,21 @@ type Runner struct {
 	next     int // slot
 	limit    int // images at once
 	trace    bool
-	times    []LayerTime
+	times    []engine.LayerTime
 }
 
 // New finds the libraries, uploads the weights of the blocks that the plan's
 // result depends on, and compiles the kernels. The engines for a size of batch
 // are chosen when it is first run, which can take a minute; the choice is kept
 // (Options.CacheDir).
-func New(plan *model.Plan, source Weights, opts Options) (*Runner, error) {
+func New(plan *model.Plan, source tensor.Source, opts Options) (*Runner, error) {
 	if err := opts.check(plan); err != nil {
 		return nil, err
 	}
 	return newRunner(plan, source, opts, hostEnvironment())
 }
 
-func newRunner(plan *model.Plan, source Weights, opts Options, env environment) (*Runner, error) {
+func newRunner(plan *model.Plan, source tensor.Source, opts Options, env environment) (*Runner, error) {
 	r := &Runner{plan: plan, opts: opts, limit: opts.MaxBatch}
 	if r.limit == 0 {
 		r.limit = maxBatch
@@ -75,12 +77,12 @@ func newRunner(plan *model.Plan, source Weights, opts Options, env environment) 
 }
 
 // start fills r in; release undoes what was done before an error.
-func (r *Runner) start(source Weights, env environment) error {
+func (r *Runner) start(source tensor.Source, env environment) error {
 	var err error
 	if r.d, err = openDevice(env, r.opts.GPU); err != nil {
 		return err
 	}
-	if r.precision, err = r.opts.Precision.resolve(r.d.capability); err != nil {
+	if r.precision, err = precision(r.opts.Precision).resolve(r.d.capability); err != nil {
 		return err
 	}
 	r.widths = channelWidths(r.plan, r.precision.size())
@@ -144,8 +146,8 @@ func (r *Runner) startEngine() error {
 	if err != nil {
 		r.note("%v", err)
 	}
-	e := &engine{d: r.d, c: r.c, m: r.m, precision: r.precision, stream: r.compute, tuned: choices, noTune: r.opts.NoTune, method: r.opts.method, note: r.note}
-	r.engine = e
+	e := &convolver{d: r.d, c: r.c, m: r.m, precision: r.precision, stream: r.compute, tuned: choices, noTune: r.opts.NoTune, method: r.opts.method, note: r.note}
+	r.convolver = e
 	if e.start, err = r.d.event(C.RG_EVENT_TIMING); err != nil {
 		return err
 	}
@@ -195,9 +197,16 @@ func (r *Runner) Hardware() (gpu, driver, cudnn string) {
 	return r.d.name, r.d.version, cudnnVersion(r.c.version)
 }
 
-// Variant names the GPU and the library.
-func (r *Runner) Variant() string {
-	return fmt.Sprintf("cuDNN %s on %s (driver %s)", cudnnVersion(r.c.version), r.d.name, r.d.version)
+// Capabilities are all that a runner can have; images of bytes with Options.Table.
+func (r *Runner) Capabilities() engine.Capabilities {
+	c := engine.Capabilities{
+		Kernels:   fmt.Sprintf("cuDNN %s on %s (driver %s)", cudnnVersion(r.c.version), r.d.name, r.d.version),
+		RunQueued: r.RunQueued, Trace: r.Trace, Layers: r.Layers, Memory: r.memory,
+	}
+	if r.opts.Table != nil {
+		c.StartBytes = r.StartBytes
+	}
+	return c
 }
 
 // Close gives everything back. A second call does nothing.
@@ -232,7 +241,7 @@ func (r *Runner) release() error {
 		r.slots[i].close(r)
 	}
 	d.free(&r.table)
-	if e := r.engine; e != nil {
+	if e := r.convolver; e != nil {
 		d.free(&e.workspace)
 		d.destroyEvent(&e.start)
 		d.destroyEvent(&e.stop)

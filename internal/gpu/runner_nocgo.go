@@ -6,50 +6,35 @@ import (
 	"context"
 	"errors"
 
+	"repvgg/internal/engine"
 	"repvgg/internal/model"
+	"repvgg/internal/tensor"
 )
 
 // Runner stands for the one that runs on a GPU, which this build has not.
-type Runner struct{ plan *model.Plan }
+type Runner struct{}
 
 var errNoCgo = errors.New("starting the GPU runner: this program was built without cgo, which --device cuda needs; build it with CGO_ENABLED=1 and a C compiler, or use --device cpu")
 
 // New says what is missing.
-func New(plan *model.Plan, _ Weights, opts Options) (*Runner, error) {
+func New(plan *model.Plan, _ tensor.Source, opts Options) (*Runner, error) {
 	if err := opts.check(plan); err != nil {
 		return nil, err
 	}
 	return nil, errNoCgo
 }
 
-// Variant is never asked for: there is no Runner.
-func (r *Runner) Variant() string { return "" }
-
-// Hardware is as Variant.
+// Hardware is never asked for: there is no Runner.
 func (r *Runner) Hardware() (gpu, driver, cudnn string) { return "", "", "" }
 
 // Prepare fails.
 func (r *Runner) Prepare(context.Context, int, int, int) error { return errNoCgo }
 
-// RunQueued fails.
-func (r *Runner) RunQueued(context.Context, []float32, []float32, int, int, int, int) error {
-	return errNoCgo
-}
-
 // Run fails.
 func (r *Runner) Run(context.Context, []float32, []float32, int, int, int) error { return errNoCgo }
 
-// Trace does nothing.
-func (r *Runner) Trace(bool) {}
-
-// Layers are none.
-func (r *Runner) Layers() []LayerTime { return nil }
-
-// Bytes are none.
-func (r *Runner) Bytes() int64 { return 0 }
-
-// PackedBytes are none.
-func (r *Runner) PackedBytes() int64 { return 0 }
+// Capabilities are none.
+func (r *Runner) Capabilities() engine.Capabilities { return engine.Capabilities{} }
 
 // Close does nothing.
 func (r *Runner) Close() error { return nil }
@@ -58,9 +43,4 @@ func (r *Runner) Close() error { return nil }
 func Count() (int, error) { return 0, errNoCgo }
 
 // Peak fails.
-func Peak(context.Context, int, Precision) (float64, error) { return 0, errNoCgo }
-
-// StartBytes fails.
-func (r *Runner) StartBytes(context.Context, []float32, []byte, int, int, int) (wait func() error, err error) {
-	return nil, errNoCgo
-}
+func Peak(context.Context, int, engine.Precision) (float64, error) { return 0, errNoCgo }

@@ -204,7 +204,7 @@ func (s *slot) collect(r *Runner) error {
 	if r.opts.CheckLayers {
 		return r.flagged(s.flags.floats(r.plan.Depth))
 	}
-	if r.precision == FP16 && slices.ContainsFunc(s.dst, notFinite) {
+	if r.precision == fp16 && slices.ContainsFunc(s.dst, notFinite) {
 		return s.diagnose(r)
 	}
 	return nil

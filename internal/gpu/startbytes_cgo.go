@@ -5,6 +5,7 @@ package gpu
 import (
 	"context"
 	"errors"
+	"repvgg/internal/engine"
 )
 
 // pending is a batch that StartBytes has begun.
@@ -28,7 +29,7 @@ func (r *Runner) StartBytes(ctx context.Context, dst []float32, src []byte, n, h
 		src = []byte{}
 	}
 	in := input{bytes: src, times: 1}
-	if err := checkRun(r.plan, len(dst), in.len(), n, h, w); err != nil {
+	if err := engine.CheckRun(r.plan, len(dst), in.len(), n, h, w); err != nil {
 		return nil, err
 	}
 	p := &pending{r: r}

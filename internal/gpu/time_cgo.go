@@ -26,7 +26,7 @@ const (
 // is how programs run it, and the host's share does not count. An operation that
 // can't be captured is an error. It is not measured to the end if it is clearly
 // worse than the best so far (0: there is none).
-func (e *engine) time(op operation, best float64) (float64, error) {
+func (e *convolver) time(op operation, best float64) (float64, error) {
 	if err := e.runs(op, 1); err != nil { // loads the code
 		return 0, err
 	}
@@ -67,7 +67,7 @@ func (e *engine) time(op operation, best float64) (float64, error) {
 }
 
 // runs runs an operation n times and waits for it.
-func (e *engine) runs(op operation, n int) error {
+func (e *convolver) runs(op operation, n int) error {
 	if err := repeat(n, op.run); err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (e *engine) runs(op operation, n int) error {
 }
 
 // timed is how long each of n calls of f keeps the stream busy, in microseconds.
-func (e *engine) timed(f func() error, n int) (float64, error) {
+func (e *convolver) timed(f func() error, n int) (float64, error) {
 	if err := e.d.record(e.start, e.stream); err != nil {
 		return 0, err
 	}

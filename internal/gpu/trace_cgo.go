@@ -2,7 +2,10 @@
 
 package gpu
 
-import "time"
+import (
+	"repvgg/internal/engine"
+	"time"
+)
 
 // Trace starts to measure the layers' times, or stops. While it is on, the host
 // waits for each layer, so that the sum is more than a run takes.
@@ -13,35 +16,28 @@ func (r *Runner) Trace(on bool) {
 }
 
 // Layers are the times since Trace, for each layer and the head.
-func (r *Runner) Layers() []LayerTime {
+func (r *Runner) Layers() []engine.LayerTime {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]LayerTime(nil), r.times...)
+	return append([]engine.LayerTime(nil), r.times...)
 }
 
 func (r *Runner) addTime(layer int, name, algorithm string, ms float64) {
 	for len(r.times) <= layer {
-		r.times = append(r.times, LayerTime{})
+		r.times = append(r.times, engine.LayerTime{})
 	}
 	t := &r.times[layer]
 	t.Name, t.Algorithm = name, algorithm
 	t.Time += time.Duration(ms * float64(time.Millisecond))
 }
 
-// Bytes is the device memory that r holds: weights, maps, workspace, images.
-func (r *Runner) Bytes() int64 {
+// memory is what r holds on the device: the weights, and with them maps, workspace
+// and images.
+func (r *Runner) memory() (packed, total int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.d.bytes()
-}
-
-// PackedBytes is the weights' part of Bytes.
-func (r *Runner) PackedBytes() int64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	total := int64(0)
 	for _, p := range r.weights.all {
-		total += r.d.held[*p]
+		packed += r.d.held[*p]
 	}
-	return total
+	return packed, r.d.bytes()
 }

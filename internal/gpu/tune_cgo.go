@@ -18,7 +18,7 @@ import (
 
 // trial is the search for a convolution's engine.
 type trial struct {
-	*engine
+	*convolver
 	wanted
 	// refusals are why candidates are none, the first of each method; short is an
 	// error of memory that kept some out.

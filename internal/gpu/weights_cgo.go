@@ -6,20 +6,24 @@ import (
 	"fmt"
 
 	"repvgg/internal/model"
+	"repvgg/internal/tensor"
 )
 
 // layer is a block with its weights on the device.
 type layer struct {
 	*model.Block
-	in, out          int
-	conv3x3, conv1x1 deviceConv
-	scale            devptr // of the identity branch; 0 without
-	reduce, expand   deviceConv
+	in, out        int
+	main, side     deviceConv // see hostLayer
+	scale          devptr     // of the identity branch; 0 without
+	reduce, expand deviceConv
 }
 
 // deviceConv is hostConv on the device. Linear layers have weights and bias of
 // float32, convolutions weights of the maps' precision and both kinds of bias.
-type deviceConv struct{ weight, bias, narrowBias devptr }
+type deviceConv struct {
+	shape                    model.Conv
+	weight, bias, narrowBias devptr
+}
 
 // weights are all of a plan, uploaded once.
 type weights struct {
@@ -37,7 +41,7 @@ func (w *weights) free(d *device) {
 
 // uploadWeights reads and uploads block by block, so that the host never holds
 // more than one.
-func uploadWeights(r *Runner, source Weights) (*weights, error) {
+func uploadWeights(r *Runner, source tensor.Source) (*weights, error) {
 	w := new(weights)
 	if err := w.upload(r, source); err != nil {
 		w.free(r.d)
@@ -46,7 +50,7 @@ func uploadWeights(r *Runner, source Weights) (*weights, error) {
 	return w, nil
 }
 
-func (w *weights) upload(r *Runner, source Weights) error {
+func (w *weights) upload(r *Runner, source tensor.Source) error {
 	p := &packer{plan: r.plan, weights: source, widths: r.widths}
 	for i := range r.plan.Depth {
 		host, err := p.layer(i)
@@ -73,16 +77,16 @@ func (w *weights) upload(r *Runner, source Weights) error {
 }
 
 func (w *weights) layer(r *Runner, l *layer, host *hostLayer) error {
-	if err := w.conv(r, &l.conv3x3, host.conv3x3); err != nil {
+	if err := w.conv(r, &l.main, host.main); err != nil {
 		return err
 	}
-	if host.conv1x1.weight != nil {
-		if err := w.conv(r, &l.conv1x1, host.conv1x1); err != nil {
+	if host.side.weight != nil {
+		if err := w.conv(r, &l.side, host.side); err != nil {
 			return err
 		}
 	}
 	if host.scale != nil {
-		if err := w.put(r, &l.scale, host.scale, FP32); err != nil {
+		if err := w.put(r, &l.scale, host.scale, fp32); err != nil {
 			return err
 		}
 	}
@@ -96,6 +100,7 @@ func (w *weights) layer(r *Runner, l *layer, host *hostLayer) error {
 }
 
 func (w *weights) conv(r *Runner, c *deviceConv, host hostConv) error {
+	c.shape = host.shape
 	for _, v := range [][]float32{host.weight, host.bias} {
 		if err := r.precision.fits("a convolution", v); err != nil {
 			return err
@@ -104,21 +109,21 @@ func (w *weights) conv(r *Runner, c *deviceConv, host hostConv) error {
 	if err := w.put(r, &c.weight, host.weight, r.precision); err != nil {
 		return err
 	}
-	if err := w.put(r, &c.bias, host.bias, FP32); err != nil {
+	if err := w.put(r, &c.bias, host.bias, fp32); err != nil {
 		return err
 	}
 	return w.put(r, &c.narrowBias, host.bias, r.precision)
 }
 
 func (w *weights) linear(r *Runner, c *deviceConv, host hostConv) error {
-	if err := w.put(r, &c.weight, host.weight, FP32); err != nil {
+	if err := w.put(r, &c.weight, host.weight, fp32); err != nil {
 		return err
 	}
-	return w.put(r, &c.bias, host.bias, FP32)
+	return w.put(r, &c.bias, host.bias, fp32)
 }
 
 // put uploads values.
-func (w *weights) put(r *Runner, to *devptr, values []float32, p Precision) error {
+func (w *weights) put(r *Runner, to *devptr, values []float32, p precision) error {
 	data := convert(values, p)
 	var err error
 	if *to, err = r.d.alloc(int64(len(data))); err != nil {

@@ -1,6 +1,9 @@
 package jpeg
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // maxScans bounds the work that a small file can ask for, as in libjpeg.c.
 const maxScans = 500
@@ -77,10 +80,8 @@ func (f *frame) newScan(header []byte) (*scan, error) {
 		if c == nil || tables>>4 > 3 || tables&15 > 3 {
 			return nil, damaged
 		}
-		for _, other := range s.components {
-			if other == c {
-				return nil, damaged
-			}
+		if slices.Contains(s.components, c) {
+			return nil, damaged
 		}
 		s.components = append(s.components, c)
 		s.dc = append(s.dc, f.dcTables[tables>>4])

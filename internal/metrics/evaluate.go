@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"repvgg/internal/python"
 )
 
 // The metrics, in the order of their results.
@@ -56,7 +58,7 @@ type Value struct {
 func CheckNames(names []string) error {
 	var unknown []string
 	for _, name := range names {
-		if quoted := "'" + name + "'"; !slices.Contains(known, name) && !slices.Contains(unknown, quoted) {
+		if quoted := python.String(name); !slices.Contains(known, name) && !slices.Contains(unknown, quoted) {
 			unknown = append(unknown, quoted)
 		}
 	}

@@ -1,9 +1,10 @@
 package metrics
 
 import (
-	"math"
 	"strconv"
 	"strings"
+
+	"repvgg/internal/python"
 )
 
 // Format is the value as the original prints it: rounded to two digits and
@@ -19,15 +20,8 @@ func Format(v Value) string {
 	return rounded(v.Scalar)
 }
 
-// rounded is repr(round(x, 2)). Both steps round half to even on the exact
-// decimal value, as Python does.
-func rounded(x float64) string {
-	if math.IsNaN(x) {
-		return "nan"
-	}
-	// Two digits, less a trailing zero: "72.41", "90.5", "100.0".
-	return strings.TrimSuffix(strconv.FormatFloat(x, 'f', 2, 64), "0")
-}
+// rounded is repr(round(x, 2)).
+func rounded(x float64) string { return python.Rounded(x, 2) }
 
 func list[T any](values []T, format func(T) string) string {
 	parts := make([]string, len(values))

@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
+
+	"repvgg/internal/python"
 )
 
 // Cost is what a part of a network holds and does for one image, counted as
@@ -34,7 +35,7 @@ type Count struct {
 	// Total has all blocks, the pooling and the head.
 	Total Cost
 	// Blocks has one entry for each of Plan.Blocks.
-	Blocks []BlockCount
+	Blocks []BlockCost
 	// Pool is the global average pooling before the head.
 	Pool Cost
 	// Head is the linear layer: only Params, because the original counts what
@@ -42,18 +43,11 @@ type Count struct {
 	Head Cost
 }
 
-// BlockCount is the cost of one block.
-type BlockCount struct {
-	Cost
-	// InH, InW, OutH, OutW are the sizes of its input and output.
-	InH, InW, OutH, OutW int
-}
-
 // Params is the number of trainable parameters.
 func (p *Plan) Params() int64 {
 	var n int64
 	for i := range p.Blocks {
-		n += p.Blocks[i].parts(p.Form, 1).total().Params
+		n += p.Blocks[i].cost(p.Form, 1).Total().Params
 	}
 	return n + p.headCost().Params
 }
@@ -73,22 +67,25 @@ func (p *Plan) FLOPs(h, w int) (int64, error) {
 // Count is the cost for one image of h x w. As in the original, blocks after
 // Depth count: they are run there. The error says which sizes are possible.
 func (p *Plan) Count(h, w int) (*Count, error) {
-	if !inRange(h, MaxSide) || !inRange(w, MaxSide) {
+	if h < 1 || h > MaxSide || w < 1 || w > MaxSide {
 		return nil, fmt.Errorf("counting operations: want a height and width from 1 to %d, got %d x %d", MaxSide, h, w)
 	}
-	c := &Count{Blocks: make([]BlockCount, len(p.Blocks))}
+	c := &Count{Blocks: make([]BlockCost, len(p.Blocks))}
 	approximate := 0.0
 	for i := range p.Blocks {
 		b := &p.Blocks[i]
-		bc := &c.Blocks[i]
-		bc.InH, bc.InW = h, w
-		h, w = b.OutSize(h), b.OutSize(w)
-		bc.OutH, bc.OutW = h, w
+		inH, inW := h, w
+		h, w = b.OutSize(h, w)
 		pixels := int64(h) * int64(w)
-		// 16 is above the operations per weight and pixel: 9 + 1, bias, norms.
-		approximate += 16 * float64(pixels) * float64(b.Out) * float64(b.In/b.Groups+b.Squeeze+1)
-		bc.Cost = b.parts(p.Form, pixels).total()
-		c.Total = c.Total.Plus(bc.Cost)
+		// One more tap and a few operations stand for bias, norms and activation.
+		operations := float64(b.Taps()+7) * float64(b.In/b.Groups+1)
+		if b.SE != nil {
+			operations += float64(b.SE.Channels)
+		}
+		approximate += operations * float64(len(b.Branches)+1) * float64(pixels) * float64(b.Out)
+		c.Blocks[i] = b.cost(p.Form, pixels)
+		c.Blocks[i].InH, c.Blocks[i].InW, c.Blocks[i].OutH, c.Blocks[i].OutW = inH, inW, h, w
+		c.Total = c.Total.Plus(c.Blocks[i].Total())
 		if p.Head != nil && i == p.Depth-1 {
 			c.Pool = poolCost(int64(b.Out), pixels)
 		}
@@ -111,53 +108,78 @@ func (p *Plan) headCost() Cost {
 	return Cost{Params: int64(p.Head.Classes) * int64(p.Head.Features+1)}
 }
 
-// blockParts are the costs of a block's modules; those that it does not have
+// BlockCost is the cost of a block by its modules; those that it does not have
 // are zero.
-type blockParts struct {
-	identity     Cost // normalization of the identity branch
-	conv3, norm3 Cost
-	conv1, norm1 Cost
-	reparam      Cost
-	act          Cost
-
-	sePool, seReduce, seReLU, seExpand Cost
+type BlockCost struct {
+	// InH, InW, OutH, OutW are the sizes of its input and output.
+	InH, InW, OutH, OutW int
+	// Branches has one entry for each of the block's in the train form.
+	Branches []BranchCost
+	// Folded is the deploy form's convolution.
+	Folded     Cost
+	Activation Cost
+	SE         SECost
 }
 
-// parts are the costs of a block whose output has that many pixels.
-func (b *Block) parts(form Form, pixels int64) blockParts {
+// BranchCost is the cost of a branch.
+type BranchCost struct{ Conv, Norm Cost }
+
+// SECost is the cost of squeeze-and-excitation.
+type SECost struct{ Pool, Reduce, ReLU, Expand Cost }
+
+// Total is the cost of the whole block.
+func (b BlockCost) Total() Cost {
+	total := b.Folded.Plus(b.SE.Pool).Plus(b.SE.Reduce).Plus(b.SE.ReLU).Plus(b.SE.Expand).Plus(b.Activation)
+	for _, branch := range b.Branches {
+		total = total.Plus(branch.Conv).Plus(branch.Norm)
+	}
+	return total
+}
+
+// cost is that of a block whose output has so many pixels.
+func (b *Block) cost(form Form, pixels int64) BlockCost {
 	out := int64(b.Out)
-	parts := blockParts{act: reluCost(out, pixels)}
+	var c BlockCost
+	if b.Activation == ReLU {
+		c.Activation = reluCost(out, pixels)
+	}
 	if form == Deploy {
-		parts.reparam = b.convCost(3, pixels).Plus(biasCost(out, pixels))
+		c.Folded = b.Conv.cost(pixels).Plus(biasCost(out, pixels))
 	} else {
-		parts.conv3, parts.norm3 = b.convCost(3, pixels), normCost(out, pixels)
-		parts.conv1, parts.norm1 = b.convCost(1, pixels), normCost(out, pixels)
-		if b.Identity {
-			parts.identity = normCost(out, pixels)
+		c.Branches = make([]BranchCost, len(b.Branches))
+		for i := range b.Branches {
+			c.Branches[i] = b.Branches[i].cost(out, pixels)
 		}
 	}
-	if b.Squeeze > 0 {
-		squeeze := int64(b.Squeeze)
+	if b.SE != nil {
+		squeeze := int64(b.SE.Channels)
 		weights := Cost{Params: out * squeeze, FLOPs: out * squeeze, MACs: out * squeeze}
-		parts.sePool = poolCost(out, pixels)
-		parts.seReduce = weights.Plus(biasCost(squeeze, 1))
-		parts.seReLU = reluCost(squeeze, 1)
-		parts.seExpand = weights.Plus(biasCost(out, 1))
+		c.SE = SECost{
+			Pool:   poolCost(out, pixels),
+			Reduce: weights.Plus(biasCost(squeeze, 1)),
+			ReLU:   reluCost(squeeze, 1),
+			Expand: weights.Plus(biasCost(out, 1)),
+		}
 	}
-	return parts
+	return c
 }
 
-func (p blockParts) se() Cost {
-	return p.sePool.Plus(p.seReduce).Plus(p.seReLU).Plus(p.seExpand)
+func (b *Branch) cost(channels, pixels int64) (c BranchCost) {
+	if b.Conv != nil {
+		c.Conv = b.Conv.cost(pixels)
+		if b.Bias != "" {
+			c.Conv = c.Conv.Plus(biasCost(channels, pixels))
+		}
+	}
+	if b.Norm != nil {
+		c.Norm = normCost(channels, pixels)
+	}
+	return c
 }
 
-func (p blockParts) total() Cost {
-	return p.identity.Plus(p.conv3).Plus(p.norm3).Plus(p.conv1).Plus(p.norm1).Plus(p.reparam).Plus(p.se()).Plus(p.act)
-}
-
-// convCost is that of a k x k convolution of the block, without a bias.
-func (b *Block) convCost(k, pixels int64) Cost {
-	params := k * k * int64(b.Out) * int64(b.In/b.Groups)
+// cost is that of a convolution without a bias.
+func (c Conv) cost(pixels int64) Cost {
+	params := int64(c.Taps()) * int64(c.Out) * int64(c.In/c.Groups)
 	return Cost{Params: params, FLOPs: params * pixels, MACs: params * pixels}
 }
 
@@ -178,23 +200,12 @@ func poolCost(channels, pixels int64) Cost { return Cost{FLOPs: channels * pixel
 func FormatParams(n int64) string {
 	switch {
 	case n >= 1e6:
-		return Rounded(float64(n)/1e6, 2) + " M"
+		return python.Rounded(float64(n)/1e6, 2) + " M"
 	case n >= 1e3:
-		return Rounded(float64(n)/1e3, 2) + " k"
+		return python.Rounded(float64(n)/1e3, 2) + " k"
 	}
 	return strconv.FormatInt(n, 10)
 }
 
 // FormatFLOPs is a number of operations as the original prints it: "1.52 GFLOPs".
-func FormatFLOPs(n int64) string { return Rounded(float64(n)/1e9, 2) + " GFLOPs" }
-
-// Rounded is Python's str(round(v, digits)) of a v below 1e16: at least one
-// digit after the point, and no zeros behind it (5.7, 100.0). Like Python it
-// rounds half to even on the exact value.
-func Rounded(v float64, digits int) string {
-	text := strings.TrimRight(strconv.FormatFloat(v, 'f', digits, 64), "0")
-	if strings.HasSuffix(text, ".") {
-		text += "0"
-	}
-	return text
-}
+func FormatFLOPs(n int64) string { return python.Rounded(float64(n)/1e9, 2) + " GFLOPs" }

@@ -7,45 +7,85 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// Values reads a tensor of a plan: as many as the spec says, row-major.
-type Values func(spec tensor.Spec) ([]float32, error)
+// Norm is a batch normalization: for each channel
+//
+//	y = (x - mean) / sqrt(var + Eps) * gamma + beta
+type Norm struct {
+	// Name is the prefix of its tensors in the state dict.
+	Name string
+	Eps  float64
+}
 
-// Norm is a batch normalization of the block in inference, y = scale*x + shift for
-// each output channel, in float64.
-func (b *Block) Norm(names ConvBN, values Values) (scale, shift []float64, err error) {
-	var v [4][]float32
-	for i, name := range []string{names.Gamma(), names.Beta(), names.Mean(), names.Var()} {
-		if v[i], err = values(tensor.Spec{Name: name, Shape: []int{b.Out}}); err != nil {
-			return nil, nil, err
+// Gamma names the scale.
+func (n Norm) Gamma() string { return n.Name + ".weight" }
+
+// Beta names the shift.
+func (n Norm) Beta() string { return n.Name + ".bias" }
+
+// Mean names the running mean.
+func (n Norm) Mean() string { return n.Name + ".running_mean" }
+
+// Var names the running variance.
+func (n Norm) Var() string { return n.Name + ".running_var" }
+
+// tensors are the four of a norm, each with a value for each channel.
+func (n Norm) tensors(channels int) []tensor.Spec {
+	shape := []int{channels}
+	return []tensor.Spec{
+		{Name: n.Gamma(), Shape: shape}, {Name: n.Beta(), Shape: shape},
+		{Name: n.Mean(), Shape: shape}, {Name: n.Var(), Shape: shape},
+	}
+}
+
+// statistics are the values of a norm's tensors.
+type statistics struct{ gamma, beta, mean, variance []float32 }
+
+func (n Norm) read(src tensor.Source, channels int) (s statistics, err error) {
+	for i, to := range []*[]float32{&s.gamma, &s.beta, &s.mean, &s.variance} {
+		if *to, err = tensor.Load(src, n.tensors(channels)[i]); err != nil {
+			return s, err
 		}
 	}
-	gamma, beta, mean, variance := v[0], v[1], v[2], v[3]
-	scale, shift = make([]float64, b.Out), make([]float64, b.Out)
-	for c := range scale {
-		if !(variance[c] >= 0) {
-			return nil, nil, fmt.Errorf("%s of channel %d is %v; the training run diverged, or the file is damaged", names.Var(), c, variance[c])
+	for c, v := range s.variance {
+		if !(v >= 0 && v <= math.MaxFloat32) {
+			return s, fmt.Errorf("%s of channel %d is %v; the training run diverged, or the file is damaged", n.Var(), c, v)
 		}
-		scale[c] = float64(gamma[c]) / math.Sqrt(float64(variance[c])+b.Eps)
-		shift[c] = float64(beta[c]) - float64(mean[c])*scale[c]
+	}
+	return s, nil
+}
+
+// Affine is the norm as y = scale*x + shift for each channel, in float64.
+func (n Norm) Affine(src tensor.Source, channels int) (scale, shift []float64, err error) {
+	s, err := n.read(src, channels)
+	if err != nil {
+		return nil, nil, err
+	}
+	scale, shift = make([]float64, channels), make([]float64, channels)
+	for c := range scale {
+		scale[c] = float64(s.gamma[c]) / math.Sqrt(float64(s.variance[c])+n.Eps)
+		shift[c] = float64(s.beta[c]) - float64(s.mean[c])*scale[c]
 	}
 	return scale, shift, nil
 }
 
-// ConvNorm is a branch's convolution, of a square kernel, with its batch
-// normalization folded into it: each weight is rounded once.
-func (b *Block) ConvNorm(names ConvBN, kernel int, values Values) (weight []float32, shift []float64, err error) {
-	source, err := values(tensor.Spec{Name: names.Weight, Shape: []int{b.Out, b.In / b.Groups, kernel, kernel}})
+// affine32 is Affine in float32 and in the order of the training frameworks'
+// own code, so that what is fused has the same bits:
+//
+//	std   = sqrt(var + eps)
+//	scale = gamma / std
+//	shift = (-mean * gamma) / std + beta
+func (n Norm) affine32(src tensor.Source, channels int) (scale, shift []float32, err error) {
+	s, err := n.read(src, channels)
 	if err != nil {
 		return nil, nil, err
 	}
-	scale, shift, err := b.Norm(names, values)
-	if err != nil {
-		return nil, nil, err
+	scale, shift = make([]float32, channels), make([]float32, channels)
+	eps := float32(n.Eps)
+	for c := range scale {
+		// The conversions keep a compiler from fusing a product into a sum.
+		std := float32(math.Sqrt(float64(s.variance[c] + eps)))
+		scale[c] = s.gamma[c] / std
+		shift[c] = float32(float32(-s.mean[c]*s.gamma[c])/std) + s.beta[c]
 	}
-	weight = make([]float32, len(source))
-	row := len(weight) / b.Out
-	for i, w := range source {
-		weight[i] = float32(float64(w) * scale[i/row])
-	}
-	return weight, shift, nil
+	return scale, shift, nil
 }

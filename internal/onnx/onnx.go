@@ -74,7 +74,7 @@ func New(p *model.Plan, o Options) (*Model, error) {
 // file that appears under its name when it is complete and verify, which is
 // called when all was read, finds nothing wrong. One tensor at a time is held in
 // memory.
-func (m *Model) Write(ctx context.Context, path string, weights func(tensor.Spec) ([]float32, error), verify func() error) error {
+func (m *Model) Write(ctx context.Context, path string, weights tensor.Source, verify func() error) error {
 	var reading error // which says itself what was read
 	err := atomicfile.Write(path, func(w *bufio.Writer) error {
 		_, _ = w.Write(m.head) // w keeps the first error for atomicfile.Write
@@ -90,19 +90,16 @@ func (m *Model) Write(ctx context.Context, path string, weights func(tensor.Spec
 }
 
 // writeWeights writes the graph's weights until w fails, which keeps its error.
-func (g *graph) writeWeights(ctx context.Context, w *bufio.Writer, weights func(tensor.Spec) ([]float32, error)) error {
+func (g *graph) writeWeights(ctx context.Context, w *bufio.Writer, weights tensor.Source) error {
 	const part = 16 << 10 // values at a time
 	buf := make([]byte, 0, part*tensor.Float32.Size())
 	for _, spec := range g.weights {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		values, err := weights(spec)
+		values, err := tensor.Load(weights, spec)
 		if err != nil {
 			return err
-		}
-		if len(values) != spec.Numel() {
-			return fmt.Errorf("tensor %q has %d values, want shape %s", spec.Name, len(values), tensor.FormatShape(spec.Shape))
 		}
 		_, err = w.Write(g.initializer(spec))
 		for values := range slices.Chunk(values, part) {
@@ -113,7 +110,7 @@ func (g *graph) writeWeights(ctx context.Context, w *bufio.Writer, weights func(
 			_, err = w.Write(buf)
 		}
 		if err != nil {
-			return nil
+			return nil //nolint:nilerr // w keeps the error
 		}
 	}
 	return nil
@@ -151,17 +148,14 @@ func newGraph(p *model.Plan, o Options) *graph {
 		in:  value{Input, []dim{batch, {size: p.InChannels}, {o.Height, "height"}, {o.Width, "width"}}},
 		out: value{o.Output, []dim{batch, {size: p.Head.Classes}}},
 	}
-	specs := make(map[string]tensor.Spec)
-	for _, s := range p.Tensors() {
-		specs[s.Name] = s
-	}
 	x := Input
 	for i := range p.Blocks[:p.Depth] {
-		x = g.block(&p.Blocks[i], specs, x)
+		x = g.block(&p.Blocks[i], x)
 	}
 	x = g.add("head", "GlobalAveragePool", []string{x})
 	x = g.add("head", "Flatten", []string{x}, integer("axis", 1))
-	x = g.add("head", "Gemm", []string{x, g.weight(specs[model.HeadWeight]), g.weight(specs[model.HeadBias])}, integer("transB", 1))
+	head := p.HeadTensors()
+	x = g.add("head", "Gemm", []string{x, g.weight(head[0]), g.weight(head[1])}, integer("transB", 1))
 	if o.Output == Probs {
 		g.add("head", "Softmax", []string{x}, integer("axis", 1))
 	}
@@ -169,17 +163,16 @@ func newGraph(p *model.Plan, o Options) *graph {
 	return g
 }
 
-// block adds convolution, squeeze-and-excitation and ReLU.
-func (g *graph) block(b *model.Block, specs map[string]tensor.Spec, x string) string {
-	weight, bias := b.Fused()
-	x = g.add(b.Name, "Conv", []string{x, g.weight(specs[weight]), g.weight(specs[bias])},
-		integers("kernel_shape", 3, 3),
+// block adds convolution, squeeze-and-excitation and activation.
+func (g *graph) block(b *model.Block, x string) string {
+	x = g.add(b.Name, "Conv", []string{x, g.weight(b.WeightSpec()), g.weight(b.BiasSpec())},
+		integers("kernel_shape", b.KernelH, b.KernelW),
 		integers("strides", b.Stride, b.Stride),
-		integers("pads", b.Dilation, b.Dilation, b.Dilation, b.Dilation),
+		integers("pads", b.PadH, b.PadW, b.PadH, b.PadW),
 		integers("dilations", b.Dilation, b.Dilation),
 		integer("group", b.Groups))
 	if se := b.SETensors(); len(se) > 0 {
-		name := b.Name + ".se_layer"
+		name := b.Name + "." + b.SE.Name
 		y := g.add(name, "GlobalAveragePool", []string{x})
 		y = g.add(name+".conv1", "Conv", []string{y, g.weight(se[0]), g.weight(se[1])}, integers("kernel_shape", 1, 1))
 		y = g.add(name+".conv1", "Relu", []string{y})
@@ -187,7 +180,10 @@ func (g *graph) block(b *model.Block, specs map[string]tensor.Spec, x string) st
 		y = g.add(name+".conv2", "Sigmoid", []string{y})
 		x = g.add(name, "Mul", []string{x, y})
 	}
-	return g.add(b.Name, "Relu", []string{x})
+	if b.Activation == model.ReLU {
+		x = g.add(b.Name, "Relu", []string{x})
+	}
+	return x
 }
 
 // add appends a node and gives the name of its output, which is also the node's.

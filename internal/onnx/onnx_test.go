@@ -13,8 +13,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"repvgg/internal/model"
-	"repvgg/internal/reference"
 	"repvgg/internal/tensor"
+	"repvgg/internal/testkit"
 )
 
 // fields takes a message apart: the contents of its length-delimited fields and
@@ -52,19 +52,19 @@ func fields(t *testing.T, b []byte) (parts map[protowire.Number][][]byte, number
 // node either a tensor, the graph's input or another node's output before it.
 // (cmd/repvgg's TestExport runs models in onnxruntime.)
 func TestWrite(t *testing.T) {
-	for name, plan := range reference.Plans(model.Deploy) {
+	for name, plan := range testkit.Plans(model.Deploy) {
 		if plan.Head == nil {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			values := reference.Weights(plan, 5)
+			values := testkit.Weights(plan, 5)
 			path := filepath.Join(t.TempDir(), "x.onnx")
 			verified := false
 			made, err := New(plan, Options{Output: Logits, Height: 7})
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = made.Write(t.Context(), path, reference.Source(values), func() error { verified = true; return nil })
+			err = made.Write(t.Context(), path, values, func() error { verified = true; return nil })
 			if err != nil || !verified {
 				t.Fatalf("%v (verified: %v)", err, verified)
 			}
@@ -136,19 +136,19 @@ func raw(values []float32) string {
 
 // TestWriteFails leaves no file behind.
 func TestWriteFails(t *testing.T) {
-	block := reference.Block(3, 4, 2, 1, 1, 0)
-	plan := reference.Plan(model.Deploy, 5, block)
-	weights := reference.Source(reference.Weights(plan, 1))
+	block := testkit.Block(3, 4, 2, 1, 1, 0)
+	plan := testkit.Plan(model.Deploy, 5, block)
+	weights := testkit.Weights(plan, 1)
 	ok := func() error { return nil }
 	damaged, unread := errors.New("the file is damaged"), errors.New("it can't be read")
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	huge := reference.Plan(model.Deploy, 1<<30, block)
+	huge := testkit.Plan(model.Deploy, 1<<30, block)
 	for _, c := range []struct {
 		name    string
 		ctx     context.Context
 		plan    *model.Plan
-		weights func(tensor.Spec) ([]float32, error)
+		weights tensor.Source
 		verify  func() error
 		want    string
 	}{
@@ -156,8 +156,8 @@ func TestWriteFails(t *testing.T) {
 		{"a part", t.Context(), plan.Block(0), weights, ok, "only the deploy form of a whole network"},
 		{"too large", t.Context(), huge, weights, ok, "more than the 2147483647"},
 		{"cancelled", cancelled, plan, weights, ok, context.Canceled.Error()},
-		{"unread", t.Context(), plan, func(tensor.Spec) ([]float32, error) { return nil, unread }, ok, unread.Error()},
-		{"short", t.Context(), plan, func(tensor.Spec) ([]float32, error) { return make([]float32, 1), nil }, ok, "has 1 values, want shape (4, 3, 3, 3)"},
+		{"unread", t.Context(), plan, tensor.Func(func(tensor.Spec) ([]float32, error) { return nil, unread }), ok, unread.Error()},
+		{"short", t.Context(), plan, tensor.Func(func(tensor.Spec) ([]float32, error) { return make([]float32, 1), nil }), ok, "has 1 values, want shape (4, 3, 3, 3)"},
 		{"damaged", t.Context(), plan, weights, func() error { return damaged }, damaged.Error()},
 	} {
 		dir := t.TempDir()

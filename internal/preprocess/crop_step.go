@@ -3,8 +3,6 @@ package preprocess
 import (
 	"fmt"
 	"math"
-
-	"repvgg/internal/config"
 )
 
 // cropStep is MMClassification's CenterCrop. An image that is smaller along an
@@ -15,39 +13,6 @@ type cropStep struct {
 	// size/(size+padding) of its short side, and is then resized to size.
 	padding int
 	resizer *resizer // nil: the plain style
-}
-
-func newCenterCrop(s config.Section) (transform, error) {
-	opts := struct {
-		CropSize      config.Value `config:"crop_size,required"`
-		EfficientNet  bool         `config:"efficientnet_style"`
-		Padding       int          `config:"crop_padding"`
-		Interpolation string       `config:"interpolation"`
-		Backend       string       `config:"backend"`
-	}{Padding: 32, Interpolation: "bilinear", Backend: "cv2"}
-	if err := s.DecodeStrict(&opts); err != nil {
-		return nil, err
-	}
-	h, w, ok := pair(opts.CropSize)
-	if !ok || h < 1 || w < 1 {
-		return nil, s.Errorf("crop_size", "want a positive int or (height, width), got %v", opts.CropSize)
-	}
-	step := &cropStep{height: h, width: w}
-	if !opts.EfficientNet {
-		return step, nil
-	}
-	if _, single := opts.CropSize.(int64); !single {
-		return nil, s.Errorf("crop_size", "want an int with efficientnet_style=True, got %v", opts.CropSize)
-	}
-	if opts.Padding < 0 || opts.Padding > maxSide {
-		return nil, s.Errorf("crop_padding", "want an int of 0 or more, got %d", opts.Padding)
-	}
-	step.padding = opts.Padding
-	var err error
-	if step.resizer, err = newResizer(opts.Backend, opts.Interpolation); err != nil {
-		return nil, s.Errorf("interpolation", "%w", err)
-	}
-	return step, nil
 }
 
 func (c *cropStep) apply(m *Image, b *buffers) (*Image, error) {

@@ -118,7 +118,7 @@ func decodePNM(data []byte) (*Image, error) {
 		if kind == 3 {
 			copy(img.row(y), src)
 		} else {
-			pick(img.row(y), src, 1, 0, 0, 0)
+			pick(img.row(y), src, 1, 0)
 		}
 	}
 	return img, nil

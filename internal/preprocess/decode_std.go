@@ -43,17 +43,17 @@ func fromStd(m image.Image) (*Image, error) {
 	}
 	switch m := m.(type) {
 	case *image.Gray:
-		rows(m.Pix, m.Stride, 1, func(dst, src []byte) { pick(dst, src, 1, 0, 0, 0) })
+		rows(m.Pix, m.Stride, 1, func(dst, src []byte) { pick(dst, src, 1, 0) })
 	case *image.Gray16:
-		rows(m.Pix, m.Stride, 2, func(dst, src []byte) { pick(dst, src, 2, 0, 0, 0) })
+		rows(m.Pix, m.Stride, 2, func(dst, src []byte) { pick(dst, src, 2, 0) })
 	case *image.RGBA:
-		rows(m.Pix, m.Stride, 4, func(dst, src []byte) { pick(dst, src, 4, 0, 1, 2) })
+		rows(m.Pix, m.Stride, 4, func(dst, src []byte) { pick(dst, src, 4, 1) })
 	case *image.NRGBA:
-		rows(m.Pix, m.Stride, 4, func(dst, src []byte) { pick(dst, src, 4, 0, 1, 2) })
+		rows(m.Pix, m.Stride, 4, func(dst, src []byte) { pick(dst, src, 4, 1) })
 	case *image.RGBA64:
-		rows(m.Pix, m.Stride, 8, func(dst, src []byte) { pick(dst, src, 8, 0, 2, 4) })
+		rows(m.Pix, m.Stride, 8, func(dst, src []byte) { pick(dst, src, 8, 2) })
 	case *image.NRGBA64:
-		rows(m.Pix, m.Stride, 8, func(dst, src []byte) { pick(dst, src, 8, 0, 2, 4) })
+		rows(m.Pix, m.Stride, 8, func(dst, src []byte) { pick(dst, src, 8, 2) })
 	case *image.Paletted:
 		table := paletteTable(m.Palette)
 		rows(m.Pix, m.Stride, 1, func(dst, src []byte) {
@@ -67,11 +67,12 @@ func fromStd(m image.Image) (*Image, error) {
 	return out, nil
 }
 
-// pick copies the bytes r, g, b of each source pixel of the given size. For
-// samples of 16 bits, big-endian, these are the high bytes: libpng's strip_16.
-func pick(dst, src []byte, size, r, g, b int) {
+// pick copies three bytes of each source pixel of the given size: its first one,
+// and those step and 2*step after it. For samples of 16 bits, big-endian, these
+// are the high bytes: libpng's strip_16.
+func pick(dst, src []byte, size, step int) {
 	for i := 0; i+2 < len(dst) && size <= len(src); i += 3 {
-		dst[i], dst[i+1], dst[i+2] = src[r], src[g], src[b]
+		dst[i], dst[i+1], dst[i+2] = src[0], src[step], src[2*step]
 		src = src[size:]
 	}
 }

@@ -1,6 +1,7 @@
 // Package preprocess turns the bytes of an image file into the normalised
 // tensor that a network expects, bit for bit as MMClassification 0.25 does with
-// mmcv, OpenCV 4.6 and Pillow 9.4. It owns the meaning of data.test.pipeline.
+// mmcv, OpenCV 4.6 and Pillow 9.4. Steps describe what to do; New makes a Pipeline
+// of them.
 //
 // The way of an image is Decode (file -> 8-bit RGB), Pipeline.Apply (the
 // resizes and crops, 8-bit to 8-bit) and Pipeline.Tensor (normalise, HWC to

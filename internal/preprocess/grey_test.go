@@ -97,22 +97,24 @@ func TestWindows(t *testing.T) {
 func TestArrays(t *testing.T) {
 	colour := &Image{Width: 2, Height: 1, Pix: []byte{10, 20, 30, 11, 21, 31}}
 	grey := &Image{Width: 3, Height: 1, Grey: true, Pix: []byte{10, 20, 30}}
-	const norm, one = "dict(type='Normalize', mean=[1, 2, 3], std=[1, 1, 2], to_rgb=%s), ", "dict(type='Normalize', mean=[10], std=[2], to_rgb=%s), "
+	mean, std := []float64{1, 2, 3}, []float64{1, 1, 2}
+	ten, two := []float64{10}, []float64{2}
 	for _, c := range []struct {
-		m             *Image
-		step, summary string
-		want          []float32
+		m       *Image
+		steps   []Step
+		summary string
+		want    []float32
 	}{
-		{colour, "", "0..255 rgb", []float32{10, 11, 20, 21, 30, 31}},
-		{colour, fmt.Sprintf(norm, "False"), "Normalize(mean=[1 2 3], std=[1 1 2], rgb)", []float32{9, 10, 18, 19, 13.5, 14}},
-		{colour, fmt.Sprintf(norm, "True"), "Normalize(mean=[1 2 3], std=[1 1 2], bgr)", []float32{29, 30, 18, 19, 3.5, 4}},
-		{grey, "", "0..255 rgb", []float32{10, 20, 30}},
-		{grey, fmt.Sprintf(one, "False"), "Normalize(mean=[10], std=[2], grey)", []float32{0, 5, 10}},
-		{grey, fmt.Sprintf(one, "True"), "Normalize(mean=[10], std=[2], grey)", []float32{0, 5, 10}},
+		{colour, nil, "0..255 rgb", []float32{10, 11, 20, 21, 30, 31}},
+		{colour, []Step{Normalize{Mean: mean, Std: std}}, "Normalize(mean=[1 2 3], std=[1 1 2], rgb)", []float32{9, 10, 18, 19, 13.5, 14}},
+		{colour, []Step{Normalize{Mean: mean, Std: std, ToRGB: true}}, "Normalize(mean=[1 2 3], std=[1 1 2], bgr)", []float32{29, 30, 18, 19, 3.5, 4}},
+		{grey, nil, "0..255 rgb", []float32{10, 20, 30}},
+		{grey, []Step{Normalize{Mean: ten, Std: two}}, "Normalize(mean=[10], std=[2], grey)", []float32{0, 5, 10}},
+		{grey, []Step{Normalize{Mean: ten, Std: two, ToRGB: true}}, "Normalize(mean=[10], std=[2], grey)", []float32{0, 5, 10}},
 	} {
-		p := mustBuild(t, c.step+collect)
+		p := mustNew(t, c.steps...)
 		if p.ReadsFiles() {
-			t.Error("a pipeline without LoadImageFromFile reads files")
+			t.Error("a pipeline without Load reads files")
 		}
 		if p.String() != c.summary {
 			t.Errorf("summary %q, want %q", p, c.summary)
@@ -122,17 +124,17 @@ func TestArrays(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !slices.Equal(got, c.want) {
-			t.Errorf("%s: %v, want %v", c.step, got, c.want)
+			t.Errorf("%+v: %v, want %v", c.steps, got, c.want)
 		}
 	}
-	if p := mustBuild(t, load+collect); !p.ReadsFiles() || p.String() != "0..255 bgr" {
+	if p := mustNew(t, Load{}); !p.ReadsFiles() || p.String() != "0..255 bgr" {
 		t.Errorf("reads files: %v, %s", p.ReadsFiles(), p)
 	}
 }
 
 func TestCheckChannels(t *testing.T) {
-	one := mustBuild(t, "dict(type='Normalize', mean=[10], std=[2]), "+collect)
-	three := mustBuild(t, imagenet+collect)
+	one := mustNew(t, Normalize{Mean: []float64{10}, Std: []float64{2}})
+	three := mustNew(t, imagenet)
 	for _, c := range []struct {
 		p    *Pipeline
 		m    *Image
@@ -153,13 +155,15 @@ func TestCheckChannels(t *testing.T) {
 // TestWorker takes images of many sizes through one worker, whose memory they
 // share.
 func TestWorker(t *testing.T) {
-	for _, steps := range []string{
-		"dict(type='Resize', size=(40, -1), backend='pillow'), dict(type='CenterCrop', crop_size=32), ",
-		"dict(type='Resize', size=(40, -1), backend='pillow', interpolation='nearest'), dict(type='CenterCrop', crop_size=32), ",
-		"dict(type='CenterCrop', crop_size=30, efficientnet_style=True, interpolation='bicubic', backend='pillow'), dict(type='Resize', size=20), dict(type='CenterCrop', crop_size=32), dict(type='CenterCrop', crop_size=9), ",
-		"dict(type='Resize', size=(40, -1), interpolation='area'), ",
+	crop := func(size int) Step { return CenterCrop{Height: size, Width: size} }
+	for _, steps := range [][]Step{
+		{Resize{Side: "short", Length: 40, Backend: "pillow", Interpolation: "bilinear"}, crop(32)},
+		{Resize{Side: "short", Length: 40, Backend: "pillow", Interpolation: "nearest"}, crop(32)},
+		{CenterCrop{Height: 30, Width: 30, EfficientNet: true, Padding: 32, Backend: "pillow", Interpolation: "bicubic"},
+			Resize{Height: 20, Width: 20, Backend: "cv2", Interpolation: "bilinear"}, crop(32), crop(9)},
+		{Resize{Side: "short", Length: 40, Backend: "cv2", Interpolation: "area"}},
 	} {
-		p := mustBuild(t, load+steps+collect)
+		p := mustNew(t, steps...)
 		w := p.NewWorker()
 		for i := range 30 {
 			src := noise(uint64(i), 33+17*i%90, 40+29*i%77)

@@ -1,11 +1,6 @@
 package preprocess
 
-import (
-	"fmt"
-	"math"
-
-	"repvgg/internal/config"
-)
+import "fmt"
 
 // normalizer maps the samples of an image to the values of a tensor, by a table
 // for each plane of the result.
@@ -33,38 +28,9 @@ func raw(files bool) *normalizer {
 	return n
 }
 
-func newNormalize(s config.Section, files bool) (*normalizer, error) {
-	opts := struct {
-		Mean  []float64 `config:"mean,required"`
-		Std   []float64 `config:"std,required"`
-		ToRGB bool      `config:"to_rgb"`
-	}{ToRGB: true}
-	if err := s.DecodeStrict(&opts); err != nil {
-		return nil, err
-	}
-	if n := len(opts.Mean); n != 1 && n != 3 {
-		return nil, s.Errorf("mean", "want 3 numbers, or 1 for grey images, got %d", n)
-	}
-	if len(opts.Std) != len(opts.Mean) {
-		return nil, s.Errorf("std", "want as many numbers as mean has, %d, got %d", len(opts.Mean), len(opts.Std))
-	}
-	for _, l := range []struct {
-		key    string
-		values []float64
-	}{{"mean", opts.Mean}, {"std", opts.Std}} {
-		for _, v := range l.values {
-			if v32 := float64(float32(v)); math.IsNaN(v32) || math.IsInf(v32, 0) || l.key == "std" && v32 == 0 {
-				return nil, s.Errorf(l.key, "%v is not a number to normalise with", v)
-			}
-		}
-	}
-	return normalize(opts.Mean, opts.Std, opts.ToRGB, files), nil
-}
-
 // normalize is mmcv.imnormalize: mean and std are single precision, the
 // difference too, and its product with the double-precision 1/std is rounded
-// once. to_rgb exchanges the first and the last channel, whatever they are: blue
-// and red of a file, red and blue of an array. A grey image it leaves as it is.
+// once. toRGB does not change a grey image.
 func normalize(mean, std []float64, toRGB, files bool) *normalizer {
 	n := &normalizer{channels: len(mean), reversed: toRGB != files}
 	for c := range mean {

@@ -3,78 +3,26 @@ package preprocess
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-
-	"repvgg/internal/config"
 )
-
-// Steps are the steps that a test pipeline may have, in the order in which they
-// must stand. Resize and CenterCrop may be mixed and repeated; Normalize and
-// Collect may be left out, and LoadImageFromFile must be for a data set that
-// holds images as arrays.
-var Steps = []string{"LoadImageFromFile", "Resize", "CenterCrop", "Normalize", "ImageToTensor", "Collect"}
 
 // Pipeline is a test pipeline. It is safe for concurrent use by any number of
 // goroutines.
 type Pipeline struct {
-	files      bool // has LoadImageFromFile
+	files      bool // begins with Load
 	transforms []transform
 	normalizer *normalizer
 }
 
-// FromConfig builds the pipeline that a config's data.test.pipeline describes.
-func FromConfig(cfg *config.Config) (*Pipeline, error) {
-	data, err := cfg.Root().Section("data")
-	if err != nil {
-		return nil, err
-	}
-	test, err := data.Section("test")
-	if err != nil {
-		return nil, err
-	}
-	steps, err := test.Sections("pipeline")
-	if err != nil {
-		return nil, err
-	}
-	return NewPipeline(steps)
-}
-
-// NewPipeline builds the pipeline from the sections of data.test.pipeline.
-// Whatever it cannot do as the original does is an error here, before the first
-// image: a step or an option that we do not have, or an order of steps that makes no sense.
-func NewPipeline(steps []config.Section) (*Pipeline, error) {
+// New builds the pipeline that the steps describe, in their order: Load, if there
+// is one, comes first and Normalize last. An error is a *StepError.
+func New(steps []Step) (*Pipeline, error) {
 	p := &Pipeline{}
-	rank := -1 // of the step before
-	for _, s := range steps {
-		var head struct {
-			Type string `config:"type,required"`
-		}
-		if err := s.Decode(&head); err != nil {
+	for i, s := range steps {
+		if err := s.addTo(p); err != nil {
+			err.Step = i
 			return nil, err
 		}
-		r := slices.Index(Steps, head.Type)
-		if r < 0 {
-			return nil, s.Errorf("type", "step %q is not one of %v", head.Type, Steps)
-		}
-		transforms := head.Type == "Resize" || head.Type == "CenterCrop"
-		switch {
-		case transforms && rank <= 2, r > rank:
-		case r == rank:
-			return nil, s.Errorf("type", "step %s stands there twice", head.Type)
-		default:
-			return nil, s.Errorf("type", "step %s after %s: the order must be %v", head.Type, Steps[rank], Steps)
-		}
-		rank = r
-		if err := p.add(head.Type, s); err != nil {
-			return nil, err
-		}
-	}
-	if rank < slices.Index(Steps, "ImageToTensor") {
-		if len(steps) == 0 {
-			return nil, fmt.Errorf("reading the test pipeline: it has no steps; want %v", Steps)
-		}
-		return nil, steps[len(steps)-1].Errorf("type", "the pipeline ends without ImageToTensor")
 	}
 	if p.normalizer == nil {
 		p.normalizer = raw(p.files)
@@ -82,26 +30,10 @@ func NewPipeline(steps []config.Section) (*Pipeline, error) {
 	return p, nil
 }
 
-// add appends one step.
-func (p *Pipeline) add(kind string, s config.Section) error {
-	var t transform
-	var err error
-	switch kind {
-	case "LoadImageFromFile":
-		p.files = true
-		return checkLoad(s)
-	case "Resize":
-		t, err = newResize(s)
-	case "CenterCrop":
-		t, err = newCenterCrop(s)
-	case "Normalize":
-		p.normalizer, err = newNormalize(s, p.files)
-		return err
-	case "ImageToTensor", "Collect":
-		return checkKeys(s)
-	}
-	if err != nil {
-		return err
+// addTransform appends a resize or a crop.
+func (p *Pipeline) addTransform(t transform) *StepError {
+	if p.normalizer != nil {
+		return wrong("", "it comes after Normalize, which must be the last")
 	}
 	if n := len(p.transforms); n > 0 {
 		resize, isResize := p.transforms[n-1].(*resizeStep)
@@ -115,47 +47,8 @@ func (p *Pipeline) add(kind string, s config.Section) error {
 	return nil
 }
 
-// checkLoad accepts the options of LoadImageFromFile that mean what Decode does.
-func checkLoad(s config.Section) error {
-	opts := struct {
-		ToFloat32 bool         `config:"to_float32"`
-		ColorType string       `config:"color_type"`
-		Client    config.Value `config:"file_client_args"`
-	}{ColorType: "color"}
-	if err := s.DecodeStrict(&opts); err != nil {
-		return err
-	}
-	if opts.ToFloat32 {
-		return s.Errorf("to_float32", "True is not supported: images are processed as 8 bits")
-	}
-	if opts.ColorType != "color" {
-		return s.Errorf("color_type", "%q is not supported, want \"color\"", opts.ColorType)
-	}
-	if d, ok := opts.Client.(*config.Dict); ok {
-		if b, ok := d.Get("backend"); ok && b != "disk" {
-			return s.Errorf("file_client_args", "backend %v is not supported, want \"disk\"", b)
-		}
-	}
-	return nil
-}
-
-// checkKeys wants the image to be among the keys; there is nothing else here.
-func checkKeys(s config.Section) error {
-	var opts struct {
-		Keys     []string     `config:"keys,required"`
-		MetaKeys config.Value `config:"meta_keys"`
-	}
-	if err := s.DecodeStrict(&opts); err != nil {
-		return err
-	}
-	if !slices.Contains(opts.Keys, "img") {
-		return s.Errorf("keys", "%v lacks \"img\"", opts.Keys)
-	}
-	return nil
-}
-
-// ReadsFiles tells whether the pipeline begins with LoadImageFromFile. One that
-// does not is for a data set that holds images as arrays.
+// ReadsFiles tells whether the pipeline begins with Load. One that does not is for
+// a data set that holds images as arrays.
 func (p *Pipeline) ReadsFiles() bool { return p.files }
 
 // CheckChannels reports a pipeline that can't take images of so many channels.

@@ -3,7 +3,6 @@ package preprocess
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -11,29 +10,18 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"repvgg/internal/config/configtest"
 )
 
-const (
-	load     = "dict(type='LoadImageFromFile'), "
-	imagenet = "dict(type='Normalize', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]), "
-	collect  = "dict(type='ImageToTensor', keys=['img']), dict(type='Collect', keys=['img'])"
+// The steps of ImageNet's pipeline.
+var (
+	shortSide = Resize{Side: "short", Length: 256, Backend: "pillow", Interpolation: "bilinear"}
+	middle224 = CenterCrop{Height: 224, Width: 224}
+	imagenet  = Normalize{Mean: []float64{123.675, 116.28, 103.53}, Std: []float64{58.395, 57.12, 57.375}, ToRGB: true}
 )
 
-// build makes a pipeline from the text of its steps.
-func build(t *testing.T, steps string) (*Pipeline, error) {
+func mustNew(t *testing.T, steps ...Step) *Pipeline {
 	t.Helper()
-	sections, err := configtest.Test(t, "pipeline=["+steps+"]").Sections("pipeline")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return NewPipeline(sections)
-}
-
-func mustBuild(t *testing.T, steps string) *Pipeline {
-	t.Helper()
-	p, err := build(t, steps)
+	p, err := New(steps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +42,9 @@ func TestImages(t *testing.T) {
 	}
 	pipelines := map[string]*Pipeline{}
 	for _, backend := range []string{"pillow", "cv2"} {
-		pipelines[backend] = mustBuild(t, load+"dict(type='Resize', size=(256, -1), backend='"+backend+"'), dict(type='CenterCrop', crop_size=224), "+imagenet+collect)
+		resize := shortSide
+		resize.Backend = backend
+		pipelines[backend] = mustNew(t, Load{}, resize, middle224, imagenet)
 	}
 	for name, want := range expected {
 		t.Run(name, func(t *testing.T) {
@@ -89,6 +79,34 @@ func TestImages(t *testing.T) {
 	}
 }
 
+// golden are the steps of pipeline_golden.json, by the text that they have there.
+var golden = map[string][]Step{
+	"dict(type='CenterCrop', crop_size=30)":                          {CenterCrop{Height: 30, Width: 30}},
+	"dict(type='CenterCrop', crop_size=(31, 16))":                    {CenterCrop{Height: 31, Width: 16}},
+	"dict(type='CenterCrop', crop_size=30, efficientnet_style=True)": {CenterCrop{Height: 30, Width: 30, EfficientNet: true, Padding: 32, Backend: "cv2", Interpolation: "bilinear"}},
+	"dict(type='CenterCrop', crop_size=16, efficientnet_style=True, crop_padding=0)": {
+		CenterCrop{Height: 16, Width: 16, EfficientNet: true, Backend: "cv2", Interpolation: "bilinear"}},
+	"dict(type='CenterCrop', crop_size=25, efficientnet_style=True, crop_padding=7, interpolation='bicubic', backend='pillow')": {
+		CenterCrop{Height: 25, Width: 25, EfficientNet: true, Padding: 7, Backend: "pillow", Interpolation: "bicubic"}},
+	"dict(type='Resize', size=20)":                   {Resize{Height: 20, Width: 20, Backend: "cv2", Interpolation: "bilinear"}},
+	"dict(type='Resize', size=20, backend='pillow')": {Resize{Height: 20, Width: 20, Backend: "pillow", Interpolation: "bilinear"}},
+	"dict(type='Resize', size=(20, 31), interpolation='bicubic', backend='pillow')": {
+		Resize{Height: 20, Width: 31, Backend: "pillow", Interpolation: "bicubic"}},
+	"dict(type='Resize', size=(20, -1))": {Resize{Side: "short", Length: 20, Backend: "cv2", Interpolation: "bilinear"}},
+	"dict(type='Resize', size=(20, -1), adaptive_side='short', interpolation='area')": {
+		Resize{Side: "short", Length: 20, Backend: "cv2", Interpolation: "area"}},
+	"dict(type='Resize', size=(33, -1), adaptive_side='height', interpolation='nearest')": {
+		Resize{Side: "height", Length: 33, Backend: "cv2", Interpolation: "nearest"}},
+	"dict(type='Resize', size=(33, -1), adaptive_side='long')": {Resize{Side: "long", Length: 33, Backend: "cv2", Interpolation: "bilinear"}},
+	"dict(type='Resize', size=(33, -1), adaptive_side='width', interpolation='lanczos', backend='pillow')": {
+		Resize{Side: "width", Length: 33, Backend: "pillow", Interpolation: "lanczos"}},
+	"dict(type='Resize', size=(41, -1), backend='pillow')": {Resize{Side: "short", Length: 41, Backend: "pillow", Interpolation: "bilinear"}},
+	"dict(type='Resize', size=(40, -1), backend='pillow'), dict(type='CenterCrop', crop_size=32)": {
+		Resize{Side: "short", Length: 40, Backend: "pillow", Interpolation: "bilinear"}, CenterCrop{Height: 32, Width: 32}},
+	"dict(type='CenterCrop', crop_size=50), dict(type='Resize', size=(40, -1), backend='pillow'), dict(type='CenterCrop', crop_size=31)": {
+		CenterCrop{Height: 50, Width: 50}, Resize{Side: "short", Length: 40, Backend: "pillow", Interpolation: "bilinear"}, CenterCrop{Height: 31, Width: 31}},
+}
+
 // TestPipelineGolden compares the sizes and pixels of resizes and crops.
 func TestPipelineGolden(t *testing.T) {
 	var cases [][]any
@@ -99,7 +117,11 @@ func TestPipelineGolden(t *testing.T) {
 		steps := c[0].(string)
 		p := pipelines[steps]
 		if p == nil {
-			p = mustBuild(t, load+steps+", "+collect)
+			described, ok := golden[steps]
+			if !ok {
+				t.Fatalf("no steps for %s", steps)
+			}
+			p = mustNew(t, described...)
 			pipelines[steps] = p
 		}
 		var n [5]int
@@ -139,7 +161,7 @@ func TestNormalizeGolden(t *testing.T) {
 		m.Pix[i] = byte(i / 3)
 	}
 	got := make([]float32, 3*256)
-	if err := mustBuild(t, load+imagenet+collect).Tensor(m, got); err != nil {
+	if err := mustNew(t, Load{}, imagenet).Tensor(m, got); err != nil {
 		t.Fatal(err)
 	}
 	for v := range 256 {
@@ -155,21 +177,21 @@ func TestNormalizeGolden(t *testing.T) {
 // TestChannelOrder spells out which plane comes first.
 func TestChannelOrder(t *testing.T) {
 	m := &Image{Width: 2, Height: 1, Pix: []byte{10, 20, 30, 11, 21, 31}} // red 10, 11
-	norm := "dict(type='Normalize', mean=[1, 2, 3], std=[1, 1, 2], to_rgb=%s), "
+	mean, std := []float64{1, 2, 3}, []float64{1, 1, 2}
 	for _, c := range []struct {
-		name, step string
-		want       []float32
+		steps []Step
+		want  []float32
 	}{
-		{"raw", "", []float32{30, 31, 20, 21, 10, 11}},
-		{"to_rgb=True", fmt.Sprintf(norm, "True"), []float32{9, 10, 18, 19, 13.5, 14}},
-		{"to_rgb=False", fmt.Sprintf(norm, "False"), []float32{29, 30, 18, 19, 3.5, 4}},
+		{[]Step{Load{}}, []float32{30, 31, 20, 21, 10, 11}},
+		{[]Step{Load{}, Normalize{Mean: mean, Std: std, ToRGB: true}}, []float32{9, 10, 18, 19, 13.5, 14}},
+		{[]Step{Load{}, Normalize{Mean: mean, Std: std}}, []float32{29, 30, 18, 19, 3.5, 4}},
 	} {
 		got := make([]float32, 6)
-		if err := mustBuild(t, load+c.step+collect).Tensor(m, got); err != nil {
+		if err := mustNew(t, c.steps...).Tensor(m, got); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(got, c.want) {
-			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+			t.Errorf("%+v: %v, want %v", c.steps, got, c.want)
 		}
 	}
 }
@@ -179,7 +201,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := mustBuild(t, load+"dict(type='Resize', size=(256, -1), backend='pillow'), dict(type='CenterCrop', crop_size=224), "+imagenet+collect)
+	p := mustNew(t, Load{}, shortSide, middle224, imagenet)
 	if h, w, ok := p.OutputSize(); h != 224 || w != 224 || !ok {
 		t.Errorf("OutputSize: %d, %d, %v", h, w, ok)
 	}
@@ -211,39 +233,39 @@ func TestRun(t *testing.T) {
 	group.Wait()
 }
 
-func TestNewPipelineErrors(t *testing.T) {
-	for _, c := range []struct{ steps, want string }{
-		{"", "no steps"},
-		{load, "without ImageToTensor"},
-		{imagenet + load + collect, "LoadImageFromFile after Normalize"},
-		{load + "dict(type='Pad', size=3), " + collect, "[LoadImageFromFile Resize CenterCrop Normalize ImageToTensor Collect]"},
-		{load + "dict(size=3), " + collect, "type"},
-		{load + load + collect, "twice"},
-		{load + imagenet + "dict(type='Resize', size=3), " + collect, "Resize after Normalize"},
-		{load + imagenet + imagenet + collect, "twice"},
-		{"dict(type='LoadImageFromFile', to_float32=True), " + collect, "to_float32"},
-		{"dict(type='LoadImageFromFile', color_type='grayscale'), " + collect, "grayscale"},
-		{"dict(type='LoadImageFromFile', file_client_args=dict(backend='petrel')), " + collect, "petrel"},
-		{load + "dict(type='Resize'), " + collect, "size"},
-		{load + "dict(type='Resize', size=0), " + collect, "pipeline.1.size"},
-		{load + "dict(type='Resize', size=(3, 0)), " + collect, "size"},
-		{load + "dict(type='Resize', size=(3, 4, 5)), " + collect, "size"},
-		{load + "dict(type='Resize', size='x'), " + collect, "size"},
-		{load + "dict(type='Resize', size=3, backend='turbo'), " + collect, "[cv2 pillow]"},
-		{load + "dict(type='Resize', size=3, interpolation='box'), " + collect, "[nearest bilinear bicubic area lanczos]"},
-		{load + "dict(type='Resize', size=3, backend='pillow', interpolation='area'), " + collect, "[nearest bilinear bicubic box lanczos hamming]"},
-		{load + "dict(type='Resize', size=(3, -1), adaptive_side='top'), " + collect, "[short long height width]"},
-		{load + "dict(type='Resize', size=3, sharpen=1), " + collect, "sharpen"},
-		{load + "dict(type='CenterCrop', crop_size=(3, -1)), " + collect, "crop_size"},
-		{load + "dict(type='CenterCrop', crop_size=(3, 3), efficientnet_style=True), " + collect, "efficientnet_style"},
-		{load + "dict(type='CenterCrop', crop_size=3, efficientnet_style=True, crop_padding=-1), " + collect, "crop_padding"},
-		{load + "dict(type='Normalize', mean=[1, 2], std=[1, 1, 1]), " + collect, "mean"},
-		{load + "dict(type='Normalize', mean=[1, 2, 3], std=[1, 0, 1]), " + collect, "std"},
-		{load + "dict(type='ImageToTensor', keys=['gt_label'])", "img"},
+func TestNewErrors(t *testing.T) {
+	for _, c := range []struct {
+		step  Step // after Load
+		field string
+		want  string
+	}{
+		{Load{}, "", "images are read once"},
+		{Resize{Height: 0, Width: 3, Backend: "cv2", Interpolation: "bilinear"}, "Height", "got 0 and 3"},
+		{Resize{Height: 3, Width: maxSide + 1, Backend: "cv2", Interpolation: "bilinear"}, "Height", "want a positive height and width"},
+		{Resize{Side: "long", Backend: "cv2", Interpolation: "bilinear"}, "Length", "want a positive length, got 0"},
+		{Resize{Side: "top", Length: 3, Backend: "cv2", Interpolation: "bilinear"}, "Side", "[short long height width]"},
+		{Resize{Height: 3, Width: 3, Backend: "turbo", Interpolation: "bilinear"}, "Interpolation", "[cv2 pillow]"},
+		{Resize{Height: 3, Width: 3, Backend: "cv2", Interpolation: "box"}, "Interpolation", "[nearest bilinear bicubic area lanczos]"},
+		{Resize{Height: 3, Width: 3, Backend: "pillow", Interpolation: "area"}, "Interpolation", "[nearest bilinear bicubic box lanczos hamming]"},
+		{CenterCrop{Height: 3, Width: -1}, "Height", "got 3 and -1"},
+		{CenterCrop{Height: 3, Width: 4, EfficientNet: true, Backend: "cv2", Interpolation: "bilinear"}, "Height", "want a square"},
+		{CenterCrop{Height: 3, Width: 3, EfficientNet: true, Padding: -1, Backend: "cv2", Interpolation: "bilinear"}, "Padding", "got -1"},
+		{CenterCrop{Height: 3, Width: 3, EfficientNet: true, Backend: "cv2"}, "Interpolation", `interpolation "" is not one of`},
+		{Normalize{Mean: []float64{1, 2}, Std: []float64{1, 1}}, "Mean", "want 3 numbers, or 1 for grey images, got 2"},
+		{Normalize{Mean: []float64{1, 2, 3}, Std: []float64{1}}, "Std", "want as many numbers as the mean has, 3, got 1"},
+		{Normalize{Mean: []float64{1, 2, 3}, Std: []float64{1, 0, 1}}, "Std", "0 is not a number to normalise with"},
+		{Normalize{Mean: []float64{1, math.NaN(), 3}, Std: []float64{1, 1, 1}}, "Mean", "NaN is not a number"},
 	} {
-		_, err := build(t, c.steps)
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s\nerror %v, want one with %q", c.steps, err, c.want)
+		_, err := New([]Step{Load{}, c.step})
+		var bad *StepError
+		if !errors.As(err, &bad) || bad.Step != 1 || bad.Field != c.field || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "step 1: "+c.field) {
+			t.Errorf("%+v: error %v, want one with %q", c.step, err, c.want)
+		}
+	}
+	for _, after := range []Step{Load{}, shortSide, middle224, imagenet} {
+		var bad *StepError
+		if _, err := New([]Step{shortSide, imagenet, after}); !errors.As(err, &bad) || bad.Step != 2 || bad.Field != "" {
+			t.Errorf("%T after Normalize: error %v", after, err)
 		}
 	}
 }
@@ -251,40 +273,43 @@ func TestNewPipelineErrors(t *testing.T) {
 // TestApplyErrors resizes to sizes that cannot be.
 func TestApplyErrors(t *testing.T) {
 	for _, c := range []struct {
-		step          string
+		step          Step
 		width, height int
 		want          string
 	}{
-		{"dict(type='Resize', size=(4, -1), adaptive_side='long')", 1, 100, "0 pixels wide"},
-		{"dict(type='Resize', size=(60000, -1))", 1, 100, "over the limit"},
-		{"dict(type='CenterCrop', crop_size=1, efficientnet_style=True, crop_padding=1000)", 100, 100, "0 pixels wide"},
+		{Resize{Side: "long", Length: 4, Backend: "cv2", Interpolation: "bilinear"}, 1, 100, "0 pixels wide"},
+		{Resize{Side: "short", Length: 60000, Backend: "cv2", Interpolation: "bilinear"}, 1, 100, "over the limit"},
+		{CenterCrop{Height: 1, Width: 1, EfficientNet: true, Padding: 1000, Backend: "cv2", Interpolation: "bilinear"}, 100, 100, "0 pixels wide"},
 	} {
-		_, err := mustBuild(t, load+c.step+", "+collect).Apply(noise(1, c.width, c.height))
+		_, err := mustNew(t, Load{}, c.step).Apply(noise(1, c.width, c.height))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: error %v, want one with %q", c.step, err, c.want)
+			t.Errorf("%+v: error %v, want one with %q", c.step, err, c.want)
 		}
 	}
 }
 
-// TestOutputSize tells the pipelines whose result has one size.
+// TestOutputSize: which pipelines have results of one size.
 func TestOutputSize(t *testing.T) {
+	side := func(name string, length int) Step {
+		return Resize{Side: name, Length: length, Backend: "cv2", Interpolation: "bilinear"}
+	}
 	for _, c := range []struct {
-		steps         string
+		steps         []Step
 		height, width int
 		ok            bool
 	}{
-		{"dict(type='Resize', size=(3, 4)), ", 3, 4, true},
-		{"dict(type='CenterCrop', crop_size=5), ", 0, 0, false},
-		{"dict(type='Resize', size=(8, -1)), dict(type='CenterCrop', crop_size=(8, 5)), ", 8, 5, true},
-		{"dict(type='Resize', size=(8, -1)), dict(type='CenterCrop', crop_size=9), ", 0, 0, false},
-		{"dict(type='Resize', size=(8, -1), adaptive_side='long'), dict(type='CenterCrop', crop_size=8), ", 0, 0, false},
-		{"dict(type='Resize', size=(8, -1), adaptive_side='height'), dict(type='CenterCrop', crop_size=(4, 1)), ", 4, 1, true},
-		{"dict(type='CenterCrop', crop_size=9, efficientnet_style=True), ", 9, 9, true},
-		{"", 0, 0, false},
+		{[]Step{Resize{Height: 3, Width: 4, Backend: "cv2", Interpolation: "bilinear"}}, 3, 4, true},
+		{[]Step{CenterCrop{Height: 5, Width: 5}}, 0, 0, false},
+		{[]Step{side("short", 8), CenterCrop{Height: 8, Width: 5}}, 8, 5, true},
+		{[]Step{side("short", 8), CenterCrop{Height: 9, Width: 9}}, 0, 0, false},
+		{[]Step{side("long", 8), CenterCrop{Height: 8, Width: 8}}, 0, 0, false},
+		{[]Step{side("height", 8), CenterCrop{Height: 4, Width: 1}}, 4, 1, true},
+		{[]Step{CenterCrop{Height: 9, Width: 9, EfficientNet: true, Padding: 32, Backend: "cv2", Interpolation: "bilinear"}}, 9, 9, true},
+		{nil, 0, 0, false},
 	} {
-		h, w, ok := mustBuild(t, load+c.steps+collect).OutputSize()
+		h, w, ok := mustNew(t, append([]Step{Load{}}, c.steps...)...).OutputSize()
 		if h != c.height || w != c.width || ok != c.ok {
-			t.Errorf("%s: %d, %d, %v", c.steps, h, w, ok)
+			t.Errorf("%+v: %d, %d, %v", c.steps, h, w, ok)
 		}
 	}
 }
@@ -296,13 +321,14 @@ func TestTable(t *testing.T) {
 		colour.Pix[i] = byte(i * 13)
 	}
 	const area = 6
-	for _, steps := range []string{
-		"", load,
-		"dict(type='Normalize', mean=[1, 20, 30], std=[2, 3, 4]), ",
-		load + "dict(type='Normalize', mean=[1, 20, 30], std=[2, 3, 4]), ",
-		load + "dict(type='Normalize', mean=[1, 20, 30], std=[2, 3, 4], to_rgb=False), ",
+	mean, std := []float64{1, 20, 30}, []float64{2, 3, 4}
+	for _, steps := range [][]Step{
+		nil, {Load{}},
+		{Normalize{Mean: mean, Std: std, ToRGB: true}},
+		{Load{}, Normalize{Mean: mean, Std: std, ToRGB: true}},
+		{Load{}, Normalize{Mean: mean, Std: std}},
 	} {
-		p := mustBuild(t, steps+collect)
+		p := mustNew(t, steps...)
 		want, pixels := make([]float32, 3*area), make([]byte, 3*area)
 		if err := p.Tensor(colour, want); err != nil {
 			t.Fatal(err)
@@ -318,7 +344,7 @@ func TestTable(t *testing.T) {
 			}
 			for i := range area {
 				if got := table[256*plane+int(pixels[3*i+from])]; got != want[plane*area+i] {
-					t.Fatalf("%s: pixel %d of plane %d is %v, want %v", steps, i, plane, got, want[plane*area+i])
+					t.Fatalf("%+v: pixel %d of plane %d is %v, want %v", steps, i, plane, got, want[plane*area+i])
 				}
 			}
 		}

@@ -1,10 +1,6 @@
 package preprocess
 
-import (
-	"fmt"
-
-	"repvgg/internal/config"
-)
+import "fmt"
 
 // transform is a step from an 8-bit image to an 8-bit image. It may return its
 // argument, and does not change it. Other results are b's.
@@ -29,58 +25,6 @@ type resizeStep struct {
 	height, width int    // of a fixed size
 	target        int    // of an adaptive one: the wanted length of side
 	side          string // short, long, height, width; empty for a fixed size
-}
-
-func newResize(s config.Section) (transform, error) {
-	opts := struct {
-		Size          config.Value `config:"size,required"`
-		Interpolation string       `config:"interpolation"`
-		AdaptiveSide  string       `config:"adaptive_side"`
-		Backend       string       `config:"backend"`
-	}{Interpolation: "bilinear", AdaptiveSide: "short", Backend: "cv2"}
-	if err := s.DecodeStrict(&opts); err != nil {
-		return nil, err
-	}
-	h, w, ok := pair(opts.Size)
-	if !ok || h < 1 || w < 1 && w != -1 {
-		return nil, s.Errorf("size", "want a positive int, (height, width) or (side, -1), got %v", opts.Size)
-	}
-	step := &resizeStep{height: h, width: w}
-	if w == -1 {
-		switch opts.AdaptiveSide {
-		case "short", "long", "height", "width":
-		default:
-			return nil, s.Errorf("adaptive_side", "%q is not one of [short long height width]", opts.AdaptiveSide)
-		}
-		step.target, step.side = h, opts.AdaptiveSide
-	}
-	var err error
-	if step.resizer, err = newResizer(opts.Backend, opts.Interpolation); err != nil {
-		return nil, s.Errorf("interpolation", "%w", err)
-	}
-	return step, nil
-}
-
-// pair reads an int, which stands for (v, v), or two of them.
-func pair(v config.Value) (a, b int, ok bool) {
-	var items []config.Value
-	switch v := v.(type) {
-	case int64:
-		items = []config.Value{v, v}
-	case config.Tuple:
-		items = v
-	case config.List:
-		items = v
-	}
-	if len(items) != 2 {
-		return 0, 0, false
-	}
-	x, ok1 := items[0].(int64)
-	y, ok2 := items[1].(int64)
-	if !ok1 || !ok2 || max(x, y) > maxSide || min(x, y) < -1 {
-		return 0, 0, false
-	}
-	return int(x), int(y), true
 }
 
 // size is the size of the result. An adaptive size keeps the aspect ratio,

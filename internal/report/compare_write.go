@@ -2,16 +2,15 @@ package report
 
 import (
 	"bufio"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
 	"path/filepath"
 	"strconv"
-	"text/tabwriter"
 
 	"repvgg/internal/atomicfile"
+	"repvgg/internal/table"
 )
 
 // MarshalJSON writes the number, null for NaN and infinities.
@@ -26,12 +25,7 @@ func (n number) MarshalJSON() ([]byte, error) {
 // CheckComparisonPath reports a file name that Comparison.Write has no format
 // for.
 func CheckComparisonPath(path string) error {
-	switch ext := filepath.Ext(path); ext {
-	case ".json", ".csv":
-		return nil
-	default:
-		return fmt.Errorf("unsupported format %q of comparison %q: name it .json or .csv", ext, path)
-	}
+	return checkSuffix("comparison", path, ".json", ".csv")
 }
 
 // Write writes the whole comparison as .json, or the images whose labels differ
@@ -41,12 +35,9 @@ func (c *Comparison) Write(path string) error {
 	if err == nil {
 		err = atomicfile.Write(path, func(w *bufio.Writer) error {
 			if filepath.Ext(path) == ".csv" {
-				return c.writeCSV(w)
+				return c.differingTable().WriteCSV(w)
 			}
-			e := json.NewEncoder(w)
-			e.SetEscapeHTML(false)
-			e.SetIndent("", "  ")
-			return e.Encode(c)
+			return table.WriteJSON(w, c)
 		})
 	}
 	if err != nil {
@@ -55,29 +46,27 @@ func (c *Comparison) Write(path string) error {
 	return nil
 }
 
-func (c *Comparison) writeCSV(w io.Writer) error {
-	out := csv.NewWriter(w)
-	if err := out.Write([]string{"image", "label_a", "class_a", "score_a", "label_b", "class_b", "score_b", "gt_label", "gt_class"}); err != nil {
-		return err
-	}
+// differingTable has all of what is known of the images whose labels differ.
+func (c *Comparison) differingTable() *table.Table {
+	t := &table.Table{Columns: []table.Column{
+		{Name: "image"}, {Name: "label_a"}, {Name: "class_a"}, {Name: "score_a"}, {Name: "label_b"}, {Name: "class_b"}, {Name: "score_b"},
+		{Name: "gt_label"}, {Name: "gt_class"},
+	}}
 	for _, d := range c.Differing {
-		record := []string{d.Image}
+		cells := []table.Cell{table.Text(d.Image)}
 		for _, p := range []Prediction{d.A, d.B} {
-			record = append(record, strconv.Itoa(p.Label), p.Class.Class, decimal(float64(p.Score)))
+			cells = append(cells, table.Int(p.Label), table.Text(p.Class.Class), table.Decimal(float64(p.Score)))
 		}
-		if err := out.Write(append(record, strconv.Itoa(d.Truth.Label), d.Truth.Class)); err != nil {
-			return err
-		}
+		t.Add(append(cells, table.Int(d.Truth.Label), table.Text(d.Truth.Class))...)
 	}
-	out.Flush()
-	return out.Error()
+	return t
 }
 
 // WriteText writes the comparison as a table, with at most most of the images
 // whose labels differ; all of them if most is negative.
 func (c *Comparison) WriteText(w io.Writer, most int) error {
 	out := bufio.NewWriter(w)
-	fmt.Fprintf(out, "A: %s\nB: %s\n\n", Printable(c.A), Printable(c.B))
+	fmt.Fprintf(out, "A: %s\nB: %s\n\n", table.Printable(c.A), table.Printable(c.B))
 	if err := c.writeMetrics(out); err != nil {
 		return err
 	}
@@ -86,7 +75,7 @@ func (c *Comparison) WriteText(w io.Writer, most int) error {
 		fmt.Fprint(out, "largest score difference : none, all are equal\n")
 	} else {
 		fmt.Fprintf(out, "largest score difference : %.3g, %.7g in A and %.7g in B, for %s of %s\n",
-			l.Difference, l.A, l.B, l.Class, Printable(l.Image))
+			l.Difference, l.A, l.B, l.Class, table.Printable(l.Image))
 	}
 	if err := c.writeDiffering(out, most); err != nil {
 		return err
@@ -94,13 +83,17 @@ func (c *Comparison) WriteText(w io.Writer, most int) error {
 	return out.Flush()
 }
 
+// columnGap is the spaces between columns of text.
+const columnGap = 3
+
 func (c *Comparison) writeMetrics(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprint(table, "\tA\tB\tB - A\t\n")
+	t := &table.Table{Columns: []table.Column{
+		{Align: table.Right}, {Name: "A", Align: table.Right}, {Name: "B", Align: table.Right}, {Name: "B - A", Align: table.Right},
+	}}
 	for _, m := range c.Metrics {
-		fmt.Fprintf(table, "%s\t%.2f\t%.2f\t%+.2f\t\n", m.Key, m.A, m.B, m.B-m.A)
+		t.Add(table.Text(m.Key), table.Fixed(float64(m.A), 2), table.Fixed(float64(m.B), 2), table.Text(fmt.Sprintf("%+.2f", m.B-m.A)))
 	}
-	return table.Flush()
+	return t.WriteText(w, columnGap, columnGap)
 }
 
 func (c *Comparison) writeDiffering(w io.Writer, most int) error {
@@ -112,12 +105,11 @@ func (c *Comparison) writeDiffering(w io.Writer, most int) error {
 		return nil
 	}
 	fmt.Fprint(w, "\n")
-	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprint(table, "image\tA\tscore\tB\tscore\ttruth\n")
+	t := &table.Table{Columns: []table.Column{{Name: "image"}, {Name: "A"}, {Name: "score"}, {Name: "B"}, {Name: "score"}, {Name: "truth"}}}
 	for _, d := range c.Differing[:shown] {
-		fmt.Fprintf(table, "%s\t%s\t%.4f\t%s\t%.4f\t%s\n", Printable(d.Image), d.A.Class, d.A.Score, d.B.Class, d.B.Score, d.Truth)
+		t.Add(table.Text(d.Image), d.A.cell(), table.Fixed(float64(d.A.Score), 4), d.B.cell(), table.Fixed(float64(d.B.Score), 4), d.Truth.cell())
 	}
-	if err := table.Flush(); err != nil {
+	if err := t.WriteText(w, 0, columnGap); err != nil {
 		return err
 	}
 	if left := len(c.Differing) - shown; left > 0 {
@@ -126,19 +118,13 @@ func (c *Comparison) writeDiffering(w io.Writer, most int) error {
 	return nil
 }
 
+func (c Class) cell() table.Cell { return table.Text(c.String()) }
+
 // String is the label and the name, once if they are the same.
 func (c Class) String() string {
 	label := strconv.Itoa(c.Label)
 	if c.Class == "" || c.Class == label {
 		return label
 	}
-	return label + " " + Printable(c.Class)
-}
-
-// Printable quotes a text that could change what a terminal shows.
-func Printable(s string) string {
-	if oneLine(s) != s {
-		return strconv.Quote(s)
-	}
-	return s
+	return label + " " + table.Printable(c.Class)
 }

@@ -2,33 +2,27 @@ package report
 
 import (
 	"bufio"
-	"encoding/csv"
 	"fmt"
-	"image/png"
 	"io"
 	"path/filepath"
 	"slices"
 	"strconv"
 
 	"repvgg/internal/atomicfile"
+	"repvgg/internal/figure/matrix"
 	"repvgg/internal/metrics"
+	"repvgg/internal/table"
 )
 
-// Confusion tells how often images of one class were taken for another. Only
-// counts above zero are held: memory grows with the images, not with the square
+// Confusion is how often images of one class were taken for another. Only counts
+// above zero are held: memory grows with the images, not with the square
 // of the classes.
 type Confusion struct {
 	Classes []string
 	// Support and Predicted are how many images are, and were taken to be, of each
 	// class, Right how many both.
 	Support, Predicted, Right []int64
-	rows                      [][]confusionCell
-}
-
-// confusionCell counts the images of one class that were taken for another.
-type confusionCell struct {
-	predicted int
-	count     int64
+	rows                      [][]matrix.Cell
 }
 
 // NewConfusion counts the predictions of a result, the class with the highest
@@ -40,7 +34,7 @@ func NewConfusion(r *Result) (*Confusion, error) {
 	n := len(r.Classes)
 	c := &Confusion{
 		Classes: r.Classes, Support: make([]int64, n), Predicted: make([]int64, n), Right: make([]int64, n),
-		rows: make([][]confusionCell, n),
+		rows: make([][]matrix.Cell, n),
 	}
 	type pair struct{ label, predicted int }
 	counts := make(map[pair]int64)
@@ -54,30 +48,17 @@ func NewConfusion(r *Result) (*Confusion, error) {
 		}
 	}
 	for at, count := range counts {
-		c.rows[at.label] = append(c.rows[at.label], confusionCell{at.predicted, count})
+		c.rows[at.label] = append(c.rows[at.label], matrix.Cell{Predicted: at.predicted, Count: count})
 	}
 	for _, row := range c.rows {
-		slices.SortFunc(row, func(a, b confusionCell) int { return a.predicted - b.predicted })
+		slices.SortFunc(row, func(a, b matrix.Cell) int { return a.Predicted - b.Predicted })
 	}
 	return c, nil
 }
 
-// images is the number of images, right how many were right.
-func (c *Confusion) totals() (images, right int64) {
-	for i, n := range c.Support {
-		images, right = images+n, right+c.Right[i]
-	}
-	return images, right
-}
-
 // CheckConfusionPath reports a file name that Write has no format for.
 func CheckConfusionPath(path string) error {
-	switch ext := filepath.Ext(path); ext {
-	case ".png", ".svg", ".csv":
-		return nil
-	default:
-		return fmt.Errorf("unsupported format %q of confusion matrix %q: name it .png, .svg or .csv", ext, path)
-	}
+	return checkSuffix("confusion matrix", path, ".png", ".svg", ".csv")
 }
 
 // Write draws the matrix as .png or .svg, or writes its counts as .csv: a line
@@ -89,9 +70,9 @@ func (c *Confusion) Write(path string) error {
 		err = atomicfile.Write(path, func(w *bufio.Writer) error {
 			switch filepath.Ext(path) {
 			case ".png":
-				return c.writePNG(w)
+				return c.picture().WritePNG(w)
 			case ".svg":
-				return c.writeSVG(w)
+				return c.picture().WriteSVG(w)
 			}
 			return c.writeCSV(w)
 		})
@@ -102,52 +83,30 @@ func (c *Confusion) Write(path string) error {
 	return nil
 }
 
-func (c *Confusion) writePNG(w io.Writer) error {
-	picture, err := newConfusionPicture(c)
-	if err != nil {
-		return err
-	}
-	canvas := newRaster(picture.width, picture.height)
-	picture.draw(canvas)
-	if canvas.err != nil {
-		return canvas.err
-	}
-	return png.Encode(w, canvas.image)
+func (c *Confusion) picture() *matrix.Matrix {
+	return &matrix.Matrix{Classes: c.Classes, Support: c.Support, Rows: c.rows}
 }
 
-func (c *Confusion) writeSVG(w *bufio.Writer) error {
-	picture, err := newConfusionPicture(c)
-	if err != nil {
-		return err
-	}
-	canvas := newSVG(w, picture.width, picture.height)
-	picture.draw(canvas)
-	canvas.end()
-	return nil
-}
-
+// writeCSV holds one row of the matrix at a time, most of which are zeros.
 func (c *Confusion) writeCSV(w io.Writer) error {
-	out := csv.NewWriter(w)
-	record := make([]string, 2+len(c.Classes))
-	record[0], record[1] = "label", "class"
+	names := []string{"label", "class"}
 	for label := range c.Classes {
-		record[2+label] = strconv.Itoa(label)
+		names = append(names, strconv.Itoa(label))
 	}
-	if err := out.Write(record); err != nil {
-		return err
-	}
-	for label, row := range c.rows {
-		record[0], record[1] = strconv.Itoa(label), c.Classes[label]
-		for i := range c.Classes {
-			record[2+i] = "0"
+	return table.WriteCSV(w, names, func(yield func([]table.Cell) bool) {
+		cells := make([]table.Cell, len(names))
+		for label, row := range c.rows {
+			cells[0], cells[1] = table.Int(label), table.Text(c.Classes[label])
+			counts := cells[2:]
+			for i := range counts {
+				counts[i] = table.Int(0)
+			}
+			for _, cell := range row {
+				counts[cell.Predicted] = table.Int(cell.Count)
+			}
+			if !yield(cells) {
+				return
+			}
 		}
-		for _, cell := range row {
-			record[2+cell.predicted] = strconv.FormatInt(cell.count, 10)
-		}
-		if err := out.Write(record); err != nil {
-			return err
-		}
-	}
-	out.Flush()
-	return out.Error()
+	})
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"unicode/utf16"
+
+	"repvgg/internal/python"
 )
 
 // jsonEncoder writes what Python's json.dump writes.
@@ -73,22 +75,21 @@ func writeFlow(w *bufio.Writer, n int, item func(b []byte, i int) []byte) {
 // appendJSONFloat appends a number, or one of Python's words for what JSON has
 // none for.
 func appendJSONFloat(b []byte, v float64) []byte {
-	b, ok := appendFloat(b, v)
 	switch {
-	case ok:
-		return b
 	case math.IsInf(v, 1):
 		return append(b, "Infinity"...)
 	case math.IsInf(v, -1):
 		return append(b, "-Infinity"...)
+	case math.IsNaN(v):
+		return append(b, "NaN"...)
 	}
-	return append(b, "NaN"...)
+	return python.AppendFloat(b, v)
 }
 
 // appendJSONString appends a string; whatever is not ASCII becomes \uXXXX.
 func appendJSONString(b []byte, s string) []byte {
 	b = append(b, '"')
-	pyString(s, func(c rune) {
+	for c := range python.Runes(s) {
 		switch {
 		case c == '"' || c == '\\':
 			b = append(b, '\\', byte(c))
@@ -110,6 +111,6 @@ func appendJSONString(b []byte, s string) []byte {
 		default:
 			b = fmt.Appendf(b, `\u%04x`, c)
 		}
-	})
+	}
 	return append(b, '"')
 }

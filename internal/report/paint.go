@@ -7,8 +7,7 @@ import (
 	"image/draw"
 	"math"
 
-	"golang.org/x/image/font"
-
+	"repvgg/internal/figure/canvas"
 	"repvgg/internal/metrics"
 )
 
@@ -29,7 +28,7 @@ func (r *Result) Caption(image int) (lines []string, right bool) {
 	return lines, label == truth
 }
 
-// Colours of Paint: text in a light tone on a dark box can be read on any
+// Colours of paint: text in a light tone on a dark box can be read on any
 // image.
 var (
 	boxColor   = color.RGBA{0, 0, 0, 0xc4}
@@ -37,7 +36,7 @@ var (
 	wrongColor = color.RGBA{0xff, 0x8a, 0x80, 0xff}
 )
 
-// Sizes of Paint's text: a share of the image's shorter side, less where lines are
+// Sizes of paint's text: a share of the image's shorter side, less where lines are
 // too wide, but no less than the smallest in pixels or part.
 const (
 	paintShare    = 1.0 / 24
@@ -48,28 +47,28 @@ const (
 	barShare      = 0.3 // width of the coloured bar
 )
 
-// Paint writes lines on a translucent box in the image's upper left corner, with
+// paint writes lines on a translucent box in the image's upper left corner, with
 // a bar beside them: green for a right prediction, red for a wrong one. A line
 // that is too long for the image loses its end.
-func Paint(m draw.Image, lines []string, right bool) error {
+func paint(m draw.Image, lines []string, right bool) error {
 	clean := make([]string, len(lines))
 	for i, line := range lines {
-		clean[i] = oneLine(line)
+		clean[i] = canvas.OneLine(line)
 	}
 	b := m.Bounds()
 	size, err := paintSize(b.Size(), clean)
 	if err != nil {
 		return err
 	}
-	face, err := newFace(size)
+	face, err := canvas.NewFace(size)
 	if err != nil {
 		return err
 	}
 	pad, bar, height := int(math.Ceil(size*boxPadding)), int(math.Ceil(size*barShare)), int(math.Ceil(size*lineHeight))
 	widest := 0
 	for i, line := range clean {
-		clean[i] = shorten(face, line, b.Dx()-bar-2*pad)
-		widest = max(widest, textWidth(face, clean[i]))
+		clean[i] = face.Shorten(line, b.Dx()-bar-2*pad)
+		widest = max(widest, face.Width(clean[i]))
 	}
 	ink := rightColor
 	if !right {
@@ -79,7 +78,7 @@ func Paint(m draw.Image, lines []string, right bool) error {
 	draw.Draw(m, box, image.NewUniform(boxColor), image.Point{}, draw.Over)
 	draw.Draw(m, image.Rect(0, 0, bar, box.Dy()).Add(b.Min), image.NewUniform(ink), image.Point{}, draw.Src)
 	for i, line := range clean {
-		drawMask(m, textMask(face, line), b.Min.Add(image.Pt(bar+pad, pad+i*height)), ink)
+		face.Draw(m, b.Min.Add(image.Pt(bar+pad, pad+i*height)), ink, line)
 	}
 	return nil
 }
@@ -87,7 +86,7 @@ func Paint(m draw.Image, lines []string, right bool) error {
 // paintSize is the size of text on an image of this size.
 func paintSize(image image.Point, lines []string) (float64, error) {
 	size := max(float64(min(image.X, image.Y))*paintShare, paintSmallest)
-	face, err := newFace(size)
+	face, err := canvas.NewFace(size)
 	if err != nil {
 		return 0, err
 	}
@@ -97,10 +96,10 @@ func paintSize(image image.Point, lines []string) (float64, error) {
 	return max(size*min(max(room, paintLeast), 1), paintSmallest), nil
 }
 
-func widestLine(face font.Face, lines []string) float64 {
+func widestLine(face *canvas.Face, lines []string) float64 {
 	widest := 0
 	for _, line := range lines {
-		widest = max(widest, textWidth(face, line))
+		widest = max(widest, face.Width(line))
 	}
 	return float64(widest)
 }

@@ -80,7 +80,7 @@ func TestPaint(t *testing.T) {
 		t.Run(fmt.Sprintf("%dx%d", c.width, c.height), func(t *testing.T) {
 			m := image.NewRGBA(image.Rect(0, 0, c.width, c.height))
 			draw.Draw(m, m.Bounds(), image.NewUniform(c.background), image.Point{}, draw.Src)
-			if err := Paint(m, c.lines, c.right); err != nil {
+			if err := paint(m, c.lines, c.right); err != nil {
 				t.Fatal(err)
 			}
 			ink := rightColor
@@ -133,33 +133,12 @@ func checkText(t *testing.T, m *image.RGBA, box image.Rectangle, ground, ink col
 func TestPaintTinyImages(t *testing.T) {
 	for _, size := range []image.Point{{1, 1}, {1, 400}, {400, 1}, {20, 20}} {
 		m := image.NewRGBA(image.Rectangle{Max: size})
-		if err := Paint(m, caption, true); err != nil {
+		if err := paint(m, caption, true); err != nil {
 			t.Errorf("%v: %v", size, err)
 		}
 		if m.RGBAAt(0, 0) != rightColor {
 			t.Errorf("%v: the bar is missing", size)
 		}
-	}
-}
-
-func TestShorten(t *testing.T) {
-	face, err := newFace(16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const s = "tabby, tabby cat"
-	whole := textWidth(face, s)
-	for width := range whole + 2 {
-		got := shorten(face, s, width)
-		if n := textWidth(face, got); n > width {
-			t.Fatalf("width %d: %q is %d wide", width, got, n)
-		}
-		if head, cut := strings.CutSuffix(got, "…"); !strings.HasPrefix(s, head) || cut == (width >= whole) && got != "" {
-			t.Errorf("width %d of %d: %q", width, whole, got)
-		}
-	}
-	if got := shorten(face, s, whole/2); len(got) < 6 {
-		t.Errorf("half of the width holds only %q", got)
 	}
 }
 

@@ -50,7 +50,7 @@ func (p *Painter) Save(name string, m *preprocess.Image, lines []string, right b
 func (p *Painter) save(name string, m *preprocess.Image, lines []string, right bool) error {
 	file := paintedName(name)
 	painted := enlarged(m)
-	if err := Paint(painted, lines, right); err != nil {
+	if err := paint(painted, lines, right); err != nil {
 		return err
 	}
 	var data bytes.Buffer

@@ -2,22 +2,23 @@ package report
 
 import (
 	"bufio"
-	"encoding/csv"
 	"fmt"
-	"io"
-	"strconv"
 
 	"repvgg/internal/atomicfile"
 	"repvgg/internal/metrics"
+	"repvgg/internal/table"
 )
 
-var perClassHeader = []string{"label", "class", "support", "predicted", "true_positives", "precision", "recall", "f1_score", "accuracy"}
+// CheckPerClassPath reports a file name that WritePerClass has no format for.
+func CheckPerClassPath(path string) error {
+	return checkSuffix("table of classes", path, ".csv")
+}
 
 // WritePerClass writes a CSV with a line for each class: its label and name, how
 // many images are of it, how many were taken to be, and how many were both; then,
 // in percent and unrounded, precision, recall and F1 as the metrics of these
 // names have them without a threshold, and accuracy, the share of all images that
-// were rightly told to be or not to be of the class.
+// were rightly taken to be of the class, or not to be.
 func WritePerClass(path string, r *Result) error {
 	err := writePerClass(path, r)
 	if err != nil {
@@ -27,6 +28,9 @@ func WritePerClass(path string, r *Result) error {
 }
 
 func writePerClass(path string, r *Result) error {
+	if err := CheckPerClassPath(path); err != nil {
+		return err
+	}
 	c, err := NewConfusion(r)
 	if err != nil {
 		return err
@@ -36,32 +40,29 @@ func writePerClass(path string, r *Result) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(path, func(w *bufio.Writer) error { return c.writePerClass(w, values) })
+	return atomicfile.Write(path, func(w *bufio.Writer) error { return c.perClass(values).WriteCSV(w) })
 }
 
-func (c *Confusion) writePerClass(w io.Writer, values []metrics.Value) error {
-	out := csv.NewWriter(w)
-	if err := out.Write(perClassHeader); err != nil {
-		return err
+// perClass has a row for each class; values are precision, recall and F1.
+func (c *Confusion) perClass(values []metrics.Value) *table.Table {
+	t := &table.Table{Columns: []table.Column{
+		{Name: "label"}, {Name: "class"}, {Name: "support"}, {Name: "predicted"}, {Name: "true_positives"},
+		{Name: "precision"}, {Name: "recall"}, {Name: "f1_score"}, {Name: "accuracy"},
+	}}
+	images := int64(0)
+	for _, n := range c.Support {
+		images += n
 	}
-	images, _ := c.totals()
 	for label, name := range c.Classes {
-		record := []string{strconv.Itoa(label), name}
+		cells := []table.Cell{table.Int(label), table.Text(name)}
 		for _, counts := range [][]int64{c.Support, c.Predicted, c.Right} {
-			record = append(record, strconv.FormatInt(counts[label], 10))
+			cells = append(cells, table.Int(counts[label]))
 		}
 		for _, v := range values {
-			record = append(record, decimal(v.PerClass[label]))
+			cells = append(cells, table.Decimal(v.PerClass[label]))
 		}
 		wrong := c.Support[label] + c.Predicted[label] - 2*c.Right[label]
-		record = append(record, decimal(float64(images-wrong)/float64(images)*100))
-		if err := out.Write(record); err != nil {
-			return err
-		}
+		t.Add(append(cells, table.Decimal(float64(images-wrong)/float64(images)*100))...)
 	}
-	out.Flush()
-	return out.Error()
+	return t
 }
-
-// decimal is the shortest decimal number that gives v back.
-func decimal(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"unicode/utf8"
 
+	"repvgg/internal/python"
 	"repvgg/internal/python/pickle"
 )
 
@@ -56,12 +57,12 @@ func (e *pickleEncoder) strings(n int, at func(int) string) {
 // string writes a str, lone surrogates as Python's pickle does.
 func (e *pickleEncoder) string(s string) {
 	var b []byte
-	pyString(s, func(c rune) {
+	for c := range python.Runes(s) {
 		if c >= 0xd800 && c < 0xe000 { // utf8 would replace it
 			b = append(b, 0xe0|byte(c>>12), 0x80|byte(c>>6&0x3f), 0x80|byte(c&0x3f))
-			return
+			continue
 		}
 		b = utf8.AppendRune(b, c)
-	})
+	}
 	e.Str(string(b))
 }

@@ -7,33 +7,21 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"repvgg/internal/metrics"
+	"repvgg/internal/testkit/need"
 )
 
-const (
-	python   = "/usr/bin/python3"
-	testdata = "../../testdata/report"
-)
+const testdata = "../../testdata/report"
 
 // runPython runs a script of testdata/report on a machine that has what it
 // imports.
 func runPython(t *testing.T, modules, script string, args ...string) {
 	t.Helper()
-	if out, err := exec.Command(python, "-c", "import "+modules).CombinedOutput(); err != nil {
-		if os.Getenv("REPVGG_REQUIRE_TORCH") != "" {
-			t.Fatalf("Python with %s is required, but: %v %s", modules, err, out)
-		}
-		t.Skipf("no Python with %s (Debian's python3-numpy, python3-yaml) on this machine", modules)
-	}
-	out, err := exec.Command(python, append([]string{filepath.Join(testdata, script)}, args...)...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	t.Logf("%s", out)
+	python := need.Python(t, need.Torch, modules)
+	need.Script(t, python, append([]string{filepath.Join(testdata, script)}, args...)...)
 }
 
 func writeFile(t *testing.T, path string, data []byte) {

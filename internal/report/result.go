@@ -177,7 +177,7 @@ func (r *Result) checkItems(items []string) error {
 // encoder writes the entries of a dict in one format. Errors are left to the
 // bufio.Writer below it, which keeps the first.
 type encoder interface {
-	// begin starts the dict, and tells whether its entries are to come by rising
+	// begin starts the dict, and reports whether its entries have to come sorted by
 	// key.
 	begin() (sorted bool)
 	// key starts an entry; one call of a value follows.

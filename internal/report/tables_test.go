@@ -243,6 +243,8 @@ func TestTableErrors(t *testing.T) {
 		{CheckConfusionPath("a"), "name it .png, .svg or .csv"},
 		{compare(t, r, r).Write(filepath.Join(dir, "a.yaml")), `unsupported format ".yaml" of comparison`},
 		{CheckComparisonPath("a.txt"), "name it .json or .csv"},
+		{WritePerClass(filepath.Join(dir, "a.json"), r), `writing table of classes: unsupported format ".json"`},
+		{CheckPerClassPath("a"), "name it .csv"},
 	} {
 		if e.err == nil || !strings.Contains(e.err.Error(), e.want) {
 			t.Errorf("error %v, want %q", e.err, e.want)

@@ -7,6 +7,8 @@ import (
 	"math"
 	"strconv"
 	"unicode/utf8"
+
+	"repvgg/internal/python"
 )
 
 // yamlEncoder writes what PyYAML's dump would write of plain numbers and lists,
@@ -82,16 +84,16 @@ func (e *yamlEncoder) end() {
 // appendYAMLFloat appends a number as PyYAML writes it. In YAML 1.1 a number
 // with an exponent needs a point.
 func appendYAMLFloat(b []byte, v float64) []byte {
-	start := len(b)
-	b, ok := appendFloat(b, v)
 	switch {
 	case math.IsInf(v, 1):
 		return append(b, ".inf"...)
 	case math.IsInf(v, -1):
 		return append(b, "-.inf"...)
-	case !ok:
+	case math.IsNaN(v):
 		return append(b, ".nan"...)
 	}
+	start := len(b)
+	b = python.AppendFloat(b, v)
 	exponent := bytes.IndexByte(b[start:], 'e')
 	if exponent < 0 || bytes.IndexByte(b[start:], '.') >= 0 {
 		return b

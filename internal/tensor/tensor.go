@@ -149,11 +149,11 @@ func (v View) Numel() int { return Numel(v.Shape) }
 // Contiguous reports whether the elements follow one another in row-major order.
 func (v View) Contiguous() bool {
 	want := 1
-	for i := len(v.Shape) - 1; i >= 0; i-- {
-		if v.Shape[i] != 1 && v.Strides[i] != want {
+	for i, size := range slices.Backward(v.Shape) {
+		if size != 1 && v.Strides[i] != want {
 			return false
 		}
-		want *= v.Shape[i]
+		want *= size
 	}
 	return true
 }

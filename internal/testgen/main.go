@@ -17,8 +17,8 @@ import (
 	"strconv"
 	"strings"
 
-	"repvgg/internal/config"
 	"repvgg/internal/model"
+	"repvgg/internal/recipe"
 	"repvgg/internal/tensor"
 )
 
@@ -34,14 +34,11 @@ func main() {
 }
 
 func run(cfgName, path string) error {
-	cfg, err := config.Load(cfgName, nil)
+	r, err := recipe.Load(cfgName, nil)
 	if err != nil {
 		return err
 	}
-	plan, err := model.FromConfig(cfg)
-	if err != nil {
-		return err
-	}
+	plan := r.Network
 	f, err := os.Create(path)
 	if err != nil {
 		return err

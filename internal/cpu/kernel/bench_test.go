@@ -3,15 +3,17 @@ package kernel
 import (
 	"fmt"
 	"math/rand/v2"
+	"repvgg/internal/model"
+	"repvgg/internal/tensor"
 	"testing"
 )
 
 // The layers of RepVGG-A0 and B1 at 224x224, one thread. GFLOP/s count the
 // products of the definition, so that Winograd's may exceed the processor's.
 
-func benchmarkLayer(b *testing.B, v *Variant, s ConvShape, m, n, h int) {
+func benchmarkLayer(b *testing.B, v *Variant, s model.Conv, m, n, h int) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	weight, _ := floats(rng, s.WeightLen(), 0.02)
+	weight, _ := floats(rng, tensor.Numel(s.WeightShape()), 0.02)
 	bias, _ := floats(rng, s.Out, 1)
 	oh, ow := s.OutSize(h, h)
 	var scratch Scratch
@@ -49,7 +51,7 @@ func benchmarkLayer(b *testing.B, v *Variant, s ConvShape, m, n, h int) {
 	}
 	us := b.Elapsed().Seconds() * 1e6 / float64(b.N*n)
 	b.ReportMetric(us, "us/image")
-	b.ReportMetric(2*float64(s.WeightLen()*oh*ow)/us*1e-3, "GFLOP/s")
+	b.ReportMetric(2*float64(tensor.Numel(s.WeightShape())*oh*ow)/us*1e-3, "GFLOP/s")
 }
 
 func BenchmarkConv(b *testing.B) {
@@ -59,7 +61,7 @@ func BenchmarkConv(b *testing.B) {
 			{64, 128, 2, 112, 1}, {256, 512, 2, 28, 4}, {512, 2048, 2, 14, 4},
 		} {
 			b.Run(fmt.Sprintf("%v/%d-%d-s%d-%d", v, l.in, l.out, l.stride, l.h), func(b *testing.B) {
-				benchmarkLayer(b, v, ConvShape{In: l.in, Out: l.out, Kernel: 3, Stride: l.stride, Pad: 1, Dilation: 1, Groups: 1}, 0, l.n, l.h)
+				benchmarkLayer(b, v, model.Conv{In: l.in, Out: l.out, KernelH: 3, KernelW: 3, Stride: l.stride, PadH: 1, PadW: 1, Dilation: 1, Groups: 1}, 0, l.n, l.h)
 			})
 		}
 	}
@@ -70,7 +72,7 @@ func BenchmarkWinograd(b *testing.B) {
 		for _, l := range []struct{ c, h, n int }{{48, 56, 1}, {96, 28, 1}, {192, 14, 16}, {192, 14, 1}, {128, 56, 1}, {256, 28, 1}, {512, 14, 16}, {512, 14, 1}} {
 			for _, m := range []int{2, 4, 5} {
 				b.Run(fmt.Sprintf("%v/F%d/%d-%d-n%d", v, m, l.c, l.h, l.n), func(b *testing.B) {
-					benchmarkLayer(b, v, ConvShape{In: l.c, Out: l.c, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}, m, l.n, l.h)
+					benchmarkLayer(b, v, model.Conv{In: l.c, Out: l.c, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 1}, m, l.n, l.h)
 				})
 			}
 		}

@@ -6,7 +6,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"repvgg/internal/reference"
+	"repvgg/internal/model"
+	"repvgg/internal/tensor"
+	"repvgg/internal/testkit"
 )
 
 // bf16Variant is the variant with bf16 instructions.
@@ -68,13 +70,13 @@ func narrowed(v *Variant, src *Maps, n int, values []float64) (*Maps, []float64)
 	return dst, rounded
 }
 
-var bf16Shapes = []ConvShape{
-	{In: 32, Out: 48, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1},
-	{In: 48, Out: 32, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1},
-	{In: 7, Out: 5, Kernel: 3, Stride: 1, Pad: 2, Dilation: 2, Groups: 1},
-	{In: 80, Out: 80, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 2},
-	{In: 24, Out: 24, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 24},
-	{In: 65, Out: 33, Kernel: 1, Stride: 1, Dilation: 1, Groups: 1},
+var bf16Shapes = []model.Conv{
+	{In: 32, Out: 48, KernelH: 3, KernelW: 3, Stride: 2, PadH: 1, PadW: 1, Dilation: 1, Groups: 1},
+	{In: 48, Out: 32, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 1},
+	{In: 7, Out: 5, KernelH: 3, KernelW: 3, Stride: 1, PadH: 2, PadW: 2, Dilation: 2, Groups: 1},
+	{In: 80, Out: 80, KernelH: 3, KernelW: 3, Stride: 2, PadH: 1, PadW: 1, Dilation: 1, Groups: 2},
+	{In: 24, Out: 24, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 24},
+	{In: 65, Out: 33, KernelH: 1, KernelW: 1, Stride: 1, Dilation: 1, Groups: 1},
 }
 
 // TestBF16Conv computes in vector registers, and in tile registers if the machine
@@ -104,11 +106,11 @@ func testBF16Convs(t *testing.T, v *Variant, sizes [][2]int) {
 	}
 }
 
-func testBF16Conv(t *testing.T, v *Variant, s ConvShape, h, w int, rounded bool, seed uint64) {
+func testBF16Conv(t *testing.T, v *Variant, s model.Conv, h, w int, rounded bool, seed uint64) {
 	const n = 2
 	oh, ow := s.OutSize(h, w)
 	rng := rand.New(rand.NewPCG(seed, 6))
-	weight, weight64 := floats(rng, s.WeightLen(), 1)
+	weight, weight64 := floats(rng, tensor.Numel(s.WeightShape()), 1)
 	bias, bias64 := floats(rng, s.Out, 1)
 	c, err := withWeights(v.NewBF16Conv(s, bias))(weight)
 	if err != nil {
@@ -164,14 +166,14 @@ const bf16WinogradTolerance = 8e-3
 
 func TestBF16Winograd(t *testing.T) {
 	v := bf16Variant(t)
-	for i, s := range []ConvShape{{In: 32, Out: 48, Groups: 1}, {In: 48, Out: 80, Groups: 1}, {In: 5, Out: 7, Groups: 1}, {In: 80, Out: 80, Groups: 2}} {
-		s.Kernel, s.Stride, s.Pad, s.Dilation = 3, 1, 1, 1
+	for i, s := range []model.Conv{{In: 32, Out: 48, Groups: 1}, {In: 48, Out: 80, Groups: 1}, {In: 5, Out: 7, Groups: 1}, {In: 80, Out: 80, Groups: 2}} {
+		s.KernelH, s.KernelW, s.Stride, s.PadH, s.PadW, s.Dilation = 3, 3, 1, 1, 1, 1
 		for _, size := range [][2]int{{1, 1}, {2, 5}, {14, 14}, {11, 29}} {
 			t.Run(fmt.Sprintf("%d/%v", i, size), func(t *testing.T) {
 				const n = 2
 				h, w := size[0], size[1]
 				rng := rand.New(rand.NewPCG(uint64(i), 7))
-				weight, weight64 := floats(rng, s.WeightLen(), 1)
+				weight, weight64 := floats(rng, tensor.Numel(s.WeightShape()), 1)
 				bias, bias64 := floats(rng, s.Out, 1)
 				c, err := v.NewBF16Winograd(s, bias)
 				if err != nil {
@@ -201,15 +203,15 @@ func TestBF16Winograd(t *testing.T) {
 }
 
 // convolved is the convolution of n maps in float64.
-func convolved(s ConvShape, weight, bias, src []float64, n, h, w int, relu bool) (out, magnitude []float64) {
+func convolved(s model.Conv, weight, bias, src []float64, n, h, w int, relu bool) (out, magnitude []float64) {
 	size := s.In * h * w
 	for i := range n {
-		o, m := reference.Conv(s).Apply(weight, bias, src[i*size:][:size], h, w)
+		o, m := testkit.Conv{Conv: s}.Apply(weight, bias, src[i*size:][:size], h, w)
 		out, magnitude = append(out, o...), append(magnitude, m...)
 	}
 	if relu {
 		for i, v := range out {
-			out[i] = reference.ReLU(v)
+			out[i] = testkit.ReLU(v)
 		}
 	}
 	return out, magnitude

@@ -6,7 +6,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"repvgg/internal/reference"
+	"repvgg/internal/model"
+	"repvgg/internal/tensor"
+	"repvgg/internal/testkit"
 )
 
 // convolution is what Conv and Winograd have in common.
@@ -20,18 +22,18 @@ type convolution interface {
 // algorithms are all ways to compute a problem.
 func (p *problem) algorithms(t *testing.T, v *Variant) []convolution {
 	t.Helper()
-	c, err := withWeights(v.NewConv(p.ConvShape, false, p.bias))(p.weight)
+	c, err := withWeights(v.NewConv(p.Conv, false, p.bias))(p.weight)
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := []convolution{c}
 	if v.BF16() {
-		if c, err = withWeights(v.NewBF16Conv(p.ConvShape, p.bias))(p.weight); err != nil {
+		if c, err = withWeights(v.NewBF16Conv(p.Conv, p.bias))(p.weight); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, c)
 	}
-	if !CanWinograd(p.ConvShape) {
+	if !CanWinograd(p.Conv) {
 		return all
 	}
 	add := func(w *Winograd, err error) {
@@ -44,10 +46,10 @@ func (p *problem) algorithms(t *testing.T, v *Variant) []convolution {
 		all = append(all, w)
 	}
 	for m := range v.transforms {
-		add(v.NewWinograd(p.ConvShape, m, p.bias))
+		add(v.NewWinograd(p.Conv, m, p.bias))
 	}
 	if v.BF16() {
-		add(v.NewBF16Winograd(p.ConvShape, p.bias))
+		add(v.NewBF16Winograd(p.Conv, p.bias))
 	}
 	return all
 }
@@ -81,11 +83,11 @@ func TestSameBits(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
-			s := ConvShape{In: c.in, Out: c.out, Kernel: 3, Stride: c.stride, Pad: 1, Dilation: 1, Groups: c.groups}
-			p := &problem{ConvShape: s, n: c.n, h: c.h, w: c.w}
+			s := model.Conv{In: c.in, Out: c.out, KernelH: 3, KernelW: 3, Stride: c.stride, PadH: 1, PadW: 1, Dilation: 1, Groups: c.groups}
+			p := &problem{Conv: s, n: c.n, h: c.h, w: c.w}
 			p.oh, p.ow = s.OutSize(c.h, c.w)
 			rng := rand.New(rand.NewPCG(uint64(i), 3))
-			p.weight, _ = floats(rng, s.WeightLen(), 1)
+			p.weight, _ = floats(rng, tensor.Numel(s.WeightShape()), 1)
 			p.bias, _ = floats(rng, s.Out, 1)
 			_, p.values = floats(rng, c.n*c.in*c.h*c.w, 1)
 			for _, v := range Variants() {
@@ -145,9 +147,9 @@ func (p *problem) sameBits(t *testing.T, v *Variant, a convolution, rng *rand.Ra
 // What an image holds must not reach another, and ReLU must not hide a NaN that
 // an output's definition has.
 func TestNaNStaysInItsImage(t *testing.T) {
-	for _, s := range []ConvShape{
-		{In: 20, Out: 36, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1},
-		{In: 20, Out: 36, Kernel: 3, Stride: 2, Pad: 2, Dilation: 2, Groups: 4},
+	for _, s := range []model.Conv{
+		{In: 20, Out: 36, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 1},
+		{In: 20, Out: 36, KernelH: 3, KernelW: 3, Stride: 2, PadH: 2, PadW: 2, Dilation: 2, Groups: 4},
 	} {
 		for _, size := range [][2]int{{1, 1}, {7, 7}, {10, 3}, {6, 23}} {
 			p := newProblem(s, 3, size[0], size[1], 1)
@@ -176,7 +178,7 @@ func (p *problem) isolated(t *testing.T, v *Variant, a convolution) {
 	bad := append([]float64(nil), p.values...)
 	middle := bad[p.In*p.h*p.w:][:p.In*p.h*p.w]
 	middle[len(middle)/2] = math.NaN()
-	definition, _ := reference.Conv(p.ConvShape).Apply(p.weight64, p.bias64, middle, p.h, p.w)
+	definition, _ := testkit.Conv{Conv: p.Conv}.Apply(p.weight64, p.bias64, middle, p.h, p.w)
 	got, gotImage := run(bad)
 	for _, i := range []int{0, 2} {
 		if at := differ(gotImage(i), wantImage(i)); at >= 0 {
@@ -201,11 +203,11 @@ func (p *problem) isolated(t *testing.T, v *Variant, a convolution) {
 // rounded, by a sum that may differ in its last bit.
 func TestBF16Results(t *testing.T) {
 	v := bf16Variant(t)
-	for i, s := range []ConvShape{
-		{In: 40, Out: 48, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1},
-		{In: 18, Out: 33, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1},
-		{In: 36, Out: 72, Kernel: 3, Stride: 1, Pad: 2, Dilation: 2, Groups: 4},
-		{In: 64, Out: 20, Kernel: 1, Stride: 1, Dilation: 1, Groups: 1},
+	for i, s := range []model.Conv{
+		{In: 40, Out: 48, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 1},
+		{In: 18, Out: 33, KernelH: 3, KernelW: 3, Stride: 2, PadH: 1, PadW: 1, Dilation: 1, Groups: 1},
+		{In: 36, Out: 72, KernelH: 3, KernelW: 3, Stride: 1, PadH: 2, PadW: 2, Dilation: 2, Groups: 4},
+		{In: 64, Out: 20, KernelH: 1, KernelW: 1, Stride: 1, Dilation: 1, Groups: 1},
 	} {
 		for j, size := range [][2]int{{1, 1}, {7, 7}, {3, 20}, {14, 13}, {5, 40}} {
 			p := newProblem(s, 2, size[0], size[1], uint64(i*10+j)).rounded()
@@ -247,7 +249,7 @@ func (p *problem) checkBF16(t *testing.T, dst *Maps, all []float32) {
 		word := math.Float32bits(dst.Data[at+c%channels/2])
 		got := float64(math.Float32frombits(word >> (16 * (c % 2)) << 16))
 		if math.Abs(got-w) > math.Abs(w)/256+directTolerance*p.magnitude[k] {
-			t.Fatalf("%+v, %dx%d: channel %d of image %d at %d, %d is %v, want %v", p.ConvShape, p.h, p.w, c, i, y, x, got, w)
+			t.Fatalf("%+v, %dx%d: channel %d of image %d at %d, %d is %v, want %v", p.Conv, p.h, p.w, c, i, y, x, got, w)
 		}
 		for j := range Lanes {
 			written[Lanes+at+j] = true
@@ -255,7 +257,7 @@ func (p *problem) checkBF16(t *testing.T, dst *Maps, all []float32) {
 	}
 	for i, v := range all {
 		if !written[i] && v != guard {
-			t.Fatalf("%+v, %dx%d: word %d, outside of the output, is %v", p.ConvShape, p.h, p.w, i-Lanes, v)
+			t.Fatalf("%+v, %dx%d: word %d, outside of the output, is %v", p.Conv, p.h, p.w, i-Lanes, v)
 		}
 	}
 }

@@ -4,48 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"repvgg/internal/model"
 )
 
-// ConvShape describes a 2-D convolution with a square kernel. Padding is with
-// zeros that take part in the sums: an infinite weight gives NaN at the border.
-type ConvShape struct {
-	In, Out  int // channels
-	Kernel   int // height and width
-	Stride   int
-	Pad      int // on each of the four sides
-	Dilation int
-	Groups   int
-}
-
-// Check reports a shape that cannot be computed.
-func (s ConvShape) Check() error {
-	switch {
-	case s.In < 1 || s.Out < 1 || s.Kernel < 1 || s.Stride < 1 || s.Dilation < 1 || s.Groups < 1 || s.Pad < 0:
-		return fmt.Errorf("convolution %+v: want positive sizes and a padding of at least 0", s)
-	case s.In%s.Groups != 0 || s.Out%s.Groups != 0:
-		return fmt.Errorf("convolution %+v: %d groups do not divide the channels", s, s.Groups)
-	}
-	return nil
-}
-
-// OutSize is the height and width of the output for an input of h x w; either
-// is below 1 if the kernel's reach exceeds the padded input.
-func (s ConvShape) OutSize(h, w int) (int, int) {
-	reach := s.Dilation*(s.Kernel-1) + 1
-	size := func(in int) int {
-		if in+2*s.Pad < reach {
-			return 0
-		}
-		return (in+2*s.Pad-reach)/s.Stride + 1
-	}
-	return size(h), size(w)
-}
-
-// WeightLen is the number of weights: Out, In/Groups, Kernel, Kernel.
-func (s ConvShape) WeightLen() int { return s.Out * s.In / s.Groups * s.Kernel * s.Kernel }
+// shape is a convolution as the packing of its weights sees it.
+type shape struct{ model.Conv }
 
 // check holds the bias against the shape.
-func (s ConvShape) check(bias []float32) error {
+func (s shape) check(bias []float32) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
@@ -57,12 +24,12 @@ func (s ConvShape) check(bias []float32) error {
 
 // weight is the index of an output channel's first weight for an input channel,
 // or -1 if they are in different groups.
-func (s ConvShape) weight(out, in int) int {
+func (s shape) weight(out, in int) int {
 	outs, ins := s.Out/s.Groups, s.In/s.Groups
 	if out/outs != in/ins {
 		return -1
 	}
-	return (out*ins + in%ins) * s.Kernel * s.Kernel
+	return (out*ins + in%ins) * s.Taps()
 }
 
 // run is consecutive panels of 16 output channels with the same input blocks:
@@ -75,7 +42,7 @@ type run struct {
 }
 
 // runs divides a convolution's panels; cell is the channels of an input block.
-func (s ConvShape) runs(cell int) []run {
+func (s shape) runs(cell int) []run {
 	outs, ins := s.Out/s.Groups, s.In/s.Groups
 	var all []run
 	total := 0
@@ -99,7 +66,7 @@ func runOf(runs []run, panel int) run {
 }
 
 // biases pads a bias to whole panels; nil gives zeros.
-func (s ConvShape) biases(bias []float32) []float32 {
+func (s shape) biases(bias []float32) []float32 {
 	padded := AlignedFloats(ceilDiv(s.Out, Lanes) * Lanes)
 	copy(padded, bias)
 	return padded
@@ -108,7 +75,7 @@ func (s ConvShape) biases(bias []float32) []float32 {
 // Conv is a direct convolution with packed weights. It is read-only once its
 // weights are set.
 type Conv struct {
-	ConvShape
+	shape
 	variant *Variant
 	in      Layout // what Planar and BF16 say of the input
 	gemm    [][]gemmFunc
@@ -124,31 +91,32 @@ type Conv struct {
 // NewConv prepares a convolution whose input is planar or not. Its weights are
 // then set panel by panel, by Pack, at the same time if wanted. bias is Out
 // values, or nil for zeros, and is not kept.
-func (v *Variant) NewConv(s ConvShape, planar bool, bias []float32) (*Conv, error) {
+func (v *Variant) NewConv(s model.Conv, planar bool, bias []float32) (*Conv, error) {
 	return v.newConv(s, Layout{Planar: planar}, v.gemm, bias)
 }
 
 // NewBF16Conv is NewConv for bf16 input: see Narrow. Its weights are rounded to
 // bfloat16; sums and output are float32. The variant must have BF16.
-func (v *Variant) NewBF16Conv(s ConvShape, bias []float32) (*Conv, error) {
+func (v *Variant) NewBF16Conv(s model.Conv, bias []float32) (*Conv, error) {
 	if !v.BF16() {
 		return nil, fmt.Errorf("convolution %+v: no bf16 instructions in %v", s, v)
 	}
 	return v.newConv(s, Layout{BF16: true}, v.gemmBF16, bias)
 }
 
-func (v *Variant) newConv(s ConvShape, in Layout, gemm [][]gemmFunc, bias []float32) (*Conv, error) {
+func (v *Variant) newConv(conv model.Conv, in Layout, gemm [][]gemmFunc, bias []float32) (*Conv, error) {
+	s := shape{conv}
 	if err := s.check(bias); err != nil {
 		return nil, err
 	}
-	c := &Conv{ConvShape: s, variant: v, in: in, gemm: gemm, runs: s.runs(in.channels()), bias: s.biases(bias)}
+	c := &Conv{shape: s, variant: v, in: in, gemm: gemm, runs: s.runs(in.channels()), bias: s.biases(bias)}
 	last := c.runs[len(c.runs)-1]
 	c.weights = AlignedFloats((last.at + (last.panel1-last.panel0)*last.blocks) * c.blockLen())
 	return c, nil
 }
 
 // blockLen is the words of a panel's weights for one input block.
-func (c *Conv) blockLen() int { return c.Kernel * c.Kernel * c.in.cell() * Lanes }
+func (c *Conv) blockLen() int { return c.Taps() * c.in.cell() * Lanes }
 
 // panel is a panel's packed weights.
 func (c *Conv) panel(r run, p int) []float32 {
@@ -160,7 +128,7 @@ func (c *Conv) panel(r run, p int) []float32 {
 func (c *Conv) Pack(panel int, weight []float32) {
 	r := runOf(c.runs, panel)
 	dst := c.panel(r, panel)
-	taps, channels := c.Kernel*c.Kernel, c.in.channels()
+	taps, channels := c.Taps(), c.in.channels()
 	for o := panel * Lanes; o < min((panel+1)*Lanes, c.Out); o++ {
 		for b := range r.blocks {
 			for i := range min(channels, c.In-(r.block0+b)*channels) {
@@ -258,7 +226,7 @@ func (c *Conv) chunks(dst, src *Maps, p part, ep Epilogue, scratch *Scratch) {
 const fetchAhead = 256 << 10
 
 func (c *Conv) chunk(dst, src *Maps, p part, length int, ep Epilogue, scratch *Scratch) {
-	perBlock := c.Kernel * c.Kernel * c.in.cell() / length
+	perBlock := c.Taps() * c.in.cell() / length
 	for _, r := range c.runs {
 		panel0, panel1 := max(r.panel0, p.panel0), min(r.panel1, p.panel1)
 		if panel0 >= panel1 {
@@ -286,8 +254,8 @@ func (c *Conv) segments(src *Maps, scratch *Scratch) (length int) {
 	offsets := scratch.offsets[:0]
 	wholeRows := c.in.Planar && c.Dilation == 1
 	for b := range blocks {
-		for y := range c.Kernel {
-			for x := range c.Kernel {
+		for y := range c.KernelH {
+			for x := range c.KernelW {
 				if wholeRows && x > 0 {
 					break
 				}
@@ -297,7 +265,7 @@ func (c *Conv) segments(src *Maps, scratch *Scratch) (length int) {
 	}
 	scratch.offsets = offsets
 	if wholeRows {
-		return c.Kernel
+		return c.KernelW
 	}
 	return c.in.cell()
 }
@@ -323,7 +291,7 @@ func (c *Conv) rows(dst, src *Maps, image int, r run, panel, n, row0, row1 int, 
 	aRow, cRow := c.Stride*src.pitch()*src.cell()*floatBytes, dst.pitch()*cellBytes
 	panelBytes := r.blocks * c.blockLen() * floatBytes
 	gemm := func(rows, y, x, aNext, cNext, blocks int) {
-		c.gemm[n-1][rows-1](src.pointer(image, r.block0, y*c.Stride-c.Pad, x*c.Stride-c.Pad), aStride, aNext, &offsets[0], len(offsets), length,
+		c.gemm[n-1][rows-1](src.pointer(image, r.block0, y*c.Stride-c.PadH, x*c.Stride-c.PadW), aStride, aNext, &offsets[0], len(offsets), length,
 			weights, panelBytes, ahead, dst.pointer(image, panel, y, x), cellBytes, dst.plane()*cellBytes, cNext, &c.bias[panel*Lanes], add, relu, blocks)
 	}
 	if t.large+t.small == 1 {
@@ -342,10 +310,10 @@ func (c *Conv) rows(dst, src *Maps, image int, r run, panel, n, row0, row1 int, 
 // Border is the cells around an input of h x w that the taps reach into.
 func (c *Conv) Border(h, w int) (top, left, bottom, right int) {
 	oh, ow := c.OutSize(h, w)
-	reach := func(out, in int) int {
-		return max(0, (out-1)*c.Stride-c.Pad+(c.Kernel-1)*c.Dilation-(in-1))
+	reach := func(out, in, kernel, pad int) int {
+		return max(0, (out-1)*c.Stride-pad+(kernel-1)*c.Dilation-(in-1))
 	}
-	return c.Pad, c.Pad, reach(oh, h), reach(ow, w)
+	return c.PadH, c.PadW, reach(oh, h, c.KernelH, c.PadH), reach(ow, w, c.KernelW, c.PadW)
 }
 
 // Algorithm names how the sums are made.

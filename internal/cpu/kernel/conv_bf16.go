@@ -10,7 +10,7 @@ func (c *Conv) roundedRows(dst, src *Maps, image int, r run, panel, n, row0, row
 	for y := row0; y < row1; y++ {
 		gemm := func(rows, x, blocks int) {
 			if blocks > 0 {
-				c.gemm[n-1][rows-1](src.pointer(image, r.block0, y*c.Stride-c.Pad, x*c.Stride-c.Pad), aStride, rows*aStride, &offsets[0], len(offsets), length,
+				c.gemm[n-1][rows-1](src.pointer(image, r.block0, y*c.Stride-c.PadH, x*c.Stride-c.PadW), aStride, rows*aStride, &offsets[0], len(offsets), length,
 					weights, panelBytes, weights, &sums[x*n*Lanes], cStride, cellBytes, rows*cStride, nil, 0, 0, blocks)
 			}
 		}
@@ -48,7 +48,7 @@ func (c *Conv) tiles(dst, src *Maps, image int, r run, panel, n, row0, row1 int,
 		x, end := i%wide*dst.W/wide, (i%wide+1)*dst.W/wide
 		return strip{row0 + i/wide, x, end - x}
 	}
-	input := func(s strip) int { return src.at(r.block0, s.y*c.Stride-c.Pad, s.x*c.Stride-c.Pad) }
+	input := func(s strip) int { return src.at(r.block0, s.y*c.Stride-c.PadH, s.x*c.Stride-c.PadW) }
 	weights := &c.panel(r, panel)[0]
 	panelBytes := r.blocks * c.blockLen() * floatBytes
 	width := n * Lanes

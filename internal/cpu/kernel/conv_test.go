@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"repvgg/internal/reference"
+	"repvgg/internal/model"
+	"repvgg/internal/tensor"
+	"repvgg/internal/testkit"
 )
 
 // directTolerance bounds the error of a sum of products relative to the sum of
@@ -19,7 +21,7 @@ var winogradTolerance = map[int]float64{2: 1e-6, 4: 4e-6, 5: 8e-6}
 
 // problem is a convolution with its input and what is to come out.
 type problem struct {
-	ConvShape
+	model.Conv
 	n, h, w, oh, ow                 int
 	weight, bias                    []float32
 	weight64, bias64, values        []float64
@@ -27,13 +29,13 @@ type problem struct {
 }
 
 // newProblem makes a problem of random values; nil if there is no output.
-func newProblem(s ConvShape, n, h, w int, seed uint64) *problem {
-	p := &problem{ConvShape: s, n: n, h: h, w: w}
+func newProblem(s model.Conv, n, h, w int, seed uint64) *problem {
+	p := &problem{Conv: s, n: n, h: h, w: w}
 	if p.oh, p.ow = s.OutSize(h, w); p.oh < 1 || p.ow < 1 {
 		return nil
 	}
 	rng := rand.New(rand.NewPCG(seed, 1))
-	p.weight, p.weight64 = floats(rng, s.WeightLen(), 1)
+	p.weight, p.weight64 = floats(rng, tensor.Numel(s.WeightShape()), 1)
 	p.bias, p.bias64 = floats(rng, s.Out, 1)
 	_, p.values = floats(rng, n*s.In*h*w, 1)
 	p.solve()
@@ -42,7 +44,7 @@ func newProblem(s ConvShape, n, h, w int, seed uint64) *problem {
 
 // solve computes what is to come out.
 func (p *problem) solve() {
-	p.sums, p.magnitude = convolved(p.ConvShape, p.weight64, p.bias64, p.values, p.n, p.h, p.w, false)
+	p.sums, p.magnitude = convolved(p.Conv, p.weight64, p.bias64, p.values, p.n, p.h, p.w, false)
 	p.noBias = nil
 	largest := 0.0
 	for i, v := range p.sums {
@@ -79,7 +81,7 @@ func (p *problem) want(ep Epilogue) []float64 {
 			want[i] += p.noBias[i]
 		}
 		if ep.ReLU {
-			want[i] = reference.ReLU(want[i])
+			want[i] = testkit.ReLU(want[i])
 		}
 	}
 	return want
@@ -97,7 +99,7 @@ func (p *problem) source(planar bool, border func(h, w int) (int, int, int, int)
 // direct checks Conv and returns its largest error relative to the magnitudes.
 func (p *problem) direct(t *testing.T, v *Variant, planar bool, ep Epilogue, shares int) float64 {
 	t.Helper()
-	c, err := withWeights(v.NewConv(p.ConvShape, planar, p.bias))(p.weight)
+	c, err := withWeights(v.NewConv(p.Conv, planar, p.bias))(p.weight)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +118,7 @@ func (p *problem) direct(t *testing.T, v *Variant, planar bool, ep Epilogue, sha
 // bf16 checks NewBF16Conv; p is rounded.
 func (p *problem) bf16(t *testing.T, v *Variant, ep Epilogue, shares int) {
 	t.Helper()
-	c, err := withWeights(v.NewBF16Conv(p.ConvShape, p.bias))(p.weight)
+	c, err := withWeights(v.NewBF16Conv(p.Conv, p.bias))(p.weight)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +138,7 @@ func (p *problem) bf16(t *testing.T, v *Variant, ep Epilogue, shares int) {
 // largest magnitude.
 func (p *problem) winograd(t *testing.T, v *Variant, m int, relu bool, shares int) float64 {
 	t.Helper()
-	c, err := v.NewWinograd(p.ConvShape, m, p.bias)
+	c, err := v.NewWinograd(p.Conv, m, p.bias)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,22 +165,25 @@ func TestConvSizes(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		planar bool
-		s      ConvShape
+		s      model.Conv
 	}{
-		{"stem", true, ConvShape{In: 3, Out: 20, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1}},
-		{"planar", true, ConvShape{In: 2, Out: 17, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}},
-		{"planar, dilated, groups", true, ConvShape{In: 6, Out: 4, Kernel: 3, Stride: 1, Pad: 2, Dilation: 2, Groups: 2}},
-		{"ragged", false, ConvShape{In: 5, Out: 7, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}},
-		{"stride 2", false, ConvShape{In: 18, Out: 17, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1}},
-		{"dilated", false, ConvShape{In: 5, Out: 7, Kernel: 3, Stride: 1, Pad: 2, Dilation: 2, Groups: 1}},
-		{"dilated, stride 2, groups", false, ConvShape{In: 6, Out: 9, Kernel: 3, Stride: 2, Pad: 3, Dilation: 3, Groups: 3}},
-		{"groups", false, ConvShape{In: 12, Out: 20, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 2}},
-		{"groups across cells", false, ConvShape{In: 18, Out: 24, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 3}},
-		{"depthwise", false, ConvShape{In: 18, Out: 18, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 18}},
-		{"depthwise, stride 2", false, ConvShape{In: 18, Out: 36, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 18}},
-		{"1x1", false, ConvShape{In: 17, Out: 33, Kernel: 1, Stride: 1, Dilation: 1, Groups: 1}},
-		{"1x1, stride 2, groups", false, ConvShape{In: 12, Out: 20, Kernel: 1, Stride: 2, Dilation: 1, Groups: 4}},
-		{"5x5, no padding", false, ConvShape{In: 3, Out: 5, Kernel: 5, Stride: 3, Dilation: 1, Groups: 1}},
+		{"stem", true, model.Conv{In: 3, Out: 20, KernelH: 3, KernelW: 3, Stride: 2, PadH: 1, PadW: 1, Dilation: 1, Groups: 1}},
+		{"planar", true, model.Conv{In: 2, Out: 17, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 1}},
+		{"planar, dilated, groups", true, model.Conv{In: 6, Out: 4, KernelH: 3, KernelW: 3, Stride: 1, PadH: 2, PadW: 2, Dilation: 2, Groups: 2}},
+		{"ragged", false, model.Conv{In: 5, Out: 7, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 1}},
+		{"stride 2", false, model.Conv{In: 18, Out: 17, KernelH: 3, KernelW: 3, Stride: 2, PadH: 1, PadW: 1, Dilation: 1, Groups: 1}},
+		{"dilated", false, model.Conv{In: 5, Out: 7, KernelH: 3, KernelW: 3, Stride: 1, PadH: 2, PadW: 2, Dilation: 2, Groups: 1}},
+		{"dilated, stride 2, groups", false, model.Conv{In: 6, Out: 9, KernelH: 3, KernelW: 3, Stride: 2, PadH: 3, PadW: 3, Dilation: 3, Groups: 3}},
+		{"groups", false, model.Conv{In: 12, Out: 20, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 2}},
+		{"groups across cells", false, model.Conv{In: 18, Out: 24, KernelH: 3, KernelW: 3, Stride: 2, PadH: 1, PadW: 1, Dilation: 1, Groups: 3}},
+		{"depthwise", false, model.Conv{In: 18, Out: 18, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 18}},
+		{"depthwise, stride 2", false, model.Conv{In: 18, Out: 36, KernelH: 3, KernelW: 3, Stride: 2, PadH: 1, PadW: 1, Dilation: 1, Groups: 18}},
+		{"1x1", false, model.Conv{In: 17, Out: 33, KernelH: 1, KernelW: 1, Stride: 1, Dilation: 1, Groups: 1}},
+		{"1x1, stride 2, groups", false, model.Conv{In: 12, Out: 20, KernelH: 1, KernelW: 1, Stride: 2, Dilation: 1, Groups: 4}},
+		{"1x3", false, model.Conv{In: 18, Out: 20, KernelH: 1, KernelW: 3, Stride: 1, PadW: 1, Dilation: 1, Groups: 1}},
+		{"3x1, stride 2", false, model.Conv{In: 18, Out: 20, KernelH: 3, KernelW: 1, Stride: 2, PadH: 1, Dilation: 1, Groups: 2}},
+		{"5x3, planar", true, model.Conv{In: 3, Out: 20, KernelH: 5, KernelW: 3, Stride: 1, PadH: 2, PadW: 1, Dilation: 1, Groups: 1}},
+		{"5x5, no padding", false, model.Conv{In: 3, Out: 5, KernelH: 5, KernelW: 5, Stride: 3, Dilation: 1, Groups: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -200,14 +205,14 @@ func TestConvSizes(t *testing.T) {
 // Many channels, for all numbers of panels of a register tile, both ways to
 // divide the work, and all epilogues.
 func TestConvShapes(t *testing.T) {
-	for i, s := range []ConvShape{
-		{In: 16, Out: 32, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1},
-		{In: 3, Out: 48, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1},
-		{In: 40, Out: 72, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1},
-		{In: 80, Out: 80, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 2},
-		{In: 20, Out: 140, Kernel: 3, Stride: 2, Pad: 2, Dilation: 2, Groups: 4},
-		{In: 33, Out: 65, Kernel: 1, Stride: 1, Dilation: 1, Groups: 1},
-		{In: 32, Out: 112, Kernel: 1, Stride: 2, Dilation: 1, Groups: 2},
+	for i, s := range []model.Conv{
+		{In: 16, Out: 32, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 1},
+		{In: 3, Out: 48, KernelH: 3, KernelW: 3, Stride: 2, PadH: 1, PadW: 1, Dilation: 1, Groups: 1},
+		{In: 40, Out: 72, KernelH: 3, KernelW: 3, Stride: 2, PadH: 1, PadW: 1, Dilation: 1, Groups: 1},
+		{In: 80, Out: 80, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 2},
+		{In: 20, Out: 140, KernelH: 3, KernelW: 3, Stride: 2, PadH: 2, PadW: 2, Dilation: 2, Groups: 4},
+		{In: 33, Out: 65, KernelH: 1, KernelW: 1, Stride: 1, Dilation: 1, Groups: 1},
+		{In: 32, Out: 112, KernelH: 1, KernelW: 1, Stride: 2, Dilation: 1, Groups: 2},
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
@@ -234,7 +239,7 @@ func TestWinogradSizes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := ConvShape{In: c.in, Out: c.out, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: c.groups}
+			s := model.Conv{In: c.in, Out: c.out, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: c.groups}
 			worst := map[int]float64{}
 			for i, size := range mapSizes() {
 				p := newProblem(s, 1+i%7/6, size[0], size[1], uint64(i))
@@ -259,7 +264,7 @@ func TestWinogradShapes(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
-			s := ConvShape{In: c.in, Out: c.out, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: c.groups}
+			s := model.Conv{In: c.in, Out: c.out, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: c.groups}
 			p := newProblem(s, c.n, c.h, c.w, uint64(i))
 			for _, v := range Variants() {
 				for m := range v.transforms {
@@ -274,13 +279,13 @@ func TestBF16Sizes(t *testing.T) {
 	v := bf16Variant(t)
 	for _, c := range []struct {
 		name string
-		s    ConvShape
+		s    model.Conv
 	}{
-		{"ragged", ConvShape{In: 5, Out: 7, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}},
-		{"stride 2", ConvShape{In: 18, Out: 17, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1}},
-		{"dilated", ConvShape{In: 5, Out: 7, Kernel: 3, Stride: 1, Pad: 2, Dilation: 2, Groups: 1}},
-		{"groups across cells", ConvShape{In: 36, Out: 18, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 6}},
-		{"1x1", ConvShape{In: 34, Out: 33, Kernel: 1, Stride: 1, Dilation: 1, Groups: 1}},
+		{"ragged", model.Conv{In: 5, Out: 7, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 1}},
+		{"stride 2", model.Conv{In: 18, Out: 17, KernelH: 3, KernelW: 3, Stride: 2, PadH: 1, PadW: 1, Dilation: 1, Groups: 1}},
+		{"dilated", model.Conv{In: 5, Out: 7, KernelH: 3, KernelW: 3, Stride: 1, PadH: 2, PadW: 2, Dilation: 2, Groups: 1}},
+		{"groups across cells", model.Conv{In: 36, Out: 18, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 6}},
+		{"1x1", model.Conv{In: 34, Out: 33, KernelH: 1, KernelW: 1, Stride: 1, Dilation: 1, Groups: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -302,26 +307,26 @@ func TestBF16Sizes(t *testing.T) {
 }
 
 func TestConvRefuses(t *testing.T) {
-	good := ConvShape{In: 4, Out: 6, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 2}
-	change := func(f func(*ConvShape)) ConvShape { s := good; f(&s); return s }
+	good := model.Conv{In: 4, Out: 6, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 2}
+	change := func(f func(*model.Conv)) model.Conv { s := good; f(&s); return s }
 	v := Variants()[0]
 	for _, c := range []struct {
-		s    ConvShape
+		s    model.Conv
 		bias int
 		want string
 	}{
-		{change(func(s *ConvShape) { s.In = 0 }), 6, "want positive sizes"},
-		{change(func(s *ConvShape) { s.Pad = -1 }), 6, "want positive sizes"},
-		{change(func(s *ConvShape) { s.Groups = 4 }), 6, "4 groups do not divide"},
+		{change(func(s *model.Conv) { s.In = 0 }), 6, "want positive sizes"},
+		{change(func(s *model.Conv) { s.PadH = -1 }), 6, "want positive sizes"},
+		{change(func(s *model.Conv) { s.Groups = 4 }), 6, "4 groups do not divide"},
 		{good, 5, "want a bias for each"},
 	} {
 		if _, err := v.NewConv(c.s, false, make([]float32, c.bias)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: error %v, want %q", c.s, err, c.want)
 		}
 	}
-	for _, s := range []ConvShape{
-		change(func(s *ConvShape) { s.Stride = 2 }), change(func(s *ConvShape) { s.Dilation = 2 }), change(func(s *ConvShape) { s.Pad = 0 }),
-		change(func(s *ConvShape) { s.Kernel = 1 }), change(func(s *ConvShape) { s.Groups = 3 }),
+	for _, s := range []model.Conv{
+		change(func(s *model.Conv) { s.Stride = 2 }), change(func(s *model.Conv) { s.Dilation = 2 }), change(func(s *model.Conv) { s.PadW = 0 }),
+		change(func(s *model.Conv) { s.KernelH = 1 }), change(func(s *model.Conv) { s.Groups = 3 }),
 	} {
 		if _, err := v.NewWinograd(s, 4, nil); err == nil {
 			t.Errorf("Winograd takes %+v", s)

@@ -3,6 +3,7 @@ package kernel
 import (
 	"encoding/binary"
 	"math"
+	"repvgg/internal/model"
 	"testing"
 )
 
@@ -23,8 +24,8 @@ func FuzzConv(f *testing.F) {
 			form /= uint16(n)
 			return d
 		}
-		s := ConvShape{In: g * (1 + int(in)%(1+50/g)), Out: g * (1 + int(out)%(1+100/g)), Kernel: 1 + int(kernel)%4, Groups: g}
-		s.Stride, s.Dilation, s.Pad = 1+pick(3), 1+pick(3), pick(4)
+		s := model.Conv{In: g * (1 + int(in)%(1+50/g)), Out: g * (1 + int(out)%(1+100/g)), KernelH: 1 + int(kernel)%4, KernelW: 1 + int(kernel>>4)%4, Groups: g}
+		s.Stride, s.Dilation, s.PadH, s.PadW = 1+pick(3), 1+pick(3), pick(4), pick(3)
 		ep := Epilogue{Add: pick(2) == 1, ReLU: pick(2) == 1}
 		planar, n, shares := pick(2) == 1, 1+pick(3), 1+pick(5)
 		p := newProblem(s, n, 1+int(size)%40, 1+int(size>>8)%40/(1+s.In*s.Out/400), seed)
@@ -49,7 +50,7 @@ func FuzzWinograd(f *testing.F) {
 		if groups >= 192 {
 			g = 1 + int(groups)%40
 		}
-		s := ConvShape{In: g * (1 + int(in)%(1+50/g)), Out: g * (1 + int(out)%(1+150/g)), Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: g}
+		s := model.Conv{In: g * (1 + int(in)%(1+50/g)), Out: g * (1 + int(out)%(1+150/g)), KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: g}
 		n, shares := 1+int(form)%3, 1+int(form>>2)%5
 		p := newProblem(s, n, 1+int(size)%40, 1+int(size>>8)%40/(1+s.In*s.Out/400), seed)
 		for _, v := range Variants() {

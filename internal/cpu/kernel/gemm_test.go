@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"repvgg/internal/reference"
+	"repvgg/internal/testkit"
 )
 
 // tileCase is one call of a register tile.
@@ -111,7 +111,7 @@ func checkTile(t *testing.T, rng *rand.Rand, v *Variant, c tileCase) {
 			}
 		}
 		if c.relu {
-			want = reference.ReLU(want)
+			want = testkit.ReLU(want)
 		}
 		if !(math.Abs(float64(out[at])-want) <= directTolerance*magnitude) {
 			t.Fatalf("%s: block %d, row %d, column %d is %v, want %v", name, block, i, j, out[at], want)

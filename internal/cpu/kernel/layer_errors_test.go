@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"repvgg/internal/reference"
+	"repvgg/internal/model"
+	"repvgg/internal/tensor"
+	"repvgg/internal/testkit"
 )
 
 // TestLayerErrors prints the tables of docs/numerics.md, by make numerics: errors
@@ -23,15 +25,15 @@ func TestLayerErrors(t *testing.T) {
 	widths := []int{48, 96, 192, 512}
 	rows := map[string][]string{}
 	for _, channels := range widths {
-		s := ConvShape{In: channels, Out: channels, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}
+		s := model.Conv{In: channels, Out: channels, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 1}
 		rng := rand.New(rand.NewPCG(uint64(channels), 8))
-		p := &problem{ConvShape: s, n: 1, h: size, w: size, oh: size, ow: size, bias: make([]float32, s.Out)}
-		p.weight, p.weight64 = floats(rng, s.WeightLen(), math.Sqrt(2/float64(9*channels)))
+		p := &problem{Conv: s, n: 1, h: size, w: size, oh: size, ow: size, bias: make([]float32, s.Out)}
+		p.weight, p.weight64 = floats(rng, tensor.Numel(s.WeightShape()), math.Sqrt(2/float64(9*channels)))
 		_, p.values = floats(rng, s.In*size*size, 1)
 		for i, v := range p.values {
-			p.values[i] = reference.ReLU(v)
+			p.values[i] = testkit.ReLU(v)
 		}
-		want, _ := reference.Conv(s).Apply(p.weight64, nil, p.values, size, size)
+		want, _ := testkit.Conv{Conv: s}.Apply(p.weight64, nil, p.values, size, size)
 		for _, v := range Variants() {
 			for _, c := range p.algorithms(t, v) {
 				dst, _ := p.outputs(1)

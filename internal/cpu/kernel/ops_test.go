@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"repvgg/internal/reference"
+	"repvgg/internal/testkit"
 )
 
 // elementTolerance is of the operands' absolute values.
@@ -55,7 +55,7 @@ func eitherWay(right func(value func(float32) float64) bool) bool {
 	})
 }
 
-// agree holds a value against the reference. flush is what the result may be off
+// agree holds a value against the testkit. flush is what the result may be off
 // by because denormal results become zero.
 func agree(got float32, want, magnitude, flush float64) bool {
 	switch {
@@ -85,7 +85,7 @@ func checkAddScaled(t *testing.T, v *Variant, dst, all, src, scale, shift []floa
 			x, s, h, b := value(x), value(s), value(h), value(b)
 			want := b + (s*x + h)
 			if relu {
-				want = reference.ReLU(want)
+				want = testkit.ReLU(want)
 			}
 			product := math.Abs(s*x) + math.Abs(h)
 			return overflows(math.Abs(s*x)) || overflows(product) || agree(got, want, math.Abs(b)+product, 4*minNormal)
@@ -105,7 +105,7 @@ func checkGate(t *testing.T, v *Variant, dst, all, scale []float32) {
 		x, s := before[i], scale[i%Lanes]
 		if !eitherWay(func(value func(float32) float64) bool {
 			x, s := value(x), value(s)
-			return agree(got, reference.ReLU(s*x), math.Abs(s*x), minNormal)
+			return agree(got, testkit.ReLU(s*x), math.Abs(s*x), minNormal)
 		}) {
 			t.Fatalf("%s: element %d: %v * %v is %v", name, i, x, s, got)
 		}
@@ -137,7 +137,7 @@ func checkPool(t *testing.T, v *Variant, h, w int, values []float32) {
 		}
 		// Sums of a row are in float32: an error for each addition.
 		tolerance := 1 + float64(w)/2
-		if want := reference.Mean(channel); !overflows(magnitude*float64(h*w)) && !agree(got, want, tolerance*magnitude, minNormal) {
+		if want := testkit.Mean(channel); !overflows(magnitude*float64(h*w)) && !agree(got, want, tolerance*magnitude, minNormal) {
 			t.Fatalf("%s: channel %d is %v, want %v", name, c, got, want)
 		}
 	}
@@ -149,7 +149,7 @@ func checkSigmoid(t *testing.T, x, all []float32) {
 	Sigmoid(x)
 	checkGuards(t, "Sigmoid", all)
 	for i, got := range x {
-		if want := reference.Sigmoid(float64(before[i])); !agree(got, want, want, math.SmallestNonzeroFloat32) {
+		if want := testkit.Sigmoid(float64(before[i])); !agree(got, want, want, math.SmallestNonzeroFloat32) {
 			t.Fatalf("sigmoid of %v is %v, want %v", before[i], got, want)
 		}
 	}

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"math/rand/v2"
+	"repvgg/internal/model"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -36,11 +37,11 @@ func TestAtPageEnds(t *testing.T) {
 		copy(moved.Data, m.Data)
 		return moved
 	}
-	for _, s := range []ConvShape{
-		{In: 20, Out: 52, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1},
-		{In: 16, Out: 16, Kernel: 3, Stride: 2, Pad: 1, Dilation: 1, Groups: 1},
-		{In: 18, Out: 36, Kernel: 3, Stride: 1, Pad: 2, Dilation: 2, Groups: 18},
-		{In: 3, Out: 7, Kernel: 1, Stride: 3, Dilation: 1, Groups: 1},
+	for _, s := range []model.Conv{
+		{In: 20, Out: 52, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 1},
+		{In: 16, Out: 16, KernelH: 3, KernelW: 3, Stride: 2, PadH: 1, PadW: 1, Dilation: 1, Groups: 1},
+		{In: 18, Out: 36, KernelH: 3, KernelW: 3, Stride: 1, PadH: 2, PadW: 2, Dilation: 2, Groups: 18},
+		{In: 3, Out: 7, KernelH: 1, KernelW: 1, Stride: 3, Dilation: 1, Groups: 1},
 	} {
 		for _, size := range [][2]int{{1, 1}, {5, 6}, {14, 8}, {9, 15}, {4, 31}} {
 			p := newProblem(s, 2, size[0], size[1], 1)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"repvgg/internal/cpu/winograd"
+	"repvgg/internal/model"
 )
 
 func TestVariants(t *testing.T) {
@@ -102,7 +103,7 @@ func TestKernelsRestoreTheFloatingPointState(t *testing.T) {
 			t.Errorf("%v: after %s, denormal numbers are %v and %v", v, name, x, y)
 		}
 	}
-	s := ConvShape{In: 16, Out: 16, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}
+	s := model.Conv{In: 16, Out: 16, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 1}
 	p := newProblem(s, 1, 6, 6, 1)
 	var scratch Scratch
 	for _, v := range Variants() {
@@ -132,7 +133,7 @@ func TestKernelsRestoreTheFloatingPointState(t *testing.T) {
 // A denormal operand must not make a kernel wrong by more than its size, and
 // denormal results may be zero.
 func TestDenormals(t *testing.T) {
-	s := ConvShape{In: 16, Out: 16, Kernel: 3, Stride: 1, Pad: 1, Dilation: 1, Groups: 1}
+	s := model.Conv{In: 16, Out: 16, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 1}
 	p := newProblem(s, 1, 9, 9, 1)
 	for i := range p.values {
 		p.values[i] *= 0x1p-128

@@ -4,13 +4,14 @@ import (
 	"fmt"
 
 	"repvgg/internal/cpu/winograd"
+	"repvgg/internal/model"
 )
 
 // Winograd is a 3x3 convolution of stride 1 by F(m, 3) nested with itself: for
 // each of N x N products, the transformed inputs of many tiles are multiplied
 // with a matrix of transformed weights. It is read-only once its weights are set.
 type Winograd struct {
-	ConvShape
+	shape
 	variant *Variant
 	f       *winograd.Matrices
 	t       transforms
@@ -26,35 +27,36 @@ type Winograd struct {
 }
 
 // CanWinograd reports whether NewWinograd takes a shape.
-func CanWinograd(s ConvShape) bool {
-	return s.Kernel == winograd.Taps && s.Stride == 1 && s.Dilation == 1 && s.Pad == 1
+func CanWinograd(s model.Conv) bool {
+	return s.KernelH == winograd.Taps && s.KernelW == winograd.Taps && s.Stride == 1 && s.Dilation == 1 && s.PadH == 1 && s.PadW == 1
 }
 
 // NewWinograd prepares a convolution by F(m, 3). Its weights are then set panel
 // by panel, by Pack, at the same time if wanted. bias is as for NewConv.
-func (v *Variant) NewWinograd(s ConvShape, m int, bias []float32) (*Winograd, error) {
+func (v *Variant) NewWinograd(s model.Conv, m int, bias []float32) (*Winograd, error) {
 	return v.newWinograd(s, m, bias, false)
 }
 
 // NewBF16Winograd is NewWinograd for F(2, 3) whose transformed inputs and weights
 // are rounded to bfloat16; sums, transforms and maps are float32. The variant
 // must have BF16. Larger tiles would be too inexact.
-func (v *Variant) NewBF16Winograd(s ConvShape, bias []float32) (*Winograd, error) {
+func (v *Variant) NewBF16Winograd(s model.Conv, bias []float32) (*Winograd, error) {
 	if !v.BF16() {
 		return nil, fmt.Errorf("convolution %+v: no bf16 instructions in %v", s, v)
 	}
 	return v.newWinograd(s, 2, bias, true)
 }
 
-func (v *Variant) newWinograd(s ConvShape, m int, bias []float32, bf16 bool) (*Winograd, error) {
+func (v *Variant) newWinograd(conv model.Conv, m int, bias []float32, bf16 bool) (*Winograd, error) {
+	s := shape{conv}
 	if err := s.check(bias); err != nil {
 		return nil, err
 	}
 	t, ok := v.transforms[m]
-	if !ok || !CanWinograd(s) {
+	if !ok || !CanWinograd(conv) {
 		return nil, fmt.Errorf("convolution %+v: not for F(%d, %d)", s, m, winograd.Taps)
 	}
-	c := &Winograd{ConvShape: s, variant: v, f: winograd.New(m), t: t, gemm: v.gemm, bf16: bf16, words: Lanes, runs: s.runs(Lanes), bias: s.biases(bias)}
+	c := &Winograd{shape: s, variant: v, f: winograd.New(m), t: t, gemm: v.gemm, bf16: bf16, words: Lanes, runs: s.runs(Lanes), bias: s.biases(bias)}
 	if bf16 {
 		c.gemm, c.t.input, c.words = v.gemmBF16, v.inputBF16, Lanes/2
 	}

@@ -1,0 +1,226 @@
+// Package value holds the values of configs, which are those of Python: None,
+// bool, int, float, str, list, tuple and dict, with the text that Python writes
+// for them and the bounds of what one file may hold.
+package value
+
+import (
+	"fmt"
+	"iter"
+)
+
+// A Value is one of nil (None), bool, int64, float64, string, List, Tuple and
+// *Dict.
+type Value = any
+
+// A List is a Python list.
+type List []Value
+
+// A Tuple is a Python tuple.
+type Tuple []Value
+
+// A Dict is a Python dict: it keeps the order in which keys were first set.
+// Keys are strings or int64; an int key is taken as int64. The zero Dict is
+// empty and ready to use, and a nil *Dict reads as an empty one.
+type Dict struct {
+	keys   []Value
+	values map[Value]Value
+}
+
+// Len returns the number of keys.
+func (d *Dict) Len() int {
+	if d == nil {
+		return 0
+	}
+	return len(d.keys)
+}
+
+// Keys returns the keys in order. The caller must not change the slice.
+func (d *Dict) Keys() []Value {
+	if d == nil {
+		return nil
+	}
+	return d.keys
+}
+
+// All gives the keys in order, each with its value. Meanwhile the values of keys may
+// be set, but no key added or removed.
+func (d *Dict) All() iter.Seq2[Value, Value] {
+	return func(yield func(key, v Value) bool) {
+		for _, key := range d.Keys() {
+			if !yield(key, d.values[key]) {
+				return
+			}
+		}
+	}
+}
+
+// Get returns the value of key and whether it is there.
+func (d *Dict) Get(key Value) (Value, bool) {
+	if d == nil {
+		return nil, false
+	}
+	key, ok := Key(key)
+	if !ok {
+		return nil, false
+	}
+	v, ok := d.values[key]
+	return v, ok
+}
+
+// Set sets the value of key, at the end when the key is new. A key that is
+// neither a string nor an integer is ignored.
+func (d *Dict) Set(key, v Value) {
+	key, ok := Key(key)
+	if !ok {
+		return
+	}
+	if d.values == nil {
+		d.values = make(map[Value]Value)
+	}
+	if _, ok := d.values[key]; !ok {
+		d.keys = append(d.keys, key)
+	}
+	d.values[key] = v
+}
+
+// Remove deletes key. It returns the value and whether it was there.
+func (d *Dict) Remove(key Value) (Value, bool) {
+	v, ok := d.Get(key)
+	if !ok {
+		return nil, false
+	}
+	delete(d.values, key)
+	for i, k := range d.keys {
+		if k == key {
+			d.keys = append(d.keys[:i:i], d.keys[i+1:]...)
+			break
+		}
+	}
+	return v, true
+}
+
+// Equal reports whether both dicts hold equal values of the same types under
+// the same keys, in any order. (go-cmp uses it.)
+func (d *Dict) Equal(other *Dict) bool {
+	if d.Len() != other.Len() {
+		return false
+	}
+	for key, a := range d.All() {
+		b, ok := other.Get(key)
+		if !ok || !equal(a, b) {
+			return false
+		}
+	}
+	return true
+}
+
+// Key is a key of a Dict as it is kept; ok is false if v can be none.
+func Key(v Value) (key Value, ok bool) {
+	switch k := v.(type) {
+	case string, int64:
+		return v, true
+	case int:
+		return int64(k), true
+	}
+	return nil, false
+}
+
+// Items are the elements of a list or tuple; ok is false if v is neither.
+func Items(v Value) (items []Value, ok bool) {
+	switch v := v.(type) {
+	case List:
+		return v, true
+	case Tuple:
+		return v, true
+	}
+	return nil, false
+}
+
+// Join is the dotted path of what stands at key of the container at path:
+// data.test.pipeline.2. The path of the outermost container is empty.
+func Join(path string, key Value) string {
+	if path == "" {
+		return fmt.Sprint(key)
+	}
+	return path + "." + fmt.Sprint(key)
+}
+
+func equal(a, b Value) bool {
+	switch a := a.(type) {
+	case List:
+		b, ok := b.(List)
+		return ok && equalItems(a, b)
+	case Tuple:
+		b, ok := b.(Tuple)
+		return ok && equalItems(a, b)
+	case *Dict:
+		b, ok := b.(*Dict)
+		return ok && a.Equal(b)
+	}
+	switch b.(type) {
+	case List, Tuple, *Dict:
+		return false
+	}
+	return a == b
+}
+
+func equalItems(a, b []Value) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !equal(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// Clone returns a deep copy, so that two places of a config never share a
+// container that an override of one of them would change in both.
+func Clone(v Value) Value {
+	switch v := v.(type) {
+	case List:
+		return List(cloneItems(v))
+	case Tuple:
+		return Tuple(cloneItems(v))
+	case *Dict:
+		out := new(Dict)
+		for key, item := range v.All() {
+			out.Set(key, Clone(item))
+		}
+		return out
+	}
+	return v
+}
+
+func cloneItems(items []Value) []Value {
+	out := make([]Value, len(items))
+	for i, item := range items {
+		out[i] = Clone(item)
+	}
+	return out
+}
+
+// TypeName names the type as Python's type(v).__name__ does.
+func TypeName(v Value) string {
+	switch v.(type) {
+	case nil:
+		return "NoneType"
+	case bool:
+		return "bool"
+	case int64:
+		return "int"
+	case float64:
+		return "float"
+	case string:
+		return "str"
+	case List:
+		return "list"
+	case Tuple:
+		return "tuple"
+	case *Dict:
+		return "dict"
+	}
+	return fmt.Sprintf("%T", v)
+}

@@ -1,0 +1,94 @@
+package canvas
+
+import (
+	"image"
+	"image/color"
+	"image/draw"
+	"strings"
+	"sync"
+	"unicode"
+
+	"golang.org/x/image/font"
+	"golang.org/x/image/font/gofont/goregular"
+	"golang.org/x/image/font/opentype"
+	"golang.org/x/image/math/fixed"
+)
+
+// parsedFont is the Go font: Latin, Greek and Cyrillic letters. Others become
+// boxes.
+var parsedFont = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(goregular.TTF) })
+
+// Face is the Go font in a size. It is for one goroutine.
+type Face struct{ face font.Face }
+
+// NewFace gives the font in a size in pixels.
+func NewFace(size float64) (*Face, error) {
+	f, err := parsedFont()
+	if err != nil {
+		return nil, err
+	}
+	face, err := opentype.NewFace(f, &opentype.FaceOptions{Size: size, DPI: 72, Hinting: font.HintingNone})
+	if err != nil {
+		return nil, err
+	}
+	return &Face{face}, nil
+}
+
+// Width is the width of a text in pixels.
+func (f *Face) Width(s string) int { return font.MeasureString(f.face, s).Ceil() }
+
+// Shorten cuts the end of a text off so that it is no wider than width pixels.
+func (f *Face) Shorten(s string, width int) string {
+	if f.Width(s) <= width {
+		return s
+	}
+	letters := []rune(s)
+	for n := len(letters) - 1; n > 0; n-- {
+		if cut := strings.TrimRight(string(letters[:n]), " ,") + "…"; f.Width(cut) <= width {
+			return cut
+		}
+	}
+	return ""
+}
+
+// Draw draws a text on one line, with the top left corner of its highest letters
+// at a point.
+func (f *Face) Draw(dst draw.Image, at image.Point, c color.Color, s string) {
+	drawMask(dst, f.mask(s), at, c)
+}
+
+// mask is the shape of a text on one line, as high as any letter is.
+func (f *Face) mask(s string) *image.Alpha {
+	m := f.face.Metrics()
+	mask := image.NewAlpha(image.Rect(0, 0, f.Width(s)+1, (m.Ascent + m.Descent).Ceil()))
+	d := font.Drawer{Dst: mask, Src: image.Opaque, Face: f.face, Dot: fixed.Point26_6{Y: m.Ascent}}
+	d.DrawString(s)
+	return mask
+}
+
+// turned is a mask turned a quarter to the left: text that runs upwards.
+func turned(m *image.Alpha) *image.Alpha {
+	b := m.Bounds()
+	out := image.NewAlpha(image.Rect(0, 0, b.Dy(), b.Dx()))
+	for y := range b.Dy() {
+		for x := range b.Dx() {
+			out.SetAlpha(y, b.Dx()-1-x, m.AlphaAt(x, y))
+		}
+	}
+	return out
+}
+
+// drawMask paints the mask in one colour with its top left corner at p.
+func drawMask(dst draw.Image, mask *image.Alpha, p image.Point, c color.Color) {
+	draw.DrawMask(dst, mask.Bounds().Add(p), image.NewUniform(c), image.Point{}, mask, image.Point{}, draw.Over)
+}
+
+// OneLine replaces what would break a line or move the pen.
+func OneLine(s string) string {
+	return strings.Map(func(c rune) rune {
+		if !unicode.IsGraphic(c) {
+			return ' '
+		}
+		return c
+	}, s)
+}

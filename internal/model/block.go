@@ -1,0 +1,174 @@
+package model
+
+import (
+	"fmt"
+
+	"repvgg/internal/tensor"
+)
+
+// Block is one re-parameterizable block: in the train form parallel Branches
+// that are added up, in the deploy form the one convolution that they fold into;
+// then squeeze-and-excitation, if there is any, then the activation.
+type Block struct {
+	// Name is the block's prefix in the state dict: backbone.stage_1.0
+	Name string
+	// Conv is what the branches fold into; Weight and Bias name its tensors.
+	Conv
+	Weight, Bias string
+	// Branches are in the order in which they are added: float32 sums depend on it.
+	Branches []Branch
+	// SE is nil without squeeze-and-excitation.
+	SE         *SqueezeExcite
+	Activation Activation
+}
+
+// Branch is one of the parallel paths of a block: a convolution, a normalization
+// or one after the other.
+type Branch struct {
+	// Name is that of the module within the block: branch_3x3.
+	Name string
+	// Conv is nil for the identity, which hands the block's input on. Weight and
+	// Bias name the convolution's tensors; mostly it has no bias.
+	Conv         *Conv
+	Weight, Bias string
+	// Norm follows the convolution; nil without one.
+	Norm *Norm
+}
+
+// Activation is the function behind a block.
+type Activation uint8
+
+const (
+	// ReLU is max(x, 0).
+	ReLU Activation = iota
+	// NoActivation leaves the sums as they are.
+	NoActivation
+)
+
+// SqueezeExcite scales the channels of a map by factors that are made of the
+// channels' means: Reduce, ReLU, Expand, sigmoid. Both are linear layers whose
+// weights have the shape of a 1 x 1 convolution.
+type SqueezeExcite struct {
+	// Channels is the number between the two layers.
+	Channels int
+	// Name is that of the module within the block: se_layer.
+	Name           string
+	Reduce, Expand LinearNames
+}
+
+// LinearNames are the names of the tensors of a linear layer.
+type LinearNames struct{ Weight, Bias string }
+
+// Identity reports whether the branch is the block's input, normalized or not.
+func (b *Branch) Identity() bool { return b.Conv == nil }
+
+// tensors of a branch of so many output channels, as a state dict has them.
+func (b *Branch) tensors(channels int) []tensor.Spec {
+	var specs []tensor.Spec
+	if b.Conv != nil {
+		specs = append(specs, tensor.Spec{Name: b.Weight, Shape: b.Conv.WeightShape()})
+		if b.Bias != "" {
+			specs = append(specs, tensor.Spec{Name: b.Bias, Shape: []int{channels}})
+		}
+	}
+	if b.Norm != nil {
+		specs = append(specs, b.Norm.tensors(channels)...)
+	}
+	return specs
+}
+
+// WeightSpec is the weight of the folded convolution.
+func (b *Block) WeightSpec() tensor.Spec {
+	return tensor.Spec{Name: b.Weight, Shape: b.WeightShape()}
+}
+
+// BiasSpec is the bias of the folded convolution.
+func (b *Block) BiasSpec() tensor.Spec { return tensor.Spec{Name: b.Bias, Shape: []int{b.Out}} }
+
+// SETensors are the four tensors of squeeze-and-excitation: weight (Channels,
+// Out, 1, 1) and bias of the first layer, weight (Out, Channels, 1, 1) and bias
+// of the second. There are none without it.
+func (b *Block) SETensors() []tensor.Spec {
+	if b.SE == nil {
+		return nil
+	}
+	return []tensor.Spec{
+		{Name: b.SE.Reduce.Weight, Shape: []int{b.SE.Channels, b.Out, 1, 1}},
+		{Name: b.SE.Reduce.Bias, Shape: []int{b.SE.Channels}},
+		{Name: b.SE.Expand.Weight, Shape: []int{b.Out, b.SE.Channels, 1, 1}},
+		{Name: b.SE.Expand.Bias, Shape: []int{b.Out}},
+	}
+}
+
+// branchTensors are those of all branches.
+func (b *Block) branchTensors() []tensor.Spec {
+	var specs []tensor.Spec
+	for i := range b.Branches {
+		specs = append(specs, b.Branches[i].tensors(b.Out)...)
+	}
+	return specs
+}
+
+// hasIdentity reports whether one of the branches is the identity.
+func (b *Block) hasIdentity() bool {
+	for i := range b.Branches {
+		if b.Branches[i].Identity() {
+			return true
+		}
+	}
+	return false
+}
+
+// check reports a block that cannot be computed, in one of its forms or both.
+func (b *Block) check(form Form) error {
+	if err := b.Conv.Check(); err != nil {
+		return err
+	}
+	if b.SE != nil && b.SE.Channels < 1 {
+		return fmt.Errorf("squeeze-and-excitation with %d channels", b.SE.Channels)
+	}
+	if form == Deploy {
+		return nil
+	}
+	if len(b.Branches) == 0 {
+		return fmt.Errorf("the train form has no branches")
+	}
+	for i := range b.Branches {
+		if err := b.checkBranch(&b.Branches[i]); err != nil {
+			return fmt.Errorf("branch %q: %w", b.Branches[i].Name, err)
+		}
+	}
+	return nil
+}
+
+// checkBranch holds a branch against the convolution that it folds into: its
+// taps must be some of that one's.
+func (b *Block) checkBranch(branch *Branch) error {
+	c := branch.Conv
+	if c == nil {
+		if b.In != b.Out || b.Stride != 1 {
+			return fmt.Errorf("an identity branch needs equal channels and stride 1")
+		}
+		if oh, ow := b.OutSize(64, 64); oh != 64 || ow != 64 {
+			return fmt.Errorf("an identity branch needs a padding that keeps the size")
+		}
+		c = &Conv{In: b.In, Out: b.Out, KernelH: 1, KernelW: 1, Stride: 1, Dilation: 1, Groups: b.Groups}
+	}
+	if err := c.Check(); err != nil {
+		return err
+	}
+	if (b.KernelH-c.KernelH)%2 != 0 || (b.KernelW-c.KernelW)%2 != 0 || c.KernelH > b.KernelH || c.KernelW > b.KernelW {
+		return fmt.Errorf("a kernel of %dx%d has no place at the centre of one of %dx%d", c.KernelH, c.KernelW, b.KernelH, b.KernelW)
+	}
+	if c.KernelH*c.KernelW > 1 && c.Dilation != b.Dilation {
+		return fmt.Errorf("its dilation is %d, that of the block %d", c.Dilation, b.Dilation)
+	}
+	if branch.Conv != nil {
+		want := b.Conv.Kernel(c.KernelH, c.KernelW)
+		want.Dilation = c.Dilation
+		if *c != want {
+			return fmt.Errorf("%+v is not aligned with the block's convolution, which needs %+v", *c, want)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package model
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"repvgg/internal/tensor"
+)
+
+// branchOf is a branch with a kernel, or the identity for a height of 0.
+func branchOf(name string, c Conv, h, w int) Branch {
+	b := Branch{Name: name, Norm: &Norm{Name: name + ".bn", Eps: 1e-5}}
+	if h > 0 {
+		k := c.Kernel(h, w)
+		b.Conv, b.Weight = &k, name+".weight"
+	}
+	return b
+}
+
+// randomValues are lively ones for all tensors of a plan.
+func randomValues(rng *rand.Rand, p *Plan) tensor.Map {
+	values, variances := make(tensor.Map), p.Variances()
+	for _, spec := range p.Tensors() {
+		v := make([]float32, spec.Numel())
+		for i := range v {
+			if v[i] = float32(rng.NormFloat64()); variances[spec.Name] {
+				v[i] = v[i]*v[i] + 0.1
+			}
+		}
+		values[spec.Name] = v
+	}
+	return values
+}
+
+// TestFold holds the folded kernels of random branches against their sum in
+// float64: each term has a few roundings.
+func TestFold(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 300 {
+		groups := 1 + rng.IntN(3)
+		c := Conv{In: groups * (1 + rng.IntN(4)), KernelH: 3, KernelW: 3, PadH: 1, PadW: 1, Stride: 1, Dilation: 1, Groups: groups}
+		c.Out = c.In
+		b := Block{Name: "b", Conv: c, Weight: "w", Bias: "bias"}
+		kernels := [][2]int{{3, 3}, {1, 1}, {1, 3}, {3, 1}, {0, 0}}
+		rng.Shuffle(len(kernels), func(i, j int) { kernels[i], kernels[j] = kernels[j], kernels[i] })
+		for i, k := range kernels[:1+rng.IntN(5)] {
+			branch := branchOf(string(rune('a'+i)), c, k[0], k[1])
+			if rng.IntN(4) == 0 && branch.Conv != nil {
+				branch.Norm, branch.Bias = nil, branch.Name+".bias"
+			}
+			b.Branches = append(b.Branches, branch)
+		}
+		p := &Plan{InChannels: c.In, Blocks: []Block{b}, Depth: 1}
+		if err := p.Check(); err != nil {
+			t.Fatal(err)
+		}
+		values := randomValues(rng, p)
+		want, scale := wantFolded(t, &b, values)
+		deploy := Fold(p, values)
+		for _, spec := range p.As(Deploy).Tensors() {
+			// Two halves: rows do not depend on those beside them.
+			got := make([]float32, spec.Numel())
+			half := spec.Rows() / 2
+			if err := deploy.Rows(got[:half*spec.RowLen()], spec, 0, half); err != nil {
+				t.Fatal(err)
+			}
+			if err := deploy.Rows(got[half*spec.RowLen():], spec, half, spec.Rows()); err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range got {
+				if !(math.Abs(float64(v)-want[spec.Name][i]) <= 1e-6*scale[spec.Name][i]) {
+					t.Fatalf("%d branches: %s[%d] is %v, want %v", len(b.Branches), spec.Name, i, v, want[spec.Name][i])
+				}
+			}
+		}
+	}
+}
+
+// wantFolded is the fold of a block as its definition reads, and the sums of
+// absolute terms.
+func wantFolded(t *testing.T, b *Block, values tensor.Map) (want, scale map[string][]float64) {
+	t.Helper()
+	in, row := b.In/b.Groups, b.In/b.Groups*9
+	want = map[string][]float64{"w": make([]float64, b.Out*row), "bias": make([]float64, b.Out)}
+	scale = map[string][]float64{"w": make([]float64, b.Out*row), "bias": make([]float64, b.Out)}
+	add := func(name string, i int, v float64) {
+		want[name][i] += v
+		scale[name][i] += math.Abs(v)
+	}
+	for j := range b.Branches {
+		branch := &b.Branches[j]
+		for c := range b.Out {
+			gain := 1.0
+			if n := branch.Norm; n != nil {
+				gain = float64(values[n.Gamma()][c]) / math.Sqrt(float64(values[n.Var()][c])+n.Eps)
+				add("bias", c, float64(values[n.Beta()][c]))
+				add("bias", c, -float64(values[n.Mean()][c])*gain)
+			}
+			if branch.Bias != "" {
+				add("bias", c, float64(values[branch.Bias][c])*gain)
+			}
+			if branch.Identity() {
+				add("w", c*row+c%in*9+4, gain)
+				continue
+			}
+			h, w := branch.Conv.KernelH, branch.Conv.KernelW
+			for i := range in {
+				for y := range h {
+					for x := range w {
+						add("w", c*row+i*9+((3-h)/2+y)*3+(3-w)/2+x, gain*float64(values[branch.Weight][((c*in+i)*h+y)*w+x]))
+					}
+				}
+			}
+		}
+	}
+	return want, scale
+}
+
+// TestFoldZeroSigns has the frameworks' zeros: adding the 0 of a branch that has
+// no weight there makes 0 of -0; where the identity's scale is negative its zeros
+// are negative, and 0 + -0 is 0.
+func TestFoldZeroSigns(t *testing.T) {
+	minus := float32(math.Copysign(0, -1))
+	for _, gamma := range []float32{0, -2, 2} { // of the identity; none for 0
+		c := Conv{In: 2, Out: 2, KernelH: 3, KernelW: 3, PadH: 1, PadW: 1, Stride: 1, Dilation: 1, Groups: 1}
+		b := Block{Name: "b", Conv: c, Weight: "w", Bias: "bias", Branches: []Branch{branchOf("three", c, 3, 3), branchOf("one", c, 1, 1)}}
+		if gamma != 0 {
+			b.Branches = append(b.Branches, branchOf("id", c, 0, 0))
+		}
+		p := &Plan{InChannels: 2, Blocks: []Block{b}, Depth: 1}
+		values := make(tensor.Map)
+		for _, spec := range p.Tensors() {
+			v := make([]float32, spec.Numel())
+			for i := range v {
+				switch {
+				case strings.HasSuffix(spec.Name, "running_var") || strings.HasSuffix(spec.Name, "bn.weight"):
+					v[i] = 1
+				case strings.HasSuffix(spec.Name, "running_mean"):
+				default:
+					v[i] = minus
+				}
+			}
+			values[spec.Name] = v
+		}
+		if gamma != 0 {
+			values["id.bn.weight"] = []float32{gamma, gamma}
+		}
+		got, err := tensor.Load(Fold(p, values), b.WeightSpec())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range got[:18] {
+			if i == 4 && gamma != 0 {
+				continue // the identity's weight
+			}
+			// Only at the centre of another input channel does nothing but the
+			// identity's own zero join the two -0 of the convolutions.
+			wantMinus := i == 13 && gamma < 0
+			if v != 0 || math.Signbit(float64(v)) != wantMinus {
+				t.Errorf("identity %v: value %d is %v (negative: %v)", gamma, i, v, math.Signbit(float64(v)))
+			}
+		}
+		if gamma != 0 {
+			continue
+		}
+		bias, err := tensor.Load(Fold(p, values), b.BiasSpec())
+		if err != nil || math.Signbit(float64(bias[0])) {
+			t.Errorf("a bias of zeros is %v, %v", bias, err)
+		}
+	}
+}

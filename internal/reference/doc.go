@@ -1,4 +1,0 @@
-// Package reference computes RepVGG networks in float64 as their definition
-// reads, slowly: what tests hold the runners against. It also makes the small
-// networks, weights and images that they do it with. No program uses it.
-package reference

@@ -1,0 +1,57 @@
+package table
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+)
+
+// WriteJSON writes a value as all results are written in JSON: over several
+// lines, indented by two spaces.
+func WriteJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// MarshalJSON writes a list with an object for each row, whose keys are the
+// columns' names in their order.
+func (t *Table) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	b.WriteByte('[')
+	for i, r := range t.Rows {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('{')
+		for j, c := range r.Cells {
+			if j > 0 {
+				b.WriteByte(',')
+			}
+			if err := e.Encode(t.Columns[j].Name); err != nil {
+				return nil, err
+			}
+			b.WriteByte(':')
+			if err := e.Encode(c.json()); err != nil {
+				return nil, err
+			}
+		}
+		b.WriteByte('}')
+	}
+	b.WriteByte(']')
+	return b.Bytes(), nil
+}
+
+// json is the cell as encoding/json takes it.
+func (c Cell) json() any {
+	switch c.kind {
+	case none, notFinite:
+		return nil
+	case literal:
+		return json.RawMessage(c.text)
+	}
+	return c.text
+}

@@ -1,0 +1,187 @@
+package weights
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"repvgg/internal/checkpoint"
+	"repvgg/internal/model"
+	"repvgg/internal/tensor"
+)
+
+// KeyMaps are those of a list that a checkpoint's names are of: one, as a rule;
+// none if it holds no such network. Where the names fit only without a prefix that
+// all of them have, of whatever wraps the network, it is taken off the file's.
+func KeyMaps(file *checkpoint.File, among []*model.KeyMap) []*model.KeyMap {
+	found := owners(file.Names, among, "")
+	common := file.CommonPrefix()
+	for end := 0; len(found) == 0 && end < len(common); {
+		end += strings.IndexByte(common[end:], '.') + 1
+		if found = owners(file.Names, among, common[:end]); len(found) > 0 {
+			file.StripPrefix(common[:end])
+		}
+	}
+	return found
+}
+
+// owners are the key maps that own a name, with the prefix taken off.
+func owners(names []string, among []*model.KeyMap, prefix string) []*model.KeyMap {
+	var found []*model.KeyMap
+	for _, k := range among {
+		if slices.ContainsFunc(names, func(name string) bool { return k.Owns(strings.TrimPrefix(name, prefix)) }) {
+			found = append(found, k)
+		}
+	}
+	return found
+}
+
+// named is a checkpoint under the names of plans.
+type named struct {
+	file       *checkpoint.File
+	keys       *model.KeyMap // nil if names are the plan's already
+	names      []string
+	tensors    map[string]*checkpoint.Tensor
+	unreadable map[string]bool
+}
+
+// rename gives a checkpoint the names of plans.
+func rename(file *checkpoint.File, keys *model.KeyMap) (*named, error) {
+	n := &named{file: file, keys: keys, tensors: make(map[string]*checkpoint.Tensor), unreadable: make(map[string]bool)}
+	plan := func(name string) string {
+		if keys != nil {
+			name, _ = keys.ToPlan(name)
+		}
+		return name
+	}
+	for _, from := range file.Names {
+		to, t := plan(from), file.Tensors[from]
+		if other := n.tensors[to]; other != nil {
+			return nil, fmt.Errorf("reading checkpoint %q: tensors %.80q and %.80q both stand for %.80q; leave out the one that is not to be read", file.Path, other.Name, t.Name, to)
+		}
+		n.tensors[to] = t
+		n.names = append(n.names, to)
+	}
+	for name := range file.Unreadable {
+		n.unreadable[plan(name)] = true
+	}
+	return n, nil
+}
+
+// Shapes are those of a checkpoint's tensors under the names of plans.
+func Shapes(file *checkpoint.File, keys *model.KeyMap) (map[string][]int, error) {
+	n, err := rename(file, keys)
+	if err != nil {
+		return nil, err
+	}
+	return n.shapes(), nil
+}
+
+func (n *named) shapes() map[string][]int {
+	shapes := make(map[string][]int)
+	for name, t := range n.tensors {
+		shapes[name] = t.Shape
+	}
+	return shapes
+}
+
+// Match finds a network in an open checkpoint: exactly the tensors of one of its
+// forms, each with its shape and its bytes in the file. It reads no values.
+// Counters of training steps may be there or not.
+func Match(file *checkpoint.File, plan *model.Plan) (*Set, error) {
+	var keys *model.KeyMap
+	if plan.Family != nil && len(plan.Family.KeyMaps) > 0 {
+		keys = plan.Family.KeyMaps[0]
+		found := KeyMaps(file, plan.Family.KeyMaps)
+		if len(found) > 1 {
+			return nil, fmt.Errorf("checkpoint %q has tensors with the names of %s and with those of %s; leave one network in it", file.Path, found[0].Owner, found[1].Owner)
+		}
+		if len(found) == 1 {
+			keys = found[0]
+		}
+	}
+	n, err := rename(file, keys)
+	if err != nil {
+		return nil, err
+	}
+	if form, ok := plan.FormOf(n.names); ok {
+		plan = plan.As(form) // else fit says best what is wrong
+	}
+	if err := n.fit(plan); err != nil {
+		return nil, err
+	}
+	for _, spec := range plan.Tensors() {
+		if err := n.tensors[spec.Name].Check(); err != nil {
+			return nil, fmt.Errorf("reading checkpoint %q: %w", file.Path, err)
+		}
+	}
+	return &Set{Plan: plan, KeyMap: keys, File: file, tensors: n.tensors, variances: plan.Variances()}, nil
+}
+
+// fit reports tensors that are missing, unexpected or misshapen.
+func (n *named) fit(plan *model.Plan) error {
+	var missing, unreadable, misshapen, unexpected []string
+	known := make(map[string]bool)
+	for _, spec := range plan.Tensors() {
+		known[spec.Name] = true
+		switch t, name := n.tensors[spec.Name], n.inFile(spec.Name); {
+		case t == nil && n.unreadable[spec.Name]:
+			unreadable = append(unreadable, name)
+		case t == nil:
+			missing = append(missing, name)
+		case !slices.Equal(t.Shape, spec.Shape):
+			misshapen = append(misshapen, fmt.Sprintf("%s has shape %s where the config needs %s",
+				name, tensor.FormatShape(t.Shape), tensor.FormatShape(spec.Shape)))
+		}
+	}
+	for _, name := range n.names {
+		if !known[name] && !model.IsCounter(name) {
+			unexpected = append(unexpected, printable(n.tensors[name].Name))
+		}
+	}
+	var faults []string
+	for _, f := range []struct {
+		what  string
+		names []string
+	}{{"missing", missing}, {"of a type that is not read (complex, quantized, sparse; save tensor.float())", unreadable}, {"unexpected", unexpected}, {"misshapen", misshapen}} {
+		if len(f.names) > 0 {
+			faults = append(faults, f.what+": "+enumerate(f.names))
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	advice := ""
+	if plan.Family != nil && plan.Family.Identify != nil {
+		advice = plan.Family.Identify(n.shapes())
+	}
+	if advice == "" {
+		advice = "use the config that the checkpoint was trained with"
+	}
+	return fmt.Errorf("checkpoint %q does not fit the config: %s; %s", n.file.Path, strings.Join(faults, "; "), advice)
+}
+
+// inFile is the name that a tensor of the plan has in the file.
+func (n *named) inFile(name string) string {
+	if n.keys != nil {
+		name, _ = n.keys.ToFile(name)
+	}
+	return name
+}
+
+// printable is a name from a file as it may stand in a message.
+func printable(name string) string {
+	if quoted := fmt.Sprintf("%.80q", name); quoted != `"`+name+`"` {
+		return quoted
+	}
+	return name
+}
+
+// enumerate lists the first few names.
+func enumerate(names []string) string {
+	const most = 3
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}
