@@ -230,11 +230,20 @@ func isAverage(name string) bool {
 	return strings.HasPrefix(name, "ema_") && !strings.Contains(name, ".")
 }
 
-// isCounter tells tensors of one element that tools leave in a network: what
-// thop counted, and how often torch's AveragedModel was updated.
+// counterNames are the last words of names: what thop counted in each module.
+// wrapperCounters are names as a whole: how often torch's AveragedModel was
+// updated, and mmengine's.
+var (
+	counterNames    = []string{"total_ops", "total_params"}
+	wrapperCounters = []string{"n_averaged", "steps"}
+)
+
+// isCounter tells tensors of one element that tools leave in a network.
 func isCounter(name string, t *Tensor) bool {
-	leaf := name[strings.LastIndexByte(name, '.')+1:]
-	return (leaf == "total_ops" || leaf == "total_params" || name == "n_averaged") && !slices.ContainsFunc(t.Shape, func(n int) bool { return n != 1 })
+	if slices.ContainsFunc(t.Shape, func(n int) bool { return n != 1 }) {
+		return false
+	}
+	return slices.Contains(counterNames, name[strings.LastIndexByte(name, '.')+1:]) || slices.Contains(wrapperCounters, name)
 }
 
 // CommonPrefix is what stands before the names of all tensors, with its last dot:
