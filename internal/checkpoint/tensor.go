@@ -50,27 +50,33 @@ func (t *Tensor) Float32() ([]float32, error) {
 		return nil, err
 	}
 	values := make([]float32, t.Numel())
-	if len(t.Shape) == 0 {
-		scalar := tensor.View{DType: t.DType, Offset: t.Offset, Shape: []int{1}, Strides: []int{1}}
-		return values, t.wrap(t.read(values, scalar, new([]byte)))
+	return values, t.ReadRows(values, 0, t.rows().Shape[0], new([]byte))
+}
+
+// rows is the view with at least one dimension: a scalar is one row.
+func (t *Tensor) rows() tensor.View {
+	if len(t.Shape) > 0 {
+		return t.View
 	}
-	return values, t.ReadRows(values, 0, t.Shape[0], new([]byte))
+	return tensor.View{DType: t.DType, Offset: t.Offset, Shape: []int{1}, Strides: []int{1}}
 }
 
 // ReadRows reads the part [from, to) of the first dimension into dst, dense and
-// row-major. Float16 and bfloat16 widen exactly, float64 and integers round to
-// nearest even, as PyTorch's copy to a float32 parameter does. buf is scratch
-// that grows to a bounded size; calls that share it must not overlap.
+// row-major; a scalar is one row. Float16 and bfloat16 widen exactly, float64 and
+// integers round to nearest even, as PyTorch's copy to a float32 parameter does.
+// buf is scratch that grows to a bounded size; calls that share it must not
+// overlap.
 //
 // What was read is only known to be intact after File.Verify.
 func (t *Tensor) ReadRows(dst []float32, from, to int, buf *[]byte) error {
 	if err := t.Check(); err != nil {
 		return err
 	}
-	if from < 0 || to < from || to > t.Shape[0] {
+	all := t.rows()
+	if from < 0 || to < from || to > all.Shape[0] {
 		return t.wrap(fmt.Errorf("rows %d to %d of shape %s", from, to, tensor.FormatShape(t.Shape)))
 	}
-	v := t.Rows(from, to)
+	v := all.Rows(from, to)
 	if len(dst) != v.Numel() {
 		return t.wrap(fmt.Errorf("%d values for a destination of %d", v.Numel(), len(dst)))
 	}
