@@ -52,6 +52,7 @@ func FuzzOpen(f *testing.F) {
 			}
 		}
 	}
+	f.Add([]byte("\x40\x00\x00\x00\x00\x00\x00\x00"+`{"a.weight":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}    `+"\x00\x00\x80?\x00\x00\x80?"), false)
 	f.Fuzz(func(t *testing.T, data []byte, averaged bool) {
 		if len(data) > 1<<20 {
 			return

@@ -41,7 +41,7 @@ func openZip(r io.ReaderAt, size int64) (*contents, error) {
 	if err != nil {
 		return nil, err
 	}
-	if most := 64<<20 + 16*size; data.Size() > most {
+	if most := 32<<20 + 16*size; data.Size() > most {
 		return nil, fmt.Errorf("its pickled structure inflates to %d bytes; load and save the file with torch", data.Size())
 	}
 	l := newLoader(data, size)

@@ -68,9 +68,9 @@ func (m *machine) builtin(f Global, args []any) (any, error) {
 }
 
 // copy notes that n items are about to be copied. Each took a byte of the pickle
-// at least; who copies more, copies the same ones again and again.
+// at least; a pickle that has copied more, copies the same ones again and again.
 func (m *machine) copy(n int) error {
-	if m.copied += int64(n); m.copied > m.d.end {
+	if m.copied += int64(n); m.copied > m.d.pos {
 		return damaged("it copies the same items again and again")
 	}
 	return nil

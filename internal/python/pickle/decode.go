@@ -209,7 +209,7 @@ func (d *decoder) read() (err error) {
 		err = d.prefixed(8)
 	case numberArg:
 		d.text, err = d.line()
-		if err == nil {
+		if err == nil && (!d.skip || d.op == opGet) {
 			err = d.number()
 		}
 	case lineArg:
@@ -324,7 +324,7 @@ func (d *decoder) line() (string, error) {
 	if len(b) > maxLine+1 {
 		return "", errors.New("its pickled structure has a name or a number that does not end")
 	}
-	if err != nil {
+	if err != nil || d.skip && d.op != opGet { // only where a value lies says something then
 		return "", err
 	}
 	return string(b[:len(b)-1]), nil
