@@ -14,7 +14,6 @@ import (
 	"repvgg/internal/engine"
 	"repvgg/internal/gpu"
 	"repvgg/internal/model"
-	"repvgg/internal/shard"
 	"repvgg/internal/tensor"
 )
 
@@ -176,24 +175,5 @@ func TestEmulatedBench(t *testing.T) {
 	}
 	if !strings.Contains(stderr, "the GPU's peak is not known: measuring the peak in fp32: choosing an engine") {
 		t.Errorf("stderr %q", stderr)
-	}
-}
-
-// TestGPUOfLaunchers: each process of a launcher takes a GPU of its machine.
-func TestGPUOfLaunchers(t *testing.T) {
-	three := func() (int, error) { return 3, nil }
-	for _, c := range []struct {
-		group shard.Group
-		count func() (int, error)
-		want  int
-	}{
-		{shard.Group{World: 1}, nil, 7}, // --gpu-id
-		{shard.Group{World: 8, Rank: 6, Local: 2}, three, 2},
-		{shard.Group{World: 8, Rank: 4, Local: 4}, three, 1},
-		{shard.Group{World: 2, Rank: 1, Local: 1}, func() (int, error) { return 0, nil }, 0},
-	} {
-		if got, err := gpuOf(&settings{GPUID: 7}, c.group, c.count); err != nil || got != c.want {
-			t.Errorf("%+v: GPU %d, %v, want %d", c.group, got, err, c.want)
-		}
 	}
 }

@@ -35,9 +35,7 @@ would do harm if it loaded the file with torch.load without weights_only=True.`,
   repvgg inspect downloaded.pth --security
   repvgg inspect model.safetensors --format json`,
 		Args: namedArgs,
-		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
-			return inspect(cmd, s, args[0])
-		}),
+		RunE: withSettings(inspect),
 	}
 	addChoice(cmd, "format", inspectFormats, "what to print")
 	cmd.Flags().Bool("security", false, "list the classes and functions that the file's pickles name")
@@ -72,7 +70,13 @@ type globalUse struct {
 	Use  checkpoint.Use `json:"use"`
 }
 
-func inspect(cmd *cobra.Command, s *settings, path string) error {
+type inspectSettings struct {
+	emaSettings
+	formatSettings
+	Security bool `mapstructure:"security"`
+}
+
+func inspect(cmd *cobra.Command, s *inspectSettings, args []string) error {
 	if err := checkChoice("format", s.Format, inspectFormats); err != nil {
 		return err
 	}
@@ -80,17 +84,17 @@ func inspect(cmd *cobra.Command, s *settings, path string) error {
 	if s.UseEMA {
 		open = checkpoint.OpenAveraged
 	}
-	c, err := open(path)
+	c, err := open(args[0])
 	if err != nil {
 		if s.Security { // which a file without a state dict needs no less
-			if globals, cause := checkpoint.ReadGlobals(path); cause == nil && s.Format == "text" {
+			if globals, cause := checkpoint.ReadGlobals(args[0]); cause == nil && s.Format == "text" {
 				writeGlobals(cmd.OutOrStdout(), globals)
 			}
 		}
 		return err
 	}
 	defer c.Close()
-	noteCheckpoint(cmd, s, c)
+	host(cmd).NoteCheckpoint(c, s.UseEMA)
 	is, err := contentsOf(c)
 	if err != nil {
 		return err

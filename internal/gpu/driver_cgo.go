@@ -76,14 +76,20 @@ func Count() (int, error) {
 	return count, nil
 }
 
-// openDriver opens the driver and counts its GPUs, of which it opens none.
-func openDriver(env environment) (d *device, count int, err error) {
+// loadDriver finds the driver, whose path it gives, and calls nothing of it.
+func loadDriver(env environment) (d *device, path string, err error) {
 	d = &device{held: make(map[devptr]int64)}
 	wanted := driverLibrary
 	if env.driver != "" {
 		wanted = library{names: []string{env.driver}}
 	}
-	_, err = load(&wanted, env, func(name, msg *C.char) C.int { return C.rg_driver_open(name, &d.d, msg) })
+	path, err = load(&wanted, env, func(name, msg *C.char) C.int { return C.rg_driver_open(name, &d.d, msg) })
+	return d, path, err
+}
+
+// openDriver opens the driver and counts its GPUs, of which it opens none.
+func openDriver(env environment) (d *device, count int, err error) {
+	d, _, err = loadDriver(env)
 	if err != nil {
 		return nil, 0, fmt.Errorf("no NVIDIA driver was found (%w); install it, or use --device cpu", err)
 	}

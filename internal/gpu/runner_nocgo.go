@@ -44,3 +44,9 @@ func Count() (int, error) { return 0, errNoCgo }
 
 // Peak fails.
 func Peak(context.Context, int, engine.Precision) (float64, error) { return 0, errNoCgo }
+
+// findLibraries says for each why it can't be used.
+func findLibraries(environment) Libraries {
+	none := Found{Err: errors.New("this program was built without cgo")}
+	return Libraries{Driver: none, NVRTC: none, CUDNN: none}
+}

@@ -1,10 +1,9 @@
-package main
+package app
 
 import (
+	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/spf13/cobra"
 
 	"repvgg/internal/bench"
 	"repvgg/internal/model"
@@ -18,37 +17,33 @@ type benchWeights struct {
 	set  *weights.Set // nil with random weights
 }
 
-// openBenchWeights opens the checkpoint, if there is one.
-func openBenchWeights(cmd *cobra.Command, s *settings, networks []benchNetwork) (*benchWeights, error) {
-	w := &benchWeights{path: s.Checkpoint}
-	if s.Checkpoint == "" {
+// ErrSeveralNetworks is a checkpoint, of one network, for a benchmark of several.
+var ErrSeveralNetworks = errors.New("it holds the weights of one network, but several are to be measured")
+
+// openWeights opens the checkpoint, if there is one.
+func (b *Benchmark) openWeights(h Host, networks []benchNetwork) (*benchWeights, error) {
+	w := &benchWeights{path: b.Checkpoint}
+	if b.Checkpoint == "" {
 		return w, nil
 	}
 	if len(networks) > 1 {
-		return nil, usageError{fmt.Errorf("--checkpoint %s: it holds the weights of one network, but %d are to be measured; name one config", s.Checkpoint, len(networks))}
+		return nil, fmt.Errorf("checkpoint %q: %w: %d; name one config", b.Checkpoint, ErrSeveralNetworks, len(networks))
 	}
-	if err := w.open(cmd, s, &networks[0]); err != nil {
-		w.close()
+	n := &networks[0]
+	var err error
+	if w.set, err = weights.Open(w.path, n.plan, b.EMA); err != nil {
 		return nil, err
 	}
-	return w, nil
-}
-
-func (w *benchWeights) open(cmd *cobra.Command, s *settings, n *benchNetwork) error {
-	var err error
-	if w.set, err = weights.Open(w.path, n.plan, s.UseEMA); err != nil {
-		return err
-	}
-	form := w.set.Plan.Form
-	noteCheckpoint(cmd, s, w.set.File)
-	if form == model.Deploy && slices.Contains(n.forms, model.Train) {
-		if len(s.Form) > 0 {
-			return fmt.Errorf("checkpoint %q holds the deploy form, from which the train form can't be had back; measure --form deploy", w.path)
+	h.NoteCheckpoint(w.set.File, b.EMA)
+	if w.set.Plan.Form == model.Deploy && slices.Contains(n.forms, model.Train) {
+		if len(b.Forms) > 0 {
+			w.close()
+			return nil, fmt.Errorf("checkpoint %q holds the deploy form, from which the train form can't be had back; measure the deploy form", w.path)
 		}
-		note(cmd, "checkpoint %q holds the deploy form: only that is measured", w.path)
+		h.note(General, "checkpoint %q holds the deploy form: only that is measured", w.path)
 		n.forms = []model.Form{model.Deploy}
 	}
-	return nil
+	return w, nil
 }
 
 // of are the weights of a plan, folded on the way if the checkpoint has the train
@@ -81,6 +76,6 @@ func (w *benchWeights) name() string {
 
 func (w *benchWeights) close() {
 	if w.set != nil {
-		w.set.Close()
+		_ = w.set.Close() // nothing is written to it
 	}
 }

@@ -1,12 +1,10 @@
-package main
+package app
 
 import (
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/spf13/cobra"
 
 	"repvgg/internal/bench"
 	"repvgg/internal/model"
@@ -25,24 +23,21 @@ type benchNetwork struct {
 	published *repvgg.Published
 }
 
-// benchNetworks reads the configs. forms are those that were asked for; without
-// any, a train config stands for both forms and a deploy config for its own. A
-// network that is named twice is there once, in all its forms.
-func benchNetworks(cmd *cobra.Command, s *settings, names []string, forms []model.Form) ([]benchNetwork, error) {
-	names = slices.Clone(names)
-	if s.Zoo {
-		for _, p := range repvgg.Zoo() {
-			names = append(names, p.TrainConfig)
-		}
+// networks reads the configs. One that is named twice is there once, in all its
+// forms.
+func (b *Benchmark) networks(h Host) ([]benchNetwork, error) {
+	names := slices.Clone(b.Configs)
+	if b.Zoo {
+		names = append(names, ofZoo()...)
 	}
 	var networks []benchNetwork
 	for _, name := range distinct(names) {
-		n, err := readNetwork(cmd, name, s.CfgOptions)
+		n, err := readNetwork(h, name, b.Overrides)
 		if err != nil {
 			return nil, err
 		}
-		n.forms = forms
-		if len(forms) == 0 {
+		n.forms = b.Forms
+		if len(n.forms) == 0 {
 			n.forms = []model.Form{model.Train, model.Deploy}
 			if n.plan.Form == model.Deploy {
 				n.forms = []model.Form{model.Deploy}
@@ -56,7 +51,7 @@ func benchNetworks(cmd *cobra.Command, s *settings, names []string, forms []mode
 		merged := append(slices.Clone(networks[same].forms), n.forms...)
 		slices.Sort(merged)
 		networks[same].forms = slices.Compact(merged)
-		note(cmd, "config %q is the same network as %q: it is measured once", name, networks[same].config)
+		h.note(General, "config %q is the same network as %q: it is measured once", name, networks[same].config)
 	}
 	tellApart(networks)
 	return networks, nil
@@ -96,11 +91,12 @@ func samePlan(a, b *model.Plan) bool {
 }
 
 // readNetwork reads a config, and finds its published figures.
-func readNetwork(cmd *cobra.Command, name string, overrides []string) (*benchNetwork, error) {
-	r, err := loadRecipe(cmd, name, overrides)
+func readNetwork(h Host, name string, overrides []string) (*benchNetwork, error) {
+	r, err := recipe.Load(name, overrides)
 	if err != nil {
 		return nil, err
 	}
+	h.NoteRecipe(r)
 	path, err := filepath.Abs(r.Path)
 	if err != nil {
 		return nil, err
