@@ -30,7 +30,7 @@ func zipOf(entries ...entry) []byte {
 		data, method := []byte(e.data), uint16(0)
 		if e.deflate {
 			var z bytes.Buffer
-			w, _ := flate.NewWriter(&z, 9)
+			w, _ := flate.NewWriter(&z, flate.BestSpeed)
 			w.Write(data)
 			w.Close()
 			data, method = z.Bytes(), 8
@@ -114,13 +114,8 @@ func TestArchives(t *testing.T) {
 		{"an entry twice", []entry{{name: "x/data.pkl", data: one}, {name: "x/data/0", data: ones}, {name: "x/data/0", data: zeros}}, "stands in the file twice"},
 		{"big-endian", []entry{{name: "x/data.pkl", data: one}, {name: "x/byteorder", data: "big"}, {name: "x/data/0", data: ones}}, `byte order is "big"`},
 		{"no checkpoint", []entry{{name: "x/word.xml", data: "x"}}, "without data.pkl"},
-		{"a bomb", []entry{{name: "x/data.pkl", data: strings.ReplaceAll(one, "K\x10", "J\x00\x00\x00\x08"), deflate: true},
-			{name: "x/data/0", data: strings.Repeat("\x00", 4<<27), deflate: true}}, "inflates to far more than weights do"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if strings.Contains(c.name, "bomb") && testing.Short() {
-				t.Skip("half a gigabyte is made")
-			}
 			f, err := Open(fileOf(t, zipOf(c.entries...)))
 			if err == nil {
 				defer f.Close()
