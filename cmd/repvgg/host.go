@@ -57,5 +57,8 @@ func hint(err error) error {
 	if _, ok := errors.AsType[*app.PlaceError](err); ok {
 		return fmt.Errorf("%w; --cfg-options sets another", err)
 	}
+	if _, ok := errors.AsType[*checkpoint.AmbiguousError](err); ok {
+		return fmt.Errorf("%w; --key chooses one", err)
+	}
 	return err
 }

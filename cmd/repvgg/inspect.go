@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -39,7 +40,7 @@ would do harm if it loaded the file with torch.load without weights_only=True.`,
 	}
 	addChoice(cmd, "format", inspectFormats, "what to print")
 	cmd.Flags().Bool("security", false, "list the classes and functions that the file's pickles name")
-	addEMAFlag(cmd)
+	addChoiceFlags(cmd)
 	return cmd
 }
 
@@ -61,17 +62,11 @@ type contents struct {
 	Classes    []string `json:"classes"`
 	Averages   int      `json:"averaged_tensors"`
 	// Globals are there with --security.
-	Globals []globalUse `json:"globals,omitempty"`
-}
-
-// globalUse is a class or function that a pickle names and what becomes of it.
-type globalUse struct {
-	Name string         `json:"name"`
-	Use  checkpoint.Use `json:"use"`
+	Globals []checkpoint.Global `json:"globals,omitempty"`
 }
 
 type inspectSettings struct {
-	emaSettings
+	choiceSettings
 	formatSettings
 	Security bool `mapstructure:"security"`
 }
@@ -80,37 +75,43 @@ func inspect(cmd *cobra.Command, s *inspectSettings, args []string) error {
 	if err := checkChoice("format", s.Format, inspectFormats); err != nil {
 		return err
 	}
-	open := checkpoint.Open
-	if s.UseEMA {
-		open = checkpoint.OpenAveraged
-	}
-	c, err := open(args[0])
+	out := cmd.OutOrStdout()
+	c, err := checkpoint.OpenChoice(args[0], s.choice())
 	if err != nil {
-		if s.Security { // which a file without a state dict needs no less
-			if globals, cause := checkpoint.ReadGlobals(args[0]); cause == nil && s.Format == "text" {
-				writeGlobals(cmd.OutOrStdout(), globals)
-			}
+		// What the file names is to be known all the more if it holds no network.
+		if globals, cause := checkpoint.ReadGlobals(args[0]); cause == nil && s.Security {
+			is := contents{File: args[0], Globals: globals}
+			err = errors.Join(err, s.write(out, &is))
 		}
-		return err
+		return hint(err)
 	}
 	defer c.Close()
-	host(cmd).NoteCheckpoint(c, s.UseEMA)
+	host(cmd).NoteCheckpoint(c, s.choice())
 	is, err := contentsOf(c)
 	if err != nil {
 		return err
 	}
+	if s.Security {
+		is.Globals = c.Globals
+	}
+	return s.write(out, &is)
+}
+
+// write prints what is known of a checkpoint, which of one that could not be opened
+// is what its pickles name.
+func (s *inspectSettings) write(w io.Writer, is *contents) error {
 	if s.Format == "json" {
-		if s.Security {
-			for _, g := range c.Globals {
-				is.Globals = append(is.Globals, globalUse(g))
-			}
+		return table.WriteJSON(w, is)
+	}
+	if is.Format != "" {
+		if err := is.table().WriteText(w, 0, 2); err != nil {
+			return err
 		}
-		return table.WriteJSON(cmd.OutOrStdout(), is)
 	}
-	if err := is.table().WriteText(cmd.OutOrStdout(), 0, 2); err != nil || !s.Security {
-		return err
+	if !s.Security {
+		return nil
 	}
-	return writeGlobals(cmd.OutOrStdout(), c.Globals)
+	return writeGlobals(w, is.Globals)
 }
 
 // writeGlobals lists the classes and functions that a checkpoint's pickles name.

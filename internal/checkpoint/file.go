@@ -66,16 +66,10 @@ const (
 // key of what a training run saved, a whole network that was pickled, or a
 // safetensors file. Where several parts of the file could be meant, the error
 // names their keys.
-func Open(path string) (*File, error) { return open(path, choice{}) }
+func Open(path string) (*File, error) { return OpenChoice(path, Choice{}) }
 
-// OpenAveraged is Open for the averaged weights of a training run, under
-// AverageKeys or keys like them.
-func OpenAveraged(path string) (*File, error) { return open(path, choice{averaged: true}) }
-
-// OpenKey is Open for the state dict under a key, given as File.Key has it.
-func OpenKey(path, key string) (*File, error) { return open(path, choice{key: key}) }
-
-func open(path string, want choice) (*File, error) {
+// OpenChoice is Open for one of several state dicts.
+func OpenChoice(path string, want Choice) (*File, error) {
 	return openFile(path, func(c *File, r io.ReaderAt, size int64) error { return c.read(r, size, want) })
 }
 
@@ -131,7 +125,7 @@ func (c *File) Float32(name string) ([]float32, error) {
 }
 
 // read reads the structure of a file and the names of the tensors that are wanted.
-func (c *File) read(r io.ReaderAt, size int64, want choice) error {
+func (c *File) read(r io.ReaderAt, size int64, want Choice) error {
 	held, err := c.contents(r, size)
 	if err != nil {
 		return err

@@ -12,12 +12,22 @@ import (
 	"repvgg/internal/python/pickle"
 )
 
-// choice says which of a file's state dicts is wanted.
-type choice struct {
-	// averaged asks for averaged weights.
-	averaged bool
-	// key, unless empty, is that of the state dict.
-	key string
+// Choice says which of a file's state dicts is wanted; the zero value leaves it to
+// the file.
+type Choice struct {
+	// Averaged asks for the averaged weights of a training run, under AverageKeys or
+	// keys like them.
+	Averaged bool
+	// Key, unless empty, is that of the state dict, as File.Key has it.
+	Key string
+}
+
+// AmbiguousError is a file with several state dicts, none of which is likelier than
+// the others to be meant.
+type AmbiguousError struct{ parts []*part }
+
+func (e *AmbiguousError) Error() string {
+	return "it holds several state dicts, and it is not clear which one is meant: " + list(e.parts)
 }
 
 // stateKeys are where a checkpoint has its state dict: mmcv's key, and the
@@ -76,7 +86,7 @@ func (p *part) rank() int {
 }
 
 // readRoot finds the state dict in what torch.load would return.
-func (c *File) readRoot(root any, l *loader, want choice) error {
+func (c *File) readRoot(root any, l *loader, want Choice) error {
 	s := search{seen: make(map[any]*part)}
 	if err := s.walk(nil, root); err != nil {
 		return err
@@ -237,14 +247,14 @@ func (s *search) note(v *pickle.Object) {
 var errNoAverages = fmt.Errorf("it holds no averaged weights under %s or a key like them", strings.Join(AverageKeys, ", "))
 
 // choose gives the part that is wanted; nil if there is none.
-func (s *search) choose(want choice) (*part, error) {
-	if want.key != "" {
+func (s *search) choose(want Choice) (*part, error) {
+	if want.Key != "" {
 		for _, p := range s.parts {
-			if p.key() == want.key {
+			if p.key() == want.Key {
 				return p, nil
 			}
 		}
-		return nil, fmt.Errorf("it holds no state dict under %.80q; there are %s", want.key, list(s.parts))
+		return nil, fmt.Errorf("it holds no state dict under %.80q; there are %s", want.Key, list(s.parts))
 	}
 	var plain, averaged []*part
 	for _, p := range s.parts {
@@ -255,7 +265,7 @@ func (s *search) choose(want choice) (*part, error) {
 			plain = append(plain, p)
 		}
 	}
-	if want.averaged {
+	if want.Averaged {
 		if len(averaged) == 0 {
 			return nil, errNoAverages
 		}
@@ -267,7 +277,7 @@ func (s *search) choose(want choice) (*part, error) {
 	}
 	best := bestOf(from)
 	if len(best) > 1 {
-		return nil, fmt.Errorf("it holds several state dicts, and it is not clear which one is meant: %s", list(best))
+		return nil, &AmbiguousError{best}
 	}
 	if len(best) == 0 {
 		return nil, nil

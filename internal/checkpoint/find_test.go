@@ -95,11 +95,11 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestOpenKey chooses among several.
-func TestOpenKey(t *testing.T) {
+// TestChoice chooses among several.
+func TestChoice(t *testing.T) {
 	path := handmade(t, "\x80\x02"+dict("student", state("a.weight"), "teacher", state("b.weight"), "ema", dict("module", state("c.weight")))+".")
 	for key, want := range map[string]string{"student": "a.weight", "teacher": "b.weight", "ema.module": "c.weight"} {
-		c, err := OpenKey(path, key)
+		c, err := OpenChoice(path, Choice{Key: key})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,10 +109,10 @@ func TestOpenKey(t *testing.T) {
 		c.Close()
 	}
 	const want = `no state dict under "net"; there are "student" (1 tensors), "teacher" (1 tensors), "ema.module" (1 tensors)`
-	if _, err := OpenKey(path, "net"); err == nil || !strings.Contains(err.Error(), want) {
+	if _, err := OpenChoice(path, Choice{Key: "net"}); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v", err)
 	}
-	c, err := OpenAveraged(path)
+	c, err := OpenChoice(path, Choice{Averaged: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 const maxSeed = 6 << 10
 
 // openBytes opens a checkpoint that lies in memory.
-func openBytes(data []byte, want choice) (*File, error) {
+func openBytes(data []byte, want Choice) (*File, error) {
 	c := &File{Path: "x.pth"}
 	return c, c.read(bytes.NewReader(data), int64(len(data)), want)
 }
@@ -57,7 +57,7 @@ func FuzzOpen(f *testing.F) {
 		if len(data) > 1<<20 {
 			return
 		}
-		if c, err := openBytes(data, choice{averaged: averaged}); err == nil {
+		if c, err := openBytes(data, Choice{Averaged: averaged}); err == nil {
 			readAll(c)
 		}
 	})
@@ -87,7 +87,7 @@ func FuzzStructure(f *testing.F) {
 				entry{name: "a/data/0", data: values, deflate: kind&2 > 0, noSum: kind&16 > 0},
 				entry{name: "a/data/1", data: values, deflate: kind&2 > 0, noSum: kind&32 > 0})
 		}
-		c, err := openBytes(file, choice{averaged: kind&64 > 0, key: map[bool]string{true: "a.b"}[kind&128 > 0]})
+		c, err := openBytes(file, Choice{Averaged: kind&64 > 0, Key: map[bool]string{true: "a.b"}[kind&128 > 0]})
 		if err == nil {
 			readAll(c)
 		}

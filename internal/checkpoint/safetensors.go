@@ -50,12 +50,12 @@ func isSafetensors(head []byte) bool {
 }
 
 // readSafetensors reads the header.
-func (c *File) readSafetensors(r io.ReaderAt, size int64, want choice) error {
+func (c *File) readSafetensors(r io.ReaderAt, size int64, want Choice) error {
 	switch {
-	case want.averaged:
+	case want.Averaged:
 		return errNoAverages
-	case want.key != "":
-		return fmt.Errorf("it holds no state dict under %.80q: a safetensors file has tensors only", want.key)
+	case want.Key != "":
+		return fmt.Errorf("it holds no state dict under %.80q: a safetensors file has tensors only", want.Key)
 	}
 	entries, types, err := openSafetensors(r, size)
 	if err != nil {

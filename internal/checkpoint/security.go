@@ -12,8 +12,8 @@ import (
 // Global is a class or function that a checkpoint's pickles name.
 type Global struct {
 	// Name is its full one: "torch._utils._rebuild_tensor_v2".
-	Name string
-	Use  Use
+	Name string `json:"name"`
+	Use  Use    `json:"use"`
 }
 
 // Use is what becomes of a Global.
