@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"repvgg/internal/app"
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/engine"
 )
 
@@ -32,8 +33,11 @@ type Options struct {
 	Overrides []string
 	// Averaged uses the EMA weights in the checkpoint instead of the trained ones.
 	Averaged bool
-	// CUDA runs the network with cuDNN on the NVIDIA GPU with the number GPU.
-	// Otherwise it runs on the CPU.
+	// Key is that of the state dict in the checkpoint; empty takes the one that is
+	// most likely meant.
+	Key string
+	// CUDA runs the network on an NVIDIA GPU, the one of number GPU, through cuDNN;
+	// otherwise it runs on the CPU.
 	CUDA bool
 	GPU  int
 	// Precision is "fp32", which is the default, or "bf16". A GPU also has "tf32",
@@ -84,7 +88,7 @@ func Open(ctx context.Context, cfg, ckpt string, o Options) (*Classifier, error)
 			return nil, err
 		}
 	}
-	source := app.Source{Config: cfg, Overrides: o.Overrides, Checkpoint: ckpt, EMA: o.Averaged}
+	source := app.Source{Config: cfg, Overrides: o.Overrides, Checkpoint: ckpt, Choice: checkpoint.Choice{Averaged: o.Averaged, Key: o.Key}}
 	c.c, err = app.OpenClassifier(ctx, source, d, h)
 	if err != nil {
 		return nil, err

@@ -67,9 +67,9 @@ the configs first.`,
 func addBenchFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Bool("zoo", false, "measure the twelve published variants")
-	f.String("checkpoint", "", "file with the weights (default: random weights with a fixed seed)")
-	addEMAFlag(cmd)
-	f.StringSlice("form", nil, "forms to measure: train, deploy")
+	f.String("checkpoint", "", "file with the weights (default: seeded random weights)")
+	addChoiceFlags(cmd)
+	f.StringSlice("form", nil, "what to run: train, deploy")
 	f.String("device", deviceCPU, "where to run: cpu, or cuda for an NVIDIA GPU")
 	f.Int("gpu-id", 0, "with --device cuda: number of the GPU to run on")
 	f.StringSlice("precision", []string{"fp32"}, precisionHelp())
@@ -104,7 +104,7 @@ func printFormats() []string {
 
 type benchSettings struct {
 	overrideSettings
-	emaSettings
+	choiceSettings
 	threadSettings
 	deviceSettings
 	formatSettings
@@ -143,7 +143,7 @@ func runBench(cmd *cobra.Command, s *benchSettings, args []string) error {
 	if errors.Is(err, app.ErrSeveralNetworks) {
 		return usageError{err}
 	}
-	if report == nil {
+	if err = hint(err); report == nil {
 		return err
 	}
 	if before != nil {
@@ -173,7 +173,7 @@ func (s *benchSettings) benchmark(cmd *cobra.Command, args []string) (*app.Bench
 		return nil, err
 	}
 	b := &app.Benchmark{
-		Configs: args, Zoo: s.Zoo, Overrides: s.CfgOptions, Checkpoint: s.Checkpoint, EMA: s.UseEMA, Forms: forms,
+		Configs: args, Zoo: s.Zoo, Overrides: s.CfgOptions, Checkpoint: s.Checkpoint, Choice: s.choice(), Forms: forms,
 		Device: device, BatchSizes: s.BatchSize, InputSize: s.InputSize, Version: cmd.Root().Version, Ready: s.checkFiles,
 		Measure: bench.Options{Runs: s.Runs, Duration: s.Duration, Warmup: s.Warmup, Layers: s.Layers},
 	}

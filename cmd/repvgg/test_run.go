@@ -18,7 +18,7 @@ import (
 
 type testSettings struct {
 	overrideSettings
-	emaSettings
+	choiceSettings
 	threadSettings
 	deviceSettings
 	Metrics       []string `mapstructure:"metrics"`
@@ -45,10 +45,10 @@ func test(cmd *cobra.Command, s *testSettings, args []string) error {
 		return usageError{err}
 	}
 	o, err := app.Test(cmd.Context(), *e, host(cmd))
-	if err != nil || o == nil {
+	if o == nil {
 		return hint(err)
 	}
-	return s.report(cmd, o, e.Outputs)
+	return errors.Join(hint(err), s.report(cmd, o, e.Outputs))
 }
 
 // evaluation validates everything that can be checked without reading a file, and
@@ -65,7 +65,7 @@ func (s *testSettings) evaluation(cmd *cobra.Command, cfg, ckpt string) (*app.Ev
 		return nil, err
 	}
 	e := &app.Evaluation{
-		Source:  app.Source{Config: cfg, Overrides: s.CfgOptions, Checkpoint: ckpt, EMA: s.UseEMA},
+		Source:  app.Source{Config: cfg, Overrides: s.CfgOptions, Checkpoint: ckpt, Choice: s.choice()},
 		Compare: s.Compare, Metrics: s.Metrics, SkipBad: s.SkipBadImages, Profile: s.ProfileInput,
 		Outputs: app.Outputs{Result: s.Out, Confusion: s.Confusion, PerClass: s.PerClass, Comparison: s.CompareOut, Painted: s.ShowDir},
 	}

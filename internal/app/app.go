@@ -6,11 +6,9 @@ package app
 
 import (
 	"fmt"
-	"slices"
 
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/recipe"
-	"repvgg/internal/weights"
 )
 
 // Host receives what a job reports while it runs. Each function may be nil.
@@ -68,10 +66,10 @@ type Source struct {
 	// it: model.head.num_classes=10.
 	Config    string
 	Overrides []string
-	// Checkpoint is a file with either form of the network. EMA uses the EMA weights in
-	// it instead of the trained ones.
+	// Checkpoint is a file of a form of the network. Choice says which of its state
+	// dicts is meant.
 	Checkpoint string
-	EMA        bool
+	Choice     checkpoint.Choice
 }
 
 // NoteRecipe passes on the warnings about a config, and the overrides that nothing
@@ -85,12 +83,16 @@ func (h Host) NoteRecipe(r *recipe.Recipe) {
 	}
 }
 
-// noteWeights reports which weights of a checkpoint with EMA weights are used.
-func (h Host) noteWeights(w *weights.Set, ema bool) {
-	if n := w.File.Averages; n > 0 {
-		h.note(EMAWeights, "%q also holds EMA weights (%d tensors), which are not used", w.File.Path, n)
+// NoteCheckpoint passes on what is worth knowing of a checkpoint, and what becomes
+// of averaged weights.
+func (h Host) NoteCheckpoint(c *checkpoint.File, choice checkpoint.Choice) {
+	if c.Averages > 0 {
+		h.note(EMAWeights, "%q also holds EMA weights (%d tensors), which are not used", c.Path, c.Averages)
 	}
-	if slices.Contains(checkpoint.AverageKeys, w.File.Key) && !ema {
-		h.note(General, "%q holds only EMA weights (%s): they are used", w.File.Path, w.File.Key)
+	if c.Averaged && choice == (checkpoint.Choice{}) {
+		h.note(General, "%q holds only EMA weights (%s): they are used", c.Path, c.Key)
+	}
+	for _, n := range c.Notes() {
+		h.note(General, "%s", n)
 	}
 }

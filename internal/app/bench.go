@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"repvgg/internal/bench"
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/cpu"
 	"repvgg/internal/cpu/kernel"
 	"repvgg/internal/engine"
@@ -26,10 +27,10 @@ type Benchmark struct {
 	Configs   []string
 	Zoo       bool
 	Overrides []string
-	// Checkpoint has the weights, if there is only one network. Empty means random
-	// weights with a fixed seed. EMA is as in Source.
+	// Checkpoint has the weights of the only network; empty means seeded random ones.
+	// Choice is as of Source.
 	Checkpoint string
-	EMA        bool
+	Choice     checkpoint.Choice
 	// Forms to measure. None means both forms of a train config, and the deploy form of
 	// a deploy config.
 	Forms []model.Form

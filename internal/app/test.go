@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/dataset"
 	"repvgg/internal/eval"
 	"repvgg/internal/gpu"
@@ -62,7 +63,8 @@ type Outcome struct {
 
 // Test runs an evaluation. Every error in the arguments is found before any image
 // is read. It does not write the outputs; see Outcome.Write. In a group, only the
-// first process gets an outcome; the others get nil.
+// first process gets an outcome; the others get nil. An error of the second
+// checkpoint comes with the outcome of the first.
 func Test(ctx context.Context, e Evaluation, h Host) (*Outcome, error) {
 	if err := e.checkInputs(); err != nil {
 		return nil, err
@@ -117,10 +119,15 @@ func (e *Evaluation) test(ctx context.Context, h Host, exchange *shard.Gathering
 	}
 	o.Bad, o.samples = p.Bad, p.Samples
 	o.Doubts = j.doubts(o.Result)
-	if j.other == nil {
-		return o, nil
+	if j.other != nil {
+		o.Comparison, err = j.compare(ctx, o.Result)
 	}
-	p, err = j.predict(ctx, j.other, j.data.Samples, nil)
+	return o, err
+}
+
+// compare runs the second checkpoint on the images.
+func (j *job) compare(ctx context.Context, with *report.Result) (*report.Comparison, error) {
+	p, err := j.predict(ctx, j.other, j.data.Samples, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -128,8 +135,7 @@ func (e *Evaluation) test(ctx context.Context, h Host, exchange *shard.Gathering
 	if err != nil {
 		return nil, err
 	}
-	o.Comparison, err = report.Compare(j.weights.File.Path, o.Result, j.other.File.Path, other)
-	return o, err
+	return report.Compare(j.weights.File.Path, with, j.other.File.Path, other)
 }
 
 // open reads the config and the list of images, and opens the checkpoints.
@@ -156,14 +162,14 @@ func (e *Evaluation) open(h Host) (j *job, err error) {
 		}
 	}
 	h.NoteDecoder(files)
-	if j.weights, err = weights.OpenForm(e.Checkpoint, r.Network, e.EMA); err != nil {
+	if j.weights, err = weights.OpenForm(e.Checkpoint, r.Network, e.Choice); err != nil {
 		return nil, err
 	}
-	h.noteWeights(j.weights, e.EMA)
+	h.NoteCheckpoint(j.weights.File, e.Choice)
 	if e.Compare == "" {
 		return j, nil
 	}
-	if j.other, err = weights.Open(e.Compare, r.Network, false); err != nil {
+	if j.other, err = weights.Open(e.Compare, r.Network, checkpoint.Choice{}); err != nil {
 		j.close()
 		return nil, err
 	}
@@ -214,8 +220,7 @@ func (j *job) readData(r *recipe.Recipe) error {
 // checkLabels reports labels outside the range of classes, which only accuracy can
 // handle.
 func (j *job) checkLabels(classes int) error {
-	classwise := slices.ContainsFunc(j.Metrics, func(name string) bool { return name != metrics.Accuracy })
-	if !classwise && j.Outputs.Confusion == "" && j.Outputs.PerClass == "" {
+	if !metrics.NeedClassLabels(j.Metrics) && j.Outputs.Confusion == "" && j.Outputs.PerClass == "" {
 		return nil
 	}
 	for _, s := range j.data.Samples {

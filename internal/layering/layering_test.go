@@ -18,7 +18,7 @@ import (
 // layers are the layers from the bottom up. A package may only import packages of
 // lower layers.
 var layers = [][]string{
-	{"configs", "internal/tensor", "internal/python", "internal/table", "internal/figure", "internal/figure/canvas", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest", "internal/testkit/need"},
+	{"configs", "internal/tensor", "internal/python", "internal/table", "internal/figure", "internal/figure/canvas", "internal/shard", "internal/atomicfile", "internal/python/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest", "internal/gpu/cuda", "internal/testkit/need"},
 	{"internal/config/value", "internal/model", "internal/metrics", "internal/figure/matrix", "internal/preprocess", "internal/dataset"},
 	{"internal/config/starlark", "internal/checkpoint", "internal/model/repvgg", "internal/engine", "internal/flops"},
 	{"internal/config", "internal/weights", "internal/cpu/kernel", "internal/testkit", "internal/zoo"},
@@ -35,6 +35,7 @@ var onlyIn = map[string][]string{
 	// A package that reads configs directly would depend on their keys.
 	"internal/config":                               {"internal/recipe", "cmd/repvgg"},
 	"internal/config/starlark":                      {"internal/config"},
+	"internal/gpu/cuda":                             {"internal/gpu", "cmd/repvgg"},
 	"github.com/spf13/cobra":                        {"cmd/repvgg"},
 	"github.com/spf13/pflag":                        {"cmd/repvgg"},
 	"github.com/spf13/viper":                        {"cmd/repvgg"},
@@ -44,8 +45,6 @@ var onlyIn = map[string][]string{
 	"go.starlark.net/resolve":                       {"internal/config/starlark"},
 	"go.starlark.net/starlark":                      {"internal/config/starlark"},
 	"go.starlark.net/syntax":                        {"internal/config/starlark"},
-	"github.com/nlpodyssey/gopickle/pickle":         {"internal/pickle"},
-	"github.com/nlpodyssey/gopickle/types":          {"internal/pickle"},
 	"gonum.org/v1/plot":                             {"internal/figure"},
 	"gonum.org/v1/plot/font":                        {"internal/figure"},
 	"gonum.org/v1/plot/plotter":                     {"internal/figure"},
@@ -58,8 +57,8 @@ var onlyIn = map[string][]string{
 	"golang.org/x/image/font/opentype":              {"internal/figure/canvas"},
 	"encoding/csv":                                  {"internal/table"},
 	"text/tabwriter":                                {}, // tables are internal/table's
-	"unsafe":                                        {"internal/checkpoint", "internal/cpu/kernel", "internal/jpeg", "internal/amxtest", "internal/gpu"},
-	"C":                                             {"internal/jpeg", "internal/amxtest", "internal/gpu"},
+	"unsafe":                                        {"internal/checkpoint", "internal/cpu/kernel", "internal/jpeg", "internal/amxtest", "internal/gpu/cuda"},
+	"C":                                             {"internal/jpeg", "internal/amxtest", "internal/gpu/cuda"},
 }
 
 type pkg struct {

@@ -3,17 +3,14 @@ package model
 import (
 	"fmt"
 	"math"
-	"strconv"
-
-	"repvgg/internal/python"
 )
 
 // Cost is the size of a part of a network and its work for one image. It is counted
 // like the published figures, which come from mmcv's flops_counter.py: a
 // multiply-accumulate is one FLOP.
 type Cost struct {
-	// Params is the number of trainable parameters. The running statistics of batch
-	// normalizations are not included.
+	// Params returns the number of trainable parameters. The running statistics of
+	// batch normalizations are not included.
 	Params int64
 	// FLOPs is the number of operations in convolutions (k*k*in*out/groups per pixel,
 	// plus one per output value for a bias), batch normalizations (2 per value), ReLU
@@ -196,18 +193,3 @@ func normCost(channels, pixels int64) Cost {
 func reluCost(channels, pixels int64) Cost { return Cost{FLOPs: channels * pixels} }
 
 func poolCost(channels, pixels int64) Cost { return Cost{FLOPs: channels * pixels} }
-
-// FormatParams formats a number of parameters as the original prints it: "9.11 M".
-func FormatParams(n int64) string {
-	switch {
-	case n >= 1e6:
-		return python.Rounded(float64(n)/1e6, 2) + " M"
-	case n >= 1e3:
-		return python.Rounded(float64(n)/1e3, 2) + " k"
-	}
-	return strconv.FormatInt(n, 10)
-}
-
-// FormatFLOPs formats a number of operations as the original prints it: "1.52
-// GFLOPs".
-func FormatFLOPs(n int64) string { return python.Rounded(float64(n)/1e9, 2) + " GFLOPs" }

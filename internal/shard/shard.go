@@ -103,7 +103,7 @@ func (g Group) Dir(tmpdir string) (string, error) {
 		return tmpdir, nil
 	}
 	if g.job == "" {
-		return "", errors.New("the launcher does not name its job: choose a folder to gather results through, which all processes see and which does not exist yet")
+		return "", errors.New("the launcher does not name its job: give a folder that all processes see and that does not exist yet")
 	}
 	clean := strings.Map(func(r rune) rune {
 		if r == '/' || r == '\\' || r == 0 {
