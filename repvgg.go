@@ -33,11 +33,11 @@ type Options struct {
 	Overrides []string
 	// Averaged uses the EMA weights in the checkpoint instead of the trained ones.
 	Averaged bool
-	// Key is that of the state dict in the checkpoint; empty takes the one that is
-	// most likely meant.
+	// Key is the key of the state dict in the checkpoint. If it is empty, the most
+	// likely one is used.
 	Key string
-	// CUDA runs the network on an NVIDIA GPU, the one of number GPU, through cuDNN;
-	// otherwise it runs on the CPU.
+	// CUDA runs the network with cuDNN on the NVIDIA GPU with the number GPU. Otherwise
+	// it runs on the CPU.
 	CUDA bool
 	GPU  int
 	// Precision is "fp32", which is the default, or "bf16". A GPU also has "tf32",

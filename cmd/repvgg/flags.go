@@ -49,14 +49,13 @@ func addNamesFlag(cmd *cobra.Command, otherwise string) {
 	offer(cmd, "names", ids)
 }
 
-// addChoiceFlags defines the flags that say which of a checkpoint's state dicts is
-// read.
+// addChoiceFlags defines the flags that choose one of a checkpoint's state dicts.
 func addChoiceFlags(cmd *cobra.Command) {
-	cmd.Flags().String("key", "", "take the state dict under this key of the checkpoint (default: the one that is most likely meant)")
+	cmd.Flags().String("key", "", "key of the state dict to read from the checkpoint (default: the most likely one)")
 	cmd.Flags().Bool("use-ema", false, "use the EMA weights that the checkpoint keeps under "+strings.Join(checkpoint.AverageKeys, ", "))
 }
 
-// choice says which of a checkpoint's state dicts is read.
+// choice returns which of a checkpoint's state dicts to read.
 func (s *choiceSettings) choice() checkpoint.Choice {
 	return checkpoint.Choice{Averaged: s.UseEMA, Key: s.Key}
 }

@@ -24,21 +24,21 @@ var inspectFormats = []string{"text", "json"}
 func newInspectCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect CKPT",
-		Short: "Tell what a checkpoint holds",
-		Long: `Inspect tells what a checkpoint holds, without a config: its format, whose tensor
-names it has, its form, and which RepVGG it is. It reads no weights, and nothing
-in the file is executed.
+		Short: "Print what a checkpoint holds",
+		Long: `Inspect prints what a checkpoint holds, without a config: its file format, the
+framework whose tensor names it uses, its form, and which RepVGG it is. It reads no
+weights and executes nothing in the file.
 
-With --security it also lists every class and function that the file's pickles
-name: those that were read, those that were ignored, and those with which Python
-would do harm if it loaded the file with torch.load without weights_only=True.`,
+With --security, it also lists every class and function that the file's pickles
+name, and says which were read, which were ignored, and which would be dangerous
+if Python loaded the file with torch.load without weights_only=True.`,
 		Example: `  repvgg inspect RepVGG-A0-train.pth
   repvgg inspect downloaded.pth --security
   repvgg inspect model.safetensors --format json`,
 		Args: namedArgs,
 		RunE: withSettings(inspect),
 	}
-	addChoice(cmd, "format", inspectFormats, "what to print")
+	addChoice(cmd, "format", inspectFormats, "output format")
 	cmd.Flags().Bool("security", false, "list the classes and functions that the file's pickles name")
 	addChoiceFlags(cmd)
 	return cmd
@@ -62,7 +62,7 @@ type contents struct {
 	NumClasses int      `json:"num_classes"`
 	Classes    []string `json:"classes"`
 	Averages   int      `json:"averaged_tensors"`
-	// Globals are there with --security.
+	// Globals is set with --security.
 	Globals []checkpoint.Global `json:"globals,omitempty"`
 }
 
@@ -79,7 +79,7 @@ func inspect(cmd *cobra.Command, s *inspectSettings, args []string) error {
 	out := cmd.OutOrStdout()
 	c, err := checkpoint.OpenChoice(args[0], s.choice())
 	if err != nil {
-		// What the file names is to be known all the more if it holds no network.
+		// The names are most interesting in a file that can't be opened as a checkpoint.
 		if globals, cause := checkpoint.ReadGlobals(args[0]); cause == nil && s.Security {
 			is := contents{File: args[0], Globals: globals}
 			err = errors.Join(err, s.write(out, &is))
@@ -98,8 +98,8 @@ func inspect(cmd *cobra.Command, s *inspectSettings, args []string) error {
 	return s.write(out, &is)
 }
 
-// write prints what is known of a checkpoint, which of one that could not be opened
-// is what its pickles name.
+// write prints the contents. A checkpoint that could not be opened has only
+// Globals.
 func (s *inspectSettings) write(w io.Writer, is *contents) error {
 	if s.Format == "json" {
 		return table.WriteJSON(w, is)
@@ -115,22 +115,22 @@ func (s *inspectSettings) write(w io.Writer, is *contents) error {
 	return writeGlobals(w, is.Globals)
 }
 
-// writeGlobals lists the classes and functions that a checkpoint's pickles name.
+// writeGlobals lists the classes and functions that the checkpoint's pickles name.
 func writeGlobals(w io.Writer, globals []checkpoint.Global) error {
-	told := map[checkpoint.Use]string{
+	words := map[checkpoint.Use]string{
 		checkpoint.Read:       "read",
 		checkpoint.Ignored:    "ignored",
 		checkpoint.Suspicious: "ignored; torch.load without weights_only=True would run it",
 	}
 	t := &table.Table{Columns: make([]table.Column, 2)}
 	for _, g := range globals {
-		t.Add(table.Text(g.Name), table.Text(told[g.Use]))
+		t.Add(table.Text(g.Name), table.Text(words[g.Use]))
 	}
 	head := fmt.Sprintf("%d", len(globals))
 	if len(globals) == 0 {
 		head = "none"
 	}
-	if _, err := fmt.Fprintf(w, "globals     %s named in the file's pickles\n", head); err != nil {
+	if _, err := fmt.Fprintf(w, "globals      %s named in the file's pickles\n", head); err != nil {
 		return err
 	}
 	return t.WriteText(w, 2, 2)

@@ -89,7 +89,7 @@ func farthest(got, want []float32) (worst, largest float64) {
 	return worst, largest
 }
 
-// readNPY reads a float32 array.
+// readNPY reads a float32 array from a .npy file.
 func readNPY(t *testing.T, path string) (values []float32, shape []int) {
 	t.Helper()
 	values, shape, err := testkit.ReadNPY(path)

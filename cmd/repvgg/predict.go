@@ -35,8 +35,8 @@ network uses numbers.`,
 		RunE:              withSettings(predict),
 	}
 	f := cmd.Flags()
-	f.Int("topk", 1, "how many classes to print of each image, the best first")
-	addChoice(cmd, "format", predictFormats, "what to print")
+	f.Int("topk", 1, "how many classes to print for each image, the best first")
+	addChoice(cmd, "format", predictFormats, "output format")
 	addChoiceFlags(cmd)
 	addCommonFlags(cmd)
 	return cmd

@@ -264,8 +264,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestRunsNothing converts a checkpoint whose pickle asks for a command: with a
-// note, and without the command.
+// TestRunsNothing converts a checkpoint whose pickle tries to run a command. The
+// conversion gives a note and does not run the command.
 func TestRunsNothing(t *testing.T) {
 	dir := filepath.Join(testdata, "checkpoints")
 	_, stderr, status := runCommand(t, "reparameterize", filepath.Join(dir, "tiny.py"), filepath.Join(dir, "ok", "runs_a_command.pth"), filepath.Join(t.TempDir(), "deploy.pth"))

@@ -66,8 +66,8 @@ type Source struct {
 	// it: model.head.num_classes=10.
 	Config    string
 	Overrides []string
-	// Checkpoint is a file of a form of the network. Choice says which of its state
-	// dicts is meant.
+	// Checkpoint is a file with either form of the network. Choice chooses one of its
+	// state dicts.
 	Checkpoint string
 	Choice     checkpoint.Choice
 }
@@ -83,8 +83,8 @@ func (h Host) NoteRecipe(r *recipe.Recipe) {
 	}
 }
 
-// NoteCheckpoint passes on what is worth knowing of a checkpoint, and what becomes
-// of averaged weights.
+// NoteCheckpoint passes on the notes about a checkpoint, and reports which weights
+// are used if it has EMA weights.
 func (h Host) NoteCheckpoint(c *checkpoint.File, choice checkpoint.Choice) {
 	if c.Averages > 0 {
 		h.note(EMAWeights, "%q also holds EMA weights (%d tensors), which are not used", c.Path, c.Averages)

@@ -27,8 +27,8 @@ type Benchmark struct {
 	Configs   []string
 	Zoo       bool
 	Overrides []string
-	// Checkpoint has the weights of the only network; empty means seeded random ones.
-	// Choice is as of Source.
+	// Checkpoint has the weights, if there is only one network. Empty means random
+	// weights with a fixed seed. Choice is as in Source.
 	Checkpoint string
 	Choice     checkpoint.Choice
 	// Forms to measure. None means both forms of a train config, and the deploy form of

@@ -63,8 +63,8 @@ type Outcome struct {
 
 // Test runs an evaluation. Every error in the arguments is found before any image
 // is read. It does not write the outputs; see Outcome.Write. In a group, only the
-// first process gets an outcome; the others get nil. An error of the second
-// checkpoint comes with the outcome of the first.
+// first process gets an outcome; the others get nil. If the second checkpoint
+// fails, the outcome of the first is returned with the error.
 func Test(ctx context.Context, e Evaluation, h Host) (*Outcome, error) {
 	if err := e.checkInputs(); err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func (e *Evaluation) test(ctx context.Context, h Host, exchange *shard.Gathering
 	return o, err
 }
 
-// compare runs the second checkpoint on the images.
+// compare runs the second checkpoint on the images, and compares the results.
 func (j *job) compare(ctx context.Context, with *report.Result) (*report.Comparison, error) {
 	p, err := j.predict(ctx, j.other, j.data.Samples, nil)
 	if err != nil {

@@ -151,7 +151,7 @@ func TestCIFARErrors(t *testing.T) {
 		"labels":    {replace("labels", "lables"), `no list "labels" of 5 labels`},
 		"float":     {replace("u1", "f4"), "its array are not bytes"},
 		"shape":     {replace("J\x05\x00\x00\x00J\x00\x0c", "J\x04\x00\x00\x00J\x00\x0c"), "has 15360 bytes"},
-		"huge":      {replace("J\x05\x00\x00\x00J\x00\x0c", "J\xff\xff\xff\x7fJ\x00\x0c"), "has a side that"},
+		"huge":      {replace("J\x05\x00\x00\x00J\x00\x0c", "J\xff\xff\xff\x7fJ\x00\x0c"), "has a dimension that"},
 		"negative":  {replace("J\x05\x00\x00\x00J\x00\x0c", "J\xff\xff\xff\xffJ\x00\x0c"), "has a side that is negative, too large or no number"},
 		"encoding":  {"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x04\x00\x00\x00utf8\x86R.", "does not hold a dict"},
 	} {

@@ -138,7 +138,7 @@ func (f cifarFiles) load(prefix string, file fileSum) (map[string]any, error) {
 	return readEntry(r, info.Size())
 }
 
-// readEntry reads a pickled dict of text keys, with the arrays in it.
+// readEntry reads a pickled dict with string keys, and the arrays in it.
 func readEntry(r io.ReaderAt, size int64) (map[string]any, error) {
 	p, err := pickle.Load(r, 0, min(size, maxBatch), pickle.Options{})
 	if err != nil {

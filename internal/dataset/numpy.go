@@ -12,18 +12,19 @@ import (
 // 153,600,000.
 const maxItems = 1 << 30
 
-// ndarray is a numpy array of bytes.
+// ndarray is a NumPy array of bytes.
 type ndarray struct {
 	shape []int
 	data  []byte // in row-major (C) order
 }
 
-// readArray reads a pickled array of bytes out of what the pickle was loaded from.
+// readArray reads a pickled array of bytes. r is the file that the pickle was
+// loaded from.
 func readArray(a *pickle.Array, r io.ReaderAt) (*ndarray, error) {
 	items := 1
 	for _, n := range a.Shape {
 		if n > 0 && items > maxItems/n {
-			return nil, errors.New("its array has a side that is too large")
+			return nil, errors.New("its array has a dimension that is too large")
 		}
 		items *= n
 	}

@@ -64,7 +64,7 @@ func share(part, whole int64) string {
 	return strconv.FormatFloat(float64(part)/float64(whole)*100, 'f', 3, 64) + "%"
 }
 
-// formatParams is a number of parameters as the original prints it: "9.11 M".
+// formatParams formats a number of parameters as the original prints it: "9.11 M".
 func formatParams(n int64) string {
 	switch {
 	case n >= 1e6:
@@ -75,5 +75,6 @@ func formatParams(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// formatFLOPs is a number of operations as the original prints it: "1.52 GFLOPs".
+// formatFLOPs formats a number of operations as the original prints it: "1.52
+// GFLOPs".
 func formatFLOPs(n int64) string { return python.Rounded(float64(n)/1e9, 2) + " GFLOPs" }

@@ -20,17 +20,17 @@ const (
 	F1Score   = "f1_score"
 )
 
-// metric is an entry of the registry: what a metric needs and how it is computed.
+// metric is an entry of the registry: what a metric needs, and how it is computed.
 type metric struct {
 	name string
-	// classLabels is set if every label must be one of the classes. Without it, a label
-	// that is no class is merely never right.
+	// classLabels is set if every label must be in the range of classes. If it is not
+	// set, a label outside the range always counts as wrong.
 	classLabels bool
 	// compute adds the metric's values to an evaluation.
 	compute func(e *evaluation)
 }
 
-// registry has all metrics in the order of their results. A new one is an entry here.
+// registry has all metrics, in the order of their results. Add a new metric here.
 var registry = []metric{
 	{Accuracy, false, (*evaluation).accuracy},
 	{Support, true, (*evaluation).support},
@@ -39,11 +39,12 @@ var registry = []metric{
 	{F1Score, true, func(e *evaluation) { e.classwise(F1Score, (*classCounts).f1) }},
 }
 
-// Names are the metrics' names in the order in which the original lists them.
+// Names returns the names of the metrics, in the order in which the original lists
+// them.
 func Names() []string { return []string{Accuracy, Precision, Recall, F1Score, Support} }
 
-// NeedClassLabels reports whether one of some metrics needs every label to be one
-// of the classes.
+// NeedClassLabels reports whether one of the named metrics needs every label to be
+// in the range of classes.
 func NeedClassLabels(names []string) bool { return slices.ContainsFunc(names, needsClassLabels) }
 
 func needsClassLabels(name string) bool {
@@ -165,7 +166,8 @@ type evaluation struct {
 	labels  []int
 	opts    Options
 	values  []Value
-	// byThreshold are the counts that classwise metrics share; nil until one asks.
+	// byThreshold has the counts at each threshold, which the per-class metrics share.
+	// It is nil until it is needed.
 	byThreshold []classCounts
 }
 

@@ -9,7 +9,7 @@ import (
 	"repvgg/internal/python/pickle"
 )
 
-// pickleEncoder writes a dict as pickle protocol 2, with NumPy's arrays.
+// pickleEncoder writes a dict as pickle protocol 2, with NumPy arrays.
 type pickleEncoder struct {
 	w *bufio.Writer
 	*pickle.Encoder

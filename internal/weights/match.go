@@ -11,9 +11,9 @@ import (
 )
 
 // KeyMaps returns the key maps whose names a checkpoint uses. Usually it is exactly
-// one. It is none if the checkpoint holds no such network. Where the names fit only
-// without a prefix that all of them have, of whatever wraps the network, it is
-// taken off the file's.
+// one. It is none if the checkpoint holds no such network. If all names have the
+// same prefix, from a module that wraps the network, and fit only without it, the
+// prefix is removed from the file's names.
 func KeyMaps(file *checkpoint.File, among []*model.KeyMap) []*model.KeyMap {
 	found := owners(file.Names, among, "")
 	common := file.CommonPrefix()
@@ -26,7 +26,7 @@ func KeyMaps(file *checkpoint.File, among []*model.KeyMap) []*model.KeyMap {
 	return found
 }
 
-// owners are the key maps that own a name, with the prefix taken off.
+// owners returns the key maps that own a name after the prefix is removed.
 func owners(names []string, among []*model.KeyMap, prefix string) []*model.KeyMap {
 	var found []*model.KeyMap
 	for _, k := range among {

@@ -28,8 +28,8 @@ type Set struct {
 	buf       []byte
 }
 
-// Open opens a checkpoint that has either form of a network. choice
-// says which of its state dicts is meant.
+// Open opens a checkpoint of a network in either form. choice chooses one of its
+// state dicts.
 func Open(path string, plan *model.Plan, choice checkpoint.Choice) (*Set, error) {
 	file, err := checkpoint.OpenChoice(path, choice)
 	if err != nil {

@@ -232,7 +232,7 @@ func TestCountRefuses(t *testing.T) {
 	}
 }
 
-// giga is a number as the published page has it.
+// giga formats a number as the published page does.
 func giga(n int64) string { return python.Rounded(float64(n)/1e9, 2) }
 
 func atoi(t *testing.T, s string) int {
