@@ -34,6 +34,7 @@ var onlyIn = map[string][]string{
 	// Whoever reads a config otherwise than through a recipe knows keys.
 	"internal/config":                               {"internal/recipe", "cmd/repvgg"},
 	"internal/config/starlark":                      {"internal/config"},
+	"internal/gpu/cuda":                             {"internal/gpu", "cmd/repvgg"},
 	"github.com/spf13/cobra":                        {"cmd/repvgg"},
 	"github.com/spf13/pflag":                        {"cmd/repvgg"},
 	"github.com/spf13/viper":                        {"cmd/repvgg"},

@@ -4,7 +4,7 @@ package kernel
 
 import "testing"
 
-func tilesForTest(t *testing.T) tilesFunc {
+func amxForTest(t *testing.T) amxFunc {
 	t.Skip("no tile registers in plain Go")
 	return nil
 }
