@@ -67,7 +67,7 @@ func addBenchFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Bool("zoo", false, "measure the twelve published variants")
 	f.String("checkpoint", "", "file with the weights (default: seeded random weights)")
-	addEMAFlag(cmd)
+	addChoiceFlags(cmd)
 	f.StringSlice("form", nil, "what to run: train, deploy")
 	f.String("device", deviceCPU, "where to run: cpu, or cuda for an NVIDIA GPU")
 	f.Int("gpu-id", 0, "GPU to run on, with --device cuda")
@@ -103,7 +103,7 @@ func printFormats() []string {
 
 type benchSettings struct {
 	overrideSettings
-	emaSettings
+	choiceSettings
 	threadSettings
 	deviceSettings
 	formatSettings
@@ -172,7 +172,7 @@ func (s *benchSettings) benchmark(cmd *cobra.Command, args []string) (*app.Bench
 		return nil, err
 	}
 	b := &app.Benchmark{
-		Configs: args, Zoo: s.Zoo, Overrides: s.CfgOptions, Checkpoint: s.Checkpoint, EMA: s.UseEMA, Forms: forms,
+		Configs: args, Zoo: s.Zoo, Overrides: s.CfgOptions, Checkpoint: s.Checkpoint, Choice: s.choice(), Forms: forms,
 		Device: device, BatchSizes: s.BatchSize, InputSize: s.InputSize, Version: cmd.Root().Version, Ready: s.checkFiles,
 		Measure: bench.Options{Runs: s.Runs, Duration: s.Duration, Warmup: s.Warmup, Layers: s.Layers},
 	}

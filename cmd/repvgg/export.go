@@ -48,7 +48,7 @@ those that --names asks for.`,
 	f.IntSlice("fix-shape", nil, "fix the size of the images: H or H W")
 	addChoice(cmd, "output", exportOutputs, "what the model gives")
 	addNamesFlag(cmd, "CKPT's")
-	addEMAFlag(cmd)
+	addChoiceFlags(cmd)
 	addOverridesFlag(cmd)
 	markList(cmd, "fix-shape")
 	return cmd
@@ -56,7 +56,7 @@ those that --names asks for.`,
 
 type exportSettings struct {
 	overrideSettings
-	emaSettings
+	choiceSettings
 	namesSettings
 	Output   string `mapstructure:"output"`
 	FixBatch int    `mapstructure:"fix-batch"`
@@ -65,7 +65,7 @@ type exportSettings struct {
 
 func export(cmd *cobra.Command, s *exportSettings, args []string) error {
 	e := app.Exporting{
-		Source: app.Source{Config: args[0], Overrides: s.CfgOptions, Checkpoint: args[1], EMA: s.UseEMA},
+		Source: app.Source{Config: args[0], Overrides: s.CfgOptions, Checkpoint: args[1], Choice: s.choice()},
 		Dst:    args[2], Names: s.Names,
 		ONNX: onnx.Options{Output: s.Output, Batch: s.FixBatch, Producer: "repvgg", Version: cmd.Root().Version},
 	}

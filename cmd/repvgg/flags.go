@@ -49,9 +49,16 @@ func addNamesFlag(cmd *cobra.Command, otherwise string) {
 	offer(cmd, "names", ids)
 }
 
-// addEMAFlag defines the flag of commands that read a checkpoint.
-func addEMAFlag(cmd *cobra.Command) {
+// addChoiceFlags defines the flags that say which of a checkpoint's state dicts is
+// read.
+func addChoiceFlags(cmd *cobra.Command) {
+	cmd.Flags().String("key", "", "take the state dict under this key of the checkpoint (default: the one that is most likely meant)")
 	cmd.Flags().Bool("use-ema", false, "take the averaged weights that the checkpoint keeps under "+strings.Join(checkpoint.AverageKeys, ", "))
+}
+
+// choice says which of a checkpoint's state dicts is read.
+func (s *choiceSettings) choice() checkpoint.Choice {
+	return checkpoint.Choice{Averaged: s.UseEMA, Key: s.Key}
 }
 
 func addCommonFlags(cmd *cobra.Command) {

@@ -61,5 +61,8 @@ func hint(err error) error {
 	if _, ok := errors.AsType[*gpu.UnavailableError](err); ok {
 		return fmt.Errorf("%w, or use --device cpu", err)
 	}
+	if _, ok := errors.AsType[*checkpoint.AmbiguousError](err); ok {
+		return fmt.Errorf("%w; --key chooses one", err)
+	}
 	return err
 }

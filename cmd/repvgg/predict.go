@@ -36,7 +36,7 @@ recorded none, or too few, and there are 1000.`,
 	f := cmd.Flags()
 	f.Int("topk", 1, "how many classes to print of each image, the best first")
 	addChoice(cmd, "format", predictFormats, "what to print")
-	addEMAFlag(cmd)
+	addChoiceFlags(cmd)
 	addCommonFlags(cmd)
 	return cmd
 }
@@ -46,7 +46,7 @@ const imagesAtATime = 1024
 
 type predictSettings struct {
 	overrideSettings
-	emaSettings
+	choiceSettings
 	threadSettings
 	formatSettings
 	TopK int `mapstructure:"topk"`
@@ -64,10 +64,10 @@ func predict(cmd *cobra.Command, s *predictSettings, args []string) error {
 	bar := newProgress(cmd, len(images), "images")
 	defer bar.end()
 	h.Progress = func(string, int) (func(int), func()) { return bar.add, func() {} } // one bar for all chunks
-	source := app.Source{Config: args[0], Overrides: s.CfgOptions, Checkpoint: args[1], EMA: s.UseEMA}
+	source := app.Source{Config: args[0], Overrides: s.CfgOptions, Checkpoint: args[1], Choice: s.choice()}
 	c, err := app.OpenClassifier(cmd.Context(), source, app.Device{Threads: s.Threads}, h)
 	if err != nil {
-		return err
+		return hint(err)
 	}
 	defer func() { _ = c.Close() }() // a failure of that changes no result
 	h.NoteDecoder(images)

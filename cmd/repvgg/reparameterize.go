@@ -36,14 +36,14 @@ input; a difference above the tolerance fails.`,
 	}
 	cmd.Flags().Bool("verify", false, "read DST back and compare both forms block by block")
 	addNamesFlag(cmd, keyMapIDs()[0])
-	addEMAFlag(cmd)
+	addChoiceFlags(cmd)
 	addCommonFlags(cmd)
 	return cmd
 }
 
 type reparameterizeSettings struct {
 	overrideSettings
-	emaSettings
+	choiceSettings
 	namesSettings
 	threadSettings
 	Verify bool `mapstructure:"verify"`
@@ -51,7 +51,7 @@ type reparameterizeSettings struct {
 
 func reparameterize(cmd *cobra.Command, s *reparameterizeSettings, args []string) error {
 	c := app.Conversion{
-		Source: app.Source{Config: args[0], Overrides: s.CfgOptions, Checkpoint: args[1], EMA: s.UseEMA},
+		Source: app.Source{Config: args[0], Overrides: s.CfgOptions, Checkpoint: args[1], Choice: s.choice()},
 		Dst:    args[2], Names: s.Names, Threads: s.Threads,
 	}
 	if err := app.CheckSuffix(c.Dst); err != nil {

@@ -24,8 +24,9 @@ type (
 	overrideSettings struct {
 		CfgOptions []string `mapstructure:"cfg-options"`
 	}
-	emaSettings struct {
-		UseEMA bool `mapstructure:"use-ema"`
+	choiceSettings struct {
+		UseEMA bool   `mapstructure:"use-ema"`
+		Key    string `mapstructure:"key"`
 	}
 	threadSettings struct {
 		Threads int `mapstructure:"threads"`

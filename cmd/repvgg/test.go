@@ -37,7 +37,7 @@ original.`,
 		RunE:              withSettings(test),
 	}
 	addTestFlags(cmd)
-	addEMAFlag(cmd)
+	addChoiceFlags(cmd)
 	addCommonFlags(cmd)
 	return cmd
 }

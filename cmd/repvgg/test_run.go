@@ -18,7 +18,7 @@ import (
 
 type testSettings struct {
 	overrideSettings
-	emaSettings
+	choiceSettings
 	threadSettings
 	deviceSettings
 	Metrics       []string `mapstructure:"metrics"`
@@ -64,7 +64,7 @@ func (s *testSettings) evaluation(cmd *cobra.Command, cfg, ckpt string) (*app.Ev
 		return nil, err
 	}
 	e := &app.Evaluation{
-		Source:  app.Source{Config: cfg, Overrides: s.CfgOptions, Checkpoint: ckpt, EMA: s.UseEMA},
+		Source:  app.Source{Config: cfg, Overrides: s.CfgOptions, Checkpoint: ckpt, Choice: s.choice()},
 		Compare: s.Compare, Metrics: s.Metrics, SkipBad: s.SkipBadImages, Profile: s.ProfileInput,
 		Outputs: app.Outputs{Result: s.Out, Confusion: s.Confusion, PerClass: s.PerClass, Comparison: s.CompareOut, Painted: s.ShowDir},
 	}

@@ -6,11 +6,9 @@ package app
 
 import (
 	"fmt"
-	"slices"
 
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/recipe"
-	"repvgg/internal/weights"
 )
 
 // Host is whom a job talks to while it works. Functions may be nil.
@@ -64,10 +62,10 @@ type Source struct {
 	// model.head.num_classes=10.
 	Config    string
 	Overrides []string
-	// Checkpoint is a file of a form of the network. EMA takes the averaged weights
-	// that the training run kept in it.
+	// Checkpoint is a file of a form of the network. Choice says which of its state
+	// dicts is meant.
 	Checkpoint string
-	EMA        bool
+	Choice     checkpoint.Choice
 }
 
 // NoteRecipe passes on what is worth knowing of a config, once the parts of it that
@@ -81,12 +79,16 @@ func (h Host) NoteRecipe(r *recipe.Recipe) {
 	}
 }
 
-// noteWeights passes on what becomes of averaged weights.
-func (h Host) noteWeights(w *weights.Set, ema bool) {
-	if n := w.File.Averages; n > 0 {
-		h.note(Averages, "%q also holds %d averaged tensors, which are left out", w.File.Path, n)
+// NoteCheckpoint passes on what is worth knowing of a checkpoint, and what becomes
+// of averaged weights.
+func (h Host) NoteCheckpoint(c *checkpoint.File, choice checkpoint.Choice) {
+	if c.Averages > 0 {
+		h.note(Averages, "%q also holds %d averaged tensors, which are left out", c.Path, c.Averages)
 	}
-	if slices.Contains(checkpoint.AverageKeys, w.File.Key) && !ema {
-		h.note(General, "%q holds averaged weights only (%s): they are used", w.File.Path, w.File.Key)
+	if c.Averaged && choice == (checkpoint.Choice{}) {
+		h.note(General, "%q holds averaged weights only (%s): they are used", c.Path, c.Key)
+	}
+	for _, n := range c.Notes() {
+		h.note(General, "%s", n)
 	}
 }

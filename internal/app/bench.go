@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"repvgg/internal/bench"
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/cpu"
 	"repvgg/internal/cpu/kernel"
 	"repvgg/internal/engine"
@@ -27,9 +28,9 @@ type Benchmark struct {
 	Zoo       bool
 	Overrides []string
 	// Checkpoint has the weights of the only network; empty means seeded random ones.
-	// EMA is as of Source.
+	// Choice is as of Source.
 	Checkpoint string
-	EMA        bool
+	Choice     checkpoint.Choice
 	// Forms to measure; none means both of a train config, and the deploy form of a
 	// deploy config.
 	Forms []model.Form

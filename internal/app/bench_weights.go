@@ -31,10 +31,10 @@ func (b *Benchmark) openWeights(h Host, networks []benchNetwork) (*benchWeights,
 	}
 	n := &networks[0]
 	var err error
-	if w.set, err = weights.Open(w.path, n.plan, b.EMA); err != nil {
+	if w.set, err = weights.Open(w.path, n.plan, b.Choice); err != nil {
 		return nil, err
 	}
-	h.noteWeights(w.set, b.EMA)
+	h.NoteCheckpoint(w.set.File, b.Choice)
 	if w.set.Plan.Form == model.Deploy && slices.Contains(n.forms, model.Train) {
 		if len(b.Forms) > 0 {
 			w.close()

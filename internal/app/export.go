@@ -38,12 +38,12 @@ func Export(ctx context.Context, e Exporting, h Host) error {
 		return err
 	}
 	h.NoteRecipe(r)
-	src, err := weights.Open(e.Checkpoint, r.Network, e.EMA)
+	src, err := weights.Open(e.Checkpoint, r.Network, e.Choice)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	h.noteWeights(src, e.EMA)
+	h.NoteCheckpoint(src.File, e.Choice)
 	if filepath.Ext(e.Dst) == ONNXSuffix {
 		return e.writeONNX(ctx, r, src)
 	}

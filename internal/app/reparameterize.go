@@ -51,12 +51,12 @@ func Reparameterize(ctx context.Context, c Conversion, h Host) error {
 	if err != nil {
 		return err
 	}
-	src, err := weights.OpenForm(c.Checkpoint, r.Network, c.EMA)
+	src, err := weights.OpenForm(c.Checkpoint, r.Network, c.Choice)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	h.noteWeights(src, c.EMA)
+	h.NoteCheckpoint(src.File, c.Choice)
 	if has := src.KeyMap; has != keys && c.Names == "" && h.Note != nil {
 		h.Note(Note{OtherNames, fmt.Sprintf("%q has the tensor names of %s; those of %s are written", c.Checkpoint, has.Owner, keys.Owner), has.ID})
 	}
@@ -94,7 +94,7 @@ func keyMap(p *model.Plan, id string) (*model.KeyMap, error) {
 // verify reads the written file back, which still has a temporary name, and
 // compares both forms.
 func (c *Conversion) verify(ctx context.Context, src *weights.Set, tmp string) error {
-	dst, err := weights.OpenForm(tmp, src.Plan.As(model.Deploy), false)
+	dst, err := weights.OpenForm(tmp, src.Plan.As(model.Deploy), checkpoint.Choice{})
 	if err != nil {
 		return err
 	}

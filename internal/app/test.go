@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/dataset"
 	"repvgg/internal/eval"
 	"repvgg/internal/gpu"
@@ -157,14 +158,14 @@ func (e *Evaluation) open(h Host) (j *job, err error) {
 		}
 	}
 	h.NoteDecoder(files)
-	if j.weights, err = weights.OpenForm(e.Checkpoint, r.Network, e.EMA); err != nil {
+	if j.weights, err = weights.OpenForm(e.Checkpoint, r.Network, e.Choice); err != nil {
 		return nil, err
 	}
-	h.noteWeights(j.weights, e.EMA)
+	h.NoteCheckpoint(j.weights.File, e.Choice)
 	if e.Compare == "" {
 		return j, nil
 	}
-	if j.other, err = weights.Open(e.Compare, r.Network, false); err != nil {
+	if j.other, err = weights.Open(e.Compare, r.Network, checkpoint.Choice{}); err != nil {
 		j.close()
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func openGolden(t *testing.T, dir string, form model.Form) *weights.Set {
 		if err != nil {
 			t.Fatal(err)
 		}
-		set, err := weights.OpenForm(checkpoint, r.Network, false)
+		set, err := weights.OpenForm(checkpoint, r.Network, checkpoint.Choice{})
 		if err != nil {
 			t.Fatal(err)
 		}

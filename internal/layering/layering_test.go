@@ -17,7 +17,7 @@ import (
 
 // layers from the bottom up. A package may import those of lower lines.
 var layers = [][]string{
-	{"configs", "internal/tensor", "internal/python", "internal/table", "internal/figure", "internal/figure/canvas", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest", "internal/gpu/cuda", "internal/testkit/need"},
+	{"configs", "internal/tensor", "internal/python", "internal/table", "internal/figure", "internal/figure/canvas", "internal/shard", "internal/atomicfile", "internal/python/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest", "internal/gpu/cuda", "internal/testkit/need"},
 	{"internal/config/value", "internal/model", "internal/metrics", "internal/figure/matrix", "internal/preprocess", "internal/dataset"},
 	{"internal/config/starlark", "internal/checkpoint", "internal/model/repvgg", "internal/engine", "internal/flops"},
 	{"internal/config", "internal/weights", "internal/cpu/kernel", "internal/testkit", "internal/zoo"},
@@ -44,8 +44,6 @@ var onlyIn = map[string][]string{
 	"go.starlark.net/resolve":                       {"internal/config/starlark"},
 	"go.starlark.net/starlark":                      {"internal/config/starlark"},
 	"go.starlark.net/syntax":                        {"internal/config/starlark"},
-	"github.com/nlpodyssey/gopickle/pickle":         {"internal/pickle"},
-	"github.com/nlpodyssey/gopickle/types":          {"internal/pickle"},
 	"gonum.org/v1/plot":                             {"internal/figure"},
 	"gonum.org/v1/plot/font":                        {"internal/figure"},
 	"gonum.org/v1/plot/plotter":                     {"internal/figure"},

@@ -11,11 +11,25 @@ import (
 )
 
 // KeyMaps are those of a list that a checkpoint's names are of: one, as a rule;
-// none if it holds no such network.
+// none if it holds no such network. Where the names fit only without a prefix that
+// all of them have, of whatever wraps the network, it is taken off the file's.
 func KeyMaps(file *checkpoint.File, among []*model.KeyMap) []*model.KeyMap {
+	found := owners(file.Names, among, "")
+	common := file.CommonPrefix()
+	for end := 0; len(found) == 0 && end < len(common); {
+		end += strings.IndexByte(common[end:], '.') + 1
+		if found = owners(file.Names, among, common[:end]); len(found) > 0 {
+			file.StripPrefix(common[:end])
+		}
+	}
+	return found
+}
+
+// owners are the key maps that own a name, with the prefix taken off.
+func owners(names []string, among []*model.KeyMap, prefix string) []*model.KeyMap {
 	var found []*model.KeyMap
 	for _, k := range among {
-		if slices.ContainsFunc(file.Names, k.Owns) {
+		if slices.ContainsFunc(names, func(name string) bool { return k.Owns(strings.TrimPrefix(name, prefix)) }) {
 			found = append(found, k)
 		}
 	}

@@ -28,14 +28,10 @@ type Set struct {
 	buf       []byte
 }
 
-// Open opens a checkpoint that has either form of a network. ema takes the
-// averaged weights that the training run kept in it.
-func Open(path string, plan *model.Plan, ema bool) (*Set, error) {
-	open := checkpoint.Open
-	if ema {
-		open = checkpoint.OpenAveraged
-	}
-	file, err := open(path)
+// Open opens a checkpoint that has either form of a network. choice
+// says which of its state dicts is meant.
+func Open(path string, plan *model.Plan, choice checkpoint.Choice) (*Set, error) {
+	file, err := checkpoint.OpenChoice(path, choice)
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +58,8 @@ func (e *FormError) Error() string {
 
 // OpenForm is Open for a checkpoint that must have the form of the plan; the
 // error is a FormError if it has the other one.
-func OpenForm(path string, plan *model.Plan, ema bool) (*Set, error) {
-	s, err := Open(path, plan, ema)
+func OpenForm(path string, plan *model.Plan, choice checkpoint.Choice) (*Set, error) {
+	s, err := Open(path, plan, choice)
 	if err == nil && s.Plan.Form != plan.Form {
 		_ = s.Close() // nothing was read
 		return nil, &FormError{path, s.Plan.Form}
