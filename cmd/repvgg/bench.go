@@ -142,8 +142,8 @@ func runBench(cmd *cobra.Command, s *benchSettings, args []string) error {
 	if errors.Is(err, app.ErrSeveralNetworks) {
 		return usageError{err}
 	}
-	if report == nil {
-		return hint(err)
+	if err = hint(err); report == nil {
+		return err
 	}
 	if before != nil {
 		for _, text := range report.Compare(before) {

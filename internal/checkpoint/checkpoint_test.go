@@ -40,6 +40,40 @@ func TestOpenBad(t *testing.T) {
 	}
 }
 
+// TestRecognized has other files that people take for checkpoints.
+func TestRecognized(t *testing.T) {
+	tar := make([]byte, 1024)
+	copy(tar[257:], "ustar")
+	for name, c := range map[string]struct{ data, want string }{
+		"a web page":       {"<!DOCTYPE html><html>404</html>", "a web page"},
+		"a Git LFS file":   {"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "Git LFS"},
+		"a gzipped file":   {"\x1f\x8b\x08\x00", "gzip"},
+		"a pickle":         {"\x80\x04N.", "a Python pickle that torch did not write"},
+		"a cut checkpoint": {"\x80\x02\x8a\x0a\x6c", "a Python pickle"},
+		"a tar file":       {string(tar), "a tar archive"},
+		"text":             {"hello", "neither torch's zip format"},
+	} {
+		if f, err := Open(fileOf(t, []byte(c.data))); err == nil {
+			f.Close()
+			t.Errorf("%s: opened", name)
+		} else if !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// TestWrappers takes out of names what PyTorch's wrappers put into them.
+func TestWrappers(t *testing.T) {
+	for full, want := range map[string]string{
+		"module.a.weight": "a.weight", "module.module.a": "a", "_orig_mod.module.a": "a", "module._orig_mod.a": "a", "model._orig_mod.a.weight": "model.a.weight",
+		"a._fsdp_wrapped_module.b._checkpoint_wrapped_module.c": "a.b.c", "a.module.b": "a.module.b", "modules.a": "modules.a", "module": "module", "": "",
+	} {
+		if got := unwrapped(full); got != want {
+			t.Errorf("%q became %q, want %q", full, got, want)
+		}
+	}
+}
+
 // TestCheckBad has files whose structure reads well but lies about a tensor.
 func TestCheckBad(t *testing.T) {
 	for name, want := range map[string]string{

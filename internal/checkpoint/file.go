@@ -16,8 +16,9 @@ import (
 type File struct {
 	// Path is the name it was opened by.
 	Path string
-	// Tensors are the state dict's, by name. The prefixes "module." of a network
-	// wrapped in DataParallel and "_orig_mod." of a compiled one are taken off.
+	// Tensors are the state dict's, by name. What PyTorch's wrappers put into names
+	// is taken out: "module." of DataParallel in front, "_orig_mod." of compiled
+	// networks, and "_fsdp_wrapped_module." and "_checkpoint_wrapped_module." anywhere.
 	Tensors map[string]*Tensor
 	// Names are the tensors' names in the order of the file.
 	Names []string
@@ -148,7 +149,7 @@ type contents struct {
 // contents reads the pickles of a file of torch's formats; they are nil if it is a
 // safetensors file, which has none.
 func (c *File) contents(r io.ReaderAt, size int64) (held *contents, err error) {
-	head := make([]byte, 9)
+	head := make([]byte, 512)
 	n, err := r.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
@@ -166,7 +167,7 @@ func (c *File) contents(r io.ReaderAt, size int64) (held *contents, err error) {
 		c.Format = LegacyFormat
 		held, err = openLegacy(r, size)
 	default:
-		return nil, errors.New("it is not a PyTorch checkpoint: neither torch's zip format, nor its legacy format, nor safetensors")
+		return nil, fmt.Errorf("it is not a PyTorch checkpoint: %s", recognized(head))
 	}
 	if err != nil {
 		return nil, err
@@ -174,6 +175,31 @@ func (c *File) contents(r io.ReaderAt, size int64) (held *contents, err error) {
 	c.Unchecked = held.unchecked
 	c.Globals = globalsOf(held.loader.globals)
 	return held, nil
+}
+
+// recognized says what a file is that is no checkpoint, by its first bytes.
+func recognized(head []byte) string {
+	for _, kind := range []struct{ head, is string }{
+		{"\x1f\x8b", "it is compressed with gzip; unpack it first"},
+		{"\xfd7zXZ", "it is compressed with xz; unpack it first"},
+		{"BZh", "it is compressed with bzip2; unpack it first"},
+		{"\x89HDF", "it is an HDF5 file, of Keras maybe"},
+		{"version https://git-lfs", "it is a pointer of Git LFS to a file that was not fetched"},
+		{"<!DOCTYPE", "it is a web page, as of a download that failed"},
+		{"<html", "it is a web page, as of a download that failed"},
+		{"\x80\x02", "it is a Python pickle that torch did not write"},
+		{"\x80\x03", "it is a Python pickle that torch did not write"},
+		{"\x80\x04", "it is a Python pickle that torch did not write"},
+		{"\x80\x05", "it is a Python pickle that torch did not write"},
+	} {
+		if bytes.HasPrefix(head, []byte(kind.head)) {
+			return kind.is
+		}
+	}
+	if len(head) > 262 && string(head[257:262]) == "ustar" {
+		return "it is a tar archive; unpack it first, or load and save it with the torch that wrote it"
+	}
+	return "neither torch's zip format, nor its legacy format, nor safetensors"
 }
 
 // readState takes the tensors of a state dict.
@@ -207,15 +233,16 @@ func (c *File) readState(entries []pickle.Entry) error {
 	return nil
 }
 
-// unwrapped takes off what wrappers put before a name, in any order.
+// unwrapped takes out what wrappers put into a name.
 func unwrapped(name string) string {
-	for {
-		inner := strings.TrimPrefix(strings.TrimPrefix(name, "module."), "_orig_mod.")
-		if inner == name {
-			return name
-		}
-		name = inner
+	words := strings.Split(name, ".")
+	words = slices.DeleteFunc(words, func(w string) bool {
+		return w == "_orig_mod" || w == "_fsdp_wrapped_module" || w == "_checkpoint_wrapped_module"
+	})
+	for len(words) > 1 && words[0] == "module" {
+		words = words[1:]
 	}
+	return strings.Join(words, ".")
 }
 
 // isAverage tells the buffers of mmcv's EMAHook. It replaces the dots of their

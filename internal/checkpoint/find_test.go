@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // scalar pickles a tensor of one element.
@@ -172,16 +171,12 @@ func TestManyPlaces(t *testing.T) {
 		{"a dict in itself", "}q\x01" + str("self") + "h\x01s", "no state dict found"},
 		{"a module in itself", "cnets\nBlock\n)\x81q\x01" + dict("_parameters", dict(), "_modules", dict("self", "h\x01")) + "b", "nest deeper"},
 	} {
-		start := time.Now()
 		f, err := Open(handmade(t, "\x80\x02"+c.pickle+"."))
 		if err == nil {
 			f.Close()
 			t.Errorf("%s: opened", c.name)
 		} else if !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v", c.name, err)
-		}
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("%s: took %v", c.name, took)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func FuzzOpen(f *testing.F) {
 		}
 	}
 	f.Add([]byte("\x40\x00\x00\x00\x00\x00\x00\x00"+`{"a.weight":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}    `+"\x00\x00\x80?\x00\x00\x80?"), false)
-	f.Fuzz(func(t *testing.T, data []byte, averaged bool) {
+	f.Fuzz(func(_ *testing.T, data []byte, averaged bool) {
 		if len(data) > 1<<20 {
 			return
 		}
@@ -71,7 +71,7 @@ func FuzzStructure(f *testing.F) {
 	f.Add([]byte("\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19"), uint8(1))
 	f.Add([]byte("\x00\x20\x06\x01\x21\x06\x02\x02"), uint8(2))
 	f.Add([]byte("\x1a\x1b\x1c\x1d\x1e\x1f"), uint8(7))
-	f.Fuzz(func(t *testing.T, data []byte, kind uint8) {
+	f.Fuzz(func(_ *testing.T, data []byte, kind uint8) {
 		if len(data) > 1<<12 {
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,9 +49,9 @@ func naive(v tensor.View) []float32 {
 	out := make([]float32, v.Numel())
 	for i := range out {
 		at, rest := v.Offset, i
-		for d := len(v.Shape) - 1; d >= 0; d-- {
-			at += rest % v.Shape[d] * v.Strides[d]
-			rest /= v.Shape[d]
+		for d, n := range slices.Backward(v.Shape) {
+			at += rest % n * v.Strides[d]
+			rest /= n
 		}
 		if v.DType == tensor.Int16 {
 			at %= 30000

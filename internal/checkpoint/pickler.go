@@ -37,7 +37,7 @@ func stateDict(specs []tensor.Spec, modules []string) []byte {
 	}
 	p.Put(pickle.SetItems, pickle.SetItem, pickle.Build)
 	p.End()
-	w.Flush() // into memory, which never fails
+	_ = w.Flush() // into memory, which never fails
 	return b.Bytes()
 }
 

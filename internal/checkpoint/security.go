@@ -104,7 +104,7 @@ var inside = words("os sys posix nt subprocess importlib builtins __builtins__ _
 
 func words(s string) map[string]bool {
 	set := make(map[string]bool)
-	for _, w := range strings.Fields(s) {
+	for w := range strings.FieldsSeq(s) {
 		set[w] = true
 	}
 	return set

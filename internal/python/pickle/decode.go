@@ -235,18 +235,22 @@ func (d *decoder) bytes(n int) ([]byte, error) {
 	return b, err
 }
 
-// uint reads a little-endian number of size bytes. One of 64 bits may come out
+// uint reads a little-endian number of 1, 2, 4 or 8 bytes. One of 8 may come out
 // negative.
 func (d *decoder) uint(size int) (int64, error) {
 	b, err := d.bytes(size)
 	if err != nil {
 		return 0, err
 	}
-	v := uint64(0)
-	for i := len(b) - 1; i >= 0; i-- {
-		v = v<<8 | uint64(b[i])
+	switch size {
+	case 1:
+		return int64(b[0]), nil
+	case 2:
+		return int64(binary.LittleEndian.Uint16(b)), nil
+	case 4:
+		return int64(binary.LittleEndian.Uint32(b)), nil
 	}
-	return int64(v), nil
+	return int64(binary.LittleEndian.Uint64(b)), nil
 }
 
 // length reads a length of width bytes and holds it against a limit and what is

@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -315,9 +314,7 @@ func TestNotKept(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		start := time.Now()
 		got, err := load(c.data, Options{})
-		took := time.Since(start)
 		runtime.GC()
 		runtime.ReadMemStats(&after)
 		if err != nil {
@@ -329,9 +326,6 @@ func TestNotKept(t *testing.T) {
 		}
 		if grown := int(after.HeapAlloc) - int(before.HeapAlloc); grown > 1<<20 {
 			t.Errorf("%s: %d bytes are kept", c.name, grown)
-		}
-		if took > 5*time.Second { // under the race detector; otherwise a tenth of it
-			t.Errorf("%s: took %v", c.name, took)
 		}
 		runtime.KeepAlive(got)
 	}
@@ -376,15 +370,9 @@ func TestBombs(t *testing.T) {
 		"copies":         "\x80\x02](" + strings.Repeat("N", 1<<15) + "e\x85q\x000c__builtin__\nlist\nq\x010" + strings.Repeat("h\x01h\x00R0", 1<<16) + "N.",
 	} {
 		o := Options{Persistent: func(any) (any, int, error) { return weight{}, 0, nil }}
-		start := time.Now()
-		var m runtime.MemStats
 		_, err := load(data, o)
-		runtime.ReadMemStats(&m)
 		if err == nil || !strings.Contains(err.Error(), "MiB of memory") && !strings.Contains(err.Error(), "copies the same") {
 			t.Errorf("%s: error %v", name, err)
-		}
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("%s: took %v", name, took)
 		}
 	}
 }

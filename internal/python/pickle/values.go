@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"math/big"
+	"slices"
 )
 
 // The values of a pickle are these and nil (None), bool, int64, *big.Int (an int
@@ -68,9 +69,9 @@ func (d *Dict) Get(key string) any {
 	if d == nil {
 		return nil
 	}
-	for i := len(d.Entries) - 1; i >= 0; i-- {
-		if d.Entries[i].Key == key {
-			return d.Entries[i].Value
+	for _, e := range slices.Backward(d.Entries) {
+		if e.Key == key {
+			return e.Value
 		}
 	}
 	return nil
