@@ -16,16 +16,16 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
-	// A reader of stdout that has gone is an error of writing, after which
-	// temporary files are removed.
+	// Without SIGPIPE, a closed stdout is a write error, and temporary files are
+	// removed as after any error.
 	signal.Ignore(syscall.SIGPIPE)
 	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(status)
 }
 
-// run returns the exit status: 0, 1 for a failure, 2 for wrong usage, 130 for an
-// interruption.
+// run returns the exit status: 0 for success, 1 for a failure, 2 for wrong usage,
+// 130 for an interruption.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cmd := newRootCmd()
 	out := &checkedWriter{w: stdout}
@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	if errors.Is(err, syscall.EPIPE) {
-		return 141 // whoever read stdout has gone: as a shell tells of SIGPIPE
+		return 141 // stdout was closed: the status that a shell reports for SIGPIPE
 	}
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintln(stderr, "repvgg: interrupted")
@@ -53,8 +53,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 1
 }
 
-// oneLine makes a message one line of bounded length without control
-// characters: names in it may come from a hostile file.
+// oneLine turns a message into one line of bounded length without control
+// characters, because names in it may come from a hostile file.
 func oneLine(text string) string {
 	const most = 4000
 	text = strings.Map(func(r rune) rune {
@@ -69,7 +69,7 @@ func oneLine(text string) string {
 	return text
 }
 
-// checkedWriter remembers the first error of writing, which printing ignores.
+// checkedWriter keeps the first write error, which fmt.Fprint's callers ignore.
 type checkedWriter struct {
 	w   io.Writer
 	err error

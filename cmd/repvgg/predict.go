@@ -19,13 +19,14 @@ func newPredictCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "predict CFG CKPT IMAGE...",
 		Short: "Classify image files",
-		Long: `Predict classifies image files, as MMClassification's demo/image_demo.py does: no
-labels and no list of images are needed. CFG gives the network and the pipeline
-that images go through (data.test.pipeline), CKPT the weights, of either form; a
-training checkpoint is fused on the way. It runs on the CPU.
+		Long: `Predict classifies image files, as MMClassification's demo/image_demo.py does. It
+needs no labels and no list of images. CFG gives the network and the pipeline
+(data.test.pipeline). CKPT gives the weights in either form; a training checkpoint
+is fused first. Predict runs on the CPU.
 
-Each image's class has the name that the checkpoint recorded, or ImageNet's if it
-recorded none, or too few, and there are 1000.`,
+The class names are those that the checkpoint records. If it records none, or the
+wrong number of them, a network with 1000 classes uses ImageNet's, and any other
+network uses numbers.`,
 		Example: `  repvgg predict repvgg-A0 epoch_120.pth cat.jpg
   repvgg predict repvgg-A0 epoch_120.pth photos/*.jpg --topk 5
   repvgg predict my_config.py deploy.pth photos/*.png --format csv >classes.csv`,
@@ -34,14 +35,14 @@ recorded none, or too few, and there are 1000.`,
 		RunE:              withSettings(predict),
 	}
 	f := cmd.Flags()
-	f.Int("topk", 1, "how many classes to print of each image, the best first")
-	addChoice(cmd, "format", predictFormats, "what to print")
+	f.Int("topk", 1, "how many classes to print for each image, the best first")
+	addChoice(cmd, "format", predictFormats, "output format")
 	addChoiceFlags(cmd)
 	addCommonFlags(cmd)
 	return cmd
 }
 
-// imagesAtATime is how many images' scores are held at a time.
+// imagesAtATime bounds the number of images whose scores are held in memory.
 const imagesAtATime = 1024
 
 type predictSettings struct {
@@ -57,7 +58,7 @@ func predict(cmd *cobra.Command, s *predictSettings, args []string) error {
 		return err
 	}
 	if s.TopK < 1 {
-		return usageError{fmt.Errorf("--topk %d: want a number from 1", s.TopK)}
+		return usageError{fmt.Errorf("--topk %d: want 1 or more", s.TopK)}
 	}
 	images := args[2:]
 	h := host(cmd)
@@ -69,7 +70,7 @@ func predict(cmd *cobra.Command, s *predictSettings, args []string) error {
 	if err != nil {
 		return hint(err)
 	}
-	defer func() { _ = c.Close() }() // a failure of that changes no result
+	defer func() { _ = c.Close() }() // a failure to close changes no result
 	h.NoteDecoder(images)
 	var labelled []labelledImage
 	for paths := range slices.Chunk(images, imagesAtATime) {
@@ -98,22 +99,23 @@ type labelledImage struct {
 	Classes  []bestClass `json:"classes"`
 }
 
-// bestClass has the names of the original's result files.
+// bestClass is one class of an image. The JSON keys are those of the original's
+// result files.
 type bestClass struct {
 	Label int     `json:"pred_label"`
 	Class string  `json:"pred_class"`
 	Score float32 `json:"pred_score"`
 }
 
-// best are the k classes with the highest scores; of equals the lowest comes
-// first.
+// best returns the k classes with the highest scores. Among equal scores, the lower
+// class comes first.
 func best(scores []float32, names []string, k int) []bestClass {
 	all := make([]bestClass, len(scores))
 	for i, score := range scores {
 		all[i] = bestClass{i, names[i], score}
 	}
 	slices.SortStableFunc(all, func(a, b bestClass) int { return cmp.Compare(b.Score, a.Score) })
-	return slices.Clone(all[:min(k, len(all))]) // the rest need not stay in memory
+	return slices.Clone(all[:min(k, len(all))]) // a copy lets the rest be freed
 }
 
 func predictText(w io.Writer, images []labelledImage) error {

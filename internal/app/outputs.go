@@ -18,23 +18,25 @@ import (
 	"repvgg/internal/report"
 )
 
-// Outputs are the files that an evaluation writes; empty paths are none.
+// Outputs are the files that an evaluation writes. An empty path means no file.
 type Outputs struct {
-	// Result has the metrics and, of each image, Items (see report.Items).
+	// Result is the result file: the metrics, and Items for each image (see
+	// report.Items).
 	Result string
 	Items  []string
-	// Confusion is a picture or table of the confusion matrix, PerClass a table of
-	// the classes, Comparison that of two checkpoints.
+	// Confusion is a picture or a table of the confusion matrix. PerClass is a table of
+	// the metrics of each class. Comparison is the comparison of two checkpoints.
 	Confusion, PerClass, Comparison string
-	// Painted is a folder for the images with their predictions on them.
+	// Painted is a folder for copies of the images with the predictions painted on
+	// them.
 	Painted string
 }
 
-// files are the outputs but for the folder, with what their paths are checked by.
+// files returns the outputs that are files, each with the check of its path.
 func (o *Outputs) files() []outputFile {
 	all := []outputFile{
 		{"result", o.Result, report.CheckPath}, {"confusion matrix", o.Confusion, report.CheckConfusionPath},
-		{"comparison", o.Comparison, report.CheckComparisonPath}, {"table of classes", o.PerClass, report.CheckPerClassPath},
+		{"comparison", o.Comparison, report.CheckComparisonPath}, {"per-class table", o.PerClass, report.CheckPerClassPath},
 	}
 	return slices.DeleteFunc(all, func(f outputFile) bool { return f.path == "" })
 }
@@ -44,8 +46,8 @@ type outputFile struct {
 	check      func(path string) error
 }
 
-// Check reports paths that are of no known format, that name one file twice, or
-// one of the inputs, which map to what they are.
+// Check reports a path with an unknown format, a file that is named twice, and an
+// output that is also an input. inputs maps each input's path to what it is.
 func (o *Outputs) Check(inputs map[string]string) error {
 	taken := make(map[string]string)
 	for _, f := range o.files() {
@@ -54,7 +56,7 @@ func (o *Outputs) Check(inputs map[string]string) error {
 		}
 		for input, what := range inputs {
 			if input != "" && atomicfile.Same(f.path, input) {
-				return fmt.Errorf("%q is the %s: give the %s another name", f.path, what, f.what)
+				return fmt.Errorf("%q is the %s to read: choose another name for the %s", f.path, what, f.what)
 			}
 		}
 		path, err := filepath.Abs(f.path)
@@ -69,8 +71,8 @@ func (o *Outputs) Check(inputs map[string]string) error {
 	return nil
 }
 
-// checkInputs reports outputs that can't be made, so that hours of work do not end
-// in an error of writing. Only the first process of a group writes any.
+// checkInputs reports outputs that can't be written, so that hours of work do not
+// end with a write error. Only the first process of a group writes outputs.
 func (e *Evaluation) checkInputs() error {
 	if e.Group.Rank > 0 {
 		return nil
@@ -96,7 +98,7 @@ func (e *Evaluation) checkInputs() error {
 	return nil
 }
 
-// Write writes the outputs of an evaluation. It stops at the first that fails.
+// Write writes the outputs of an evaluation. It stops at the first one that fails.
 func (o *Outcome) Write(ctx context.Context, to Outputs, h Host) error {
 	if to.Result != "" {
 		if err := o.Result.Write(to.Result, to.Items); err != nil {
@@ -128,7 +130,8 @@ func (o *Outcome) Write(ctx context.Context, to Outputs, h Host) error {
 	return nil
 }
 
-// paint saves a copy of each image with its prediction in a folder, on all cores.
+// paint saves a copy of each image, with its prediction painted on it, to a folder.
+// It uses all cores.
 func (o *Outcome) paint(ctx context.Context, dir string, h Host) error {
 	p, err := report.NewPainter(dir)
 	if err != nil {
@@ -166,8 +169,8 @@ func (o *Outcome) paint(ctx context.Context, dir string, h Host) error {
 	return err
 }
 
-// NoteDecoder says so if some files are JPEG and are decoded without
-// libjpeg-turbo.
+// NoteDecoder adds a note if some of the files are JPEG and libjpeg-turbo is
+// missing.
 func (h Host) NoteDecoder(files []string) {
 	why, ok := jpeg.Library()
 	isJPEG := func(name string) bool {
@@ -175,6 +178,6 @@ func (h Host) NoteDecoder(files []string) {
 		return ext == ".jpg" || ext == ".jpeg"
 	}
 	if !ok && slices.ContainsFunc(files, isJPEG) {
-		h.note(General, "JPEG files are decoded in Go: the same pixels of intact files, but slower, and files with damaged data are refused (%s)", why)
+		h.note(General, "JPEG files are decoded in Go: intact files give the same pixels, but decoding is slower, and files with damaged data are errors (%s)", why)
 	}
 }

@@ -1,6 +1,7 @@
-// Package atomicfile writes files that appear under their name only when they
-// are complete: under a temporary name in the same folder first, then forced to
-// the disk and renamed. A run that fails leaves no file and destroys none.
+// Package atomicfile writes files that appear under their final name only when they
+// are complete. A file gets a temporary name in the same folder, is synced to disk,
+// and is then renamed. A failed run leaves no partial file and destroys no existing
+// one.
 package atomicfile
 
 import (
@@ -14,19 +15,18 @@ import (
 	"strconv"
 )
 
-// File is a file that has its temporary name, which Name gives. It must be ended
-// by Commit or Abort.
+// File is a file under its temporary name, which Name returns. End it with Commit
+// or Abort.
 type File struct {
 	*os.File
 	path     string
 	finished bool
-	// made are the folders that Create made, the innermost first.
+	// made are the folders that Create made, innermost first.
 	made []string
 }
 
-// Create starts the file that will become path; the parent folders are made. A
-// path that exists and is no regular file, such as a folder or a device, is an
-// error.
+// Create starts the file that will become path. It makes missing parent folders. It
+// is an error if path exists and is not a regular file.
 func Create(path string) (f *File, err error) {
 	if err := Check(path); err != nil {
 		return nil, err
@@ -41,8 +41,8 @@ func Create(path string) (f *File, err error) {
 		return nil, err
 	}
 	dir, base := filepath.Split(path)
-	// As os.CreateTemp, but with the permissions that the umask gives, since the
-	// file will stay.
+	// Like os.CreateTemp, but with the permissions that the umask gives, because the
+	// file will be kept.
 	for range 100 {
 		name := filepath.Join(dir, "."+base+"."+strconv.FormatUint(rand.Uint64(), 36)+".tmp")
 		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
@@ -56,8 +56,8 @@ func Create(path string) (f *File, err error) {
 	return nil, fmt.Errorf("found no free temporary name beside %q", path)
 }
 
-// Check reports a path that Create would refuse: one that exists and is no
-// regular file, or that would stand below a file. It changes nothing.
+// Check returns an error for a path that Create would refuse: one that exists and
+// is not a regular file, or one below a file. It changes nothing.
 func Check(path string) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%q exists and is not a regular file", path)
@@ -73,8 +73,8 @@ func Check(path string) error {
 	}
 }
 
-// Probe reports a path at which no file can be written, by making one under a
-// temporary name. It leaves nothing.
+// Probe returns an error if no file can be written at path. It finds out by
+// creating a temporary file, and leaves nothing behind.
 func Probe(path string) error {
 	f, err := Create(path)
 	if err != nil {
@@ -84,14 +84,14 @@ func Probe(path string) error {
 	return nil
 }
 
-// Same tells whether two paths lead to one existing file.
+// Same reports whether two paths lead to the same existing file.
 func Same(a, b string) bool {
 	infoA, errA := os.Stat(a)
 	infoB, errB := os.Stat(b)
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
-// missingFolders are dir and those above it that do not exist, dir first.
+// missingFolders returns the folders of a path that do not exist, innermost first.
 func missingFolders(dir string) []string {
 	var missing []string
 	for ; ; dir = filepath.Dir(dir) {
@@ -102,15 +102,15 @@ func missingFolders(dir string) []string {
 	}
 }
 
-// removeAll removes folders that are still empty.
+// removeAll removes the folders that are empty.
 func removeAll(dirs []string) {
 	for _, dir := range dirs {
 		os.Remove(dir)
 	}
 }
 
-// Finish forces what was written to the disk and closes the file, which keeps
-// its temporary name: the place to check it before Commit.
+// Finish syncs the file to disk and closes it. The file keeps its temporary name,
+// so that it can be checked before Commit.
 func (f *File) Finish() error {
 	if f.finished {
 		return nil
@@ -125,7 +125,7 @@ func (f *File) Finish() error {
 	return nil
 }
 
-// Commit finishes the file and gives it its name.
+// Commit finishes the file and gives it its final name.
 func (f *File) Commit() error {
 	if err := f.Finish(); err != nil {
 		return err
@@ -137,7 +137,7 @@ func (f *File) Commit() error {
 	return syncDir(filepath.Dir(f.path))
 }
 
-// syncDir makes the new name itself durable.
+// syncDir makes the rename durable.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -150,16 +150,16 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// Abort removes the unfinished file, and the folders that were made for it.
-// After Commit it does nothing.
+// Abort removes the unfinished file and the folders that were made for it. After
+// Commit it does nothing.
 func (f *File) Abort() {
 	f.Close()
 	os.Remove(f.Name())
 	removeAll(f.made)
 }
 
-// Write creates path with what fill writes. fill may leave errors of writing to
-// the writer, which keeps the first. After any error path is what it was.
+// Write creates the file path with what fill writes. fill may ignore write errors,
+// because the writer keeps the first one. After any error, path is unchanged.
 func Write(path string, fill func(w *bufio.Writer) error) error {
 	f, err := Create(path)
 	if err != nil {

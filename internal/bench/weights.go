@@ -8,15 +8,15 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// RandomWeights gives seeded random values for any plan with which activations
-// keep their size from the first layer to the last, as in a trained network:
-// arithmetic on zeros, denormals or infinities could take another time. Values
-// depend on the order in which tensors are read.
+// RandomWeights returns random weights with a fixed seed for any plan. With them,
+// activations keep their size from the first layer to the last, as in a trained
+// network. This matters because arithmetic on zeros, denormals or infinities could
+// take a different time. The values depend on the order in which tensors are read.
 //
-// Convolutions have the variance 2 / fan-in (He et al., "Delving deep into
-// rectifiers", 2015). The scales of the normalizations, whose statistics are
-// about 0 and 1, make the sum of a train block's branches do the same, and the
-// gates of squeeze-and-excitation are nearly open.
+// Convolution weights have the variance 2 / fan-in (He et al., "Delving deep into
+// rectifiers", 2015). The running means are about 0 and the running variances about
+// 1. The scales of the normalizations are chosen so that the sum of a train block's
+// branches keeps the size too. The gates of squeeze-and-excitation are nearly open.
 func RandomWeights(p *model.Plan) tensor.Source {
 	scales, variances, gates := normScales(p), p.Variances(), gateBiases(p)
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -41,9 +41,9 @@ func RandomWeights(p *model.Plan) tensor.Source {
 	})
 }
 
-// normScales are the scales of the normalizations by name. A convolution
-// doubles the mean square of its input, an identity keeps it; the sum should
-// double it.
+// normScales returns the scale of each normalization, by name. A convolution
+// doubles the mean square of its input and an identity keeps it. The sum of the
+// branches should double it.
 func normScales(p *model.Plan) map[string]float64 {
 	scales := make(map[string]float64)
 	for i := range p.Blocks {
@@ -63,7 +63,7 @@ func normScales(p *model.Plan) map[string]float64 {
 	return scales
 }
 
-// gateBiases are the biases that decide how open the gates are.
+// gateBiases returns the names of the biases that decide how open the gates are.
 func gateBiases(p *model.Plan) map[string]bool {
 	names := make(map[string]bool)
 	for i := range p.Blocks {
@@ -74,7 +74,8 @@ func gateBiases(p *model.Plan) map[string]bool {
 	return names
 }
 
-// randomImages are normalised images: independent values of mean 0, variance 1.
+// randomImages returns normalised images: independent values with mean 0 and
+// variance 1.
 func randomImages(n int) []float32 {
 	rng := rand.New(rand.NewPCG(3, 4))
 	values := make([]float32, n)

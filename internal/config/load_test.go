@@ -110,7 +110,7 @@ func TestInheritanceErrors(t *testing.T) {
 		{"unknown element of the base", files{"a.py": "_base_ = 'b.py'\nx = {{_base_.m.1}}", "b.py": "m = [1]"},
 			`a.py:2:1: {{_base_.m.1}}: there is no "1" in the base config's [1]`},
 		{"value of the base in a string", files{"a.py": "_base_ = 'b.py'\nx = {{_base_.m}} + 'y'", "b.py": "m = 's'"},
-			`a.py:2:1: {{_base_.m}} stands inside a longer string: it can only be a whole value`},
+			`a.py:2:1: {{_base_.m}} is inside a longer string: it can only be a whole value`},
 		{"value of the base as key", files{"a.py": "_base_ = 'b.py'\nx = { {{_base_.m}}: 1}", "b.py": "m = 's'"},
 			`a.py:2:1: {{_base_.m}} is a key: it can only be a value`},
 		{"value of a base that is not there", files{"a.py": "x = {{_base_.m}}"}, `a.py:1:1: {{_base_.m}}: the file has no _base_`},
@@ -157,14 +157,14 @@ func TestLoadFindsFiles(t *testing.T) {
 			t.Errorf("%s: got %s", name, got)
 		}
 	}
-	c, err := Load("repvgg-A0", nil) // a folder of that name does not hide it
+	c, err := Load("repvgg-A0", nil) // a folder of that name does not hide the embedded config
 	if err != nil || c.Path() != "configs/repvgg/repvgg-A0_4xb64-coslr-120e_in1k.py" {
 		t.Errorf("got %v, %v", c, err)
 	}
 	errs := []struct{ name, want string }{
 		{"c.txt", `loading config "c.txt": reading "c.txt": only py/yml/yaml/json type are supported now`},
 		{"repvgg-A1", `loading config "repvgg-A1": reading "repvgg-A1": only py/yml/yaml/json type are supported now`},
-		{".", `loading config ".": "." is a folder: name a file in it`},
+		{".", `loading config ".": "." is a folder: give a file in it`},
 		{"repvgg-A9", `loading config "repvgg-A9": file "repvgg-A9" does not exist, and no embedded config has that name (did you mean repvgg-A0, repvgg-A1, repvgg-A2?)`},
 		{"repvgg-A0_4xb64-coslr-120_in1k.py", `loading config "repvgg-A0_4xb64-coslr-120_in1k.py": file "repvgg-A0_4xb64-coslr-120_in1k.py" does not exist, and no embedded config has that name (did you mean repvgg-A0_4xb64-coslr-120e_in1k.py,`},
 		{"resnet50.py", `loading config "resnet50.py": file "resnet50.py" does not exist, and no embedded config has that name (embedded configs: repvgg-A0, repvgg-A1, `},

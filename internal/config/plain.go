@@ -13,10 +13,10 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// parseYAML reads a YAML config. Tuples are written as mmcv dumps them, with
-// the tag !!python/tuple; yes, no, on and off are booleans as in YAML 1.1.
+// parseYAML parses a YAML config. Tuples have the tag !!python/tuple, as mmcv dumps
+// them. yes, no, on and off are booleans, as in YAML 1.1.
 func parseYAML(name, text string) (doc document, err error) {
-	defer func() { // the library reports some malformed texts by a panic
+	defer func() { // the library panics on some malformed texts
 		if p := recover(); p != nil {
 			err = &placeError{name, fmt.Errorf("parsing YAML: %v", p)}
 		}
@@ -137,7 +137,8 @@ func (y *yamlReader) mapping(n *yaml.Node) (*value.Dict, error) {
 	return out, nil
 }
 
-// mergeYAML adds what a "<<" key refers to; of several, the first wins.
+// mergeYAML adds the mappings that a "<<" key refers to. Among equal keys, the
+// first one wins.
 func mergeYAML(into *value.Dict, v value.Value) error {
 	sources, ok := v.(value.List)
 	if !ok {
@@ -200,10 +201,11 @@ func (y *yamlReader) wrap(n *yaml.Node, err error) error {
 	return y.errorf(n, "%w", err)
 }
 
-// parseJSON reads a JSON config, keeping the order of keys.
+// parseJSON parses a JSON config and keeps the order of keys.
 func parseJSON(name, text string) (document, error) {
 	j := jsonReader{name: name, text: text, decoder: json.NewDecoder(strings.NewReader(text))}
-	// Checked as a whole first: only here do syntax errors tell their offset.
+	// Check the whole text first, because only Unmarshal gives the offset of a syntax
+	// error.
 	var syntaxErr *json.SyntaxError
 	if err := json.Unmarshal([]byte(text), new(json.RawMessage)); errors.As(err, &syntaxErr) {
 		return document{}, &placeError{j.place(syntaxErr.Offset), err}
@@ -238,7 +240,7 @@ type jsonReader struct {
 	topKey     func(key string)
 }
 
-// place is the line and column of the last character before offset.
+// place returns the line and column of the last character before offset.
 func (j *jsonReader) place(offset int64) string {
 	before := j.text[:min(int(offset), len(j.text))]
 	line := strings.Count(before, "\n") + 1
@@ -307,7 +309,8 @@ func (j *jsonReader) object() (value.Value, error) {
 	return out, err
 }
 
-// jsonNumber is an int without a point and an exponent, as in Python.
+// jsonNumber parses a number. As in Python, it is an int if it has no point and no
+// exponent.
 func jsonNumber(s string) (value.Value, error) {
 	if strings.ContainsAny(s, ".eE") {
 		return parseFloat(s), nil

@@ -9,14 +9,15 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// Text is the config, with its bases and overrides merged in, as a .py file that
-// gives the same values. It is an error if a key can't be one of such a file's.
+// Text returns the config, with its bases and overrides merged in, as a .py file
+// that gives the same values. It is an error if a key can't be written in a .py
+// file.
 func (c *Config) Text() (string, error) {
 	var b strings.Builder
 	for key, v := range c.root.All() {
 		name, ok := key.(string)
-		// Names with two underscores are left out of a config; two functions are
-		// called below.
+		// The evaluation of a .py file drops names that start with two underscores. dict
+		// and float are functions that the text calls.
 		if !ok || !isKeyword(name) || strings.HasPrefix(name, "__") || name == "dict" || name == "float" {
 			return "", fmt.Errorf("config %q: the key %s can't be a variable of a .py config", c.path, value.Format(key))
 		}
@@ -25,7 +26,7 @@ func (c *Config) Text() (string, error) {
 	return b.String(), nil
 }
 
-// maxLine is how long a line may get before it is broken.
+// maxLine is the length above which a line is broken.
 const maxLine = 79
 
 var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z_0-9]*$`)
@@ -33,17 +34,17 @@ var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z_0-9]*$`)
 var reserved = regexp.MustCompile(`^(False|None|True|and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|` +
 	`for|from|global|if|import|in|is|lambda|load|nonlocal|not|or|pass|raise|return|try|while|with|yield)$`)
 
-// isKeyword tells whether dict(name=...) can be written.
+// isKeyword reports whether name can be a keyword argument, as in dict(name=...).
 func isKeyword(name string) bool { return identifier.MatchString(name) && !reserved.MatchString(name) }
 
-// container is a list, tuple or dict taken apart: what stands before each value.
+// container is a list, tuple or dict with the text before each of its values.
 type container struct {
 	open, close string
 	labels      []string
 	values      []value.Value
 }
 
-// takeApart gives the container that v is; ok is false if it is none.
+// takeApart returns v as a container. ok is false if v is not a container.
 func takeApart(v value.Value) (c container, ok bool) {
 	switch v := v.(type) {
 	case value.List:
@@ -70,14 +71,14 @@ func takeApart(v value.Value) (c container, ok bool) {
 	return c, false
 }
 
-// oneLine writes a value without line breaks.
+// oneLine formats a value without line breaks.
 func oneLine(v value.Value) string {
 	if f, ok := v.(float64); ok && (math.IsInf(f, 0) || math.IsNaN(f)) {
 		return fmt.Sprintf("float('%s')", value.Format(v))
 	}
 	c, ok := takeApart(v)
 	if !ok {
-		return strings.ReplaceAll(value.Format(v), "{{", `{\x7b`) // which would be a template
+		return strings.ReplaceAll(value.Format(v), "{{", `{\x7b`) // avoids a template
 	}
 	items := make([]string, len(c.values))
 	for i, item := range c.values {
@@ -89,7 +90,8 @@ func oneLine(v value.Value) string {
 	return c.open + strings.Join(items, ", ") + c.close
 }
 
-// multiLine writes a value, an item a line where it does not fit behind column.
+// multiLine formats a value that starts at column. If it does not fit on the line,
+// each item gets its own line.
 func multiLine(v value.Value, indent, column int) string {
 	line := oneLine(v)
 	c, ok := takeApart(v)

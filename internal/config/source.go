@@ -16,16 +16,17 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// maxFileBytes bounds a file. The largest config of the zoo has some kilobytes.
+// maxFileBytes bounds the size of a file. The largest config of the zoo has a few
+// kilobytes.
 const maxFileBytes = 1 << 20
 
 // A source is a config file, on disk or embedded.
 type source struct {
-	path     string // as it is shown
+	path     string // for display
 	embedded bool
 }
 
-// absolute is the slash-separated path that identifies the file.
+// absolute returns the slash-separated path that identifies the file.
 func (s source) absolute() string {
 	if s.embedded {
 		return "embedded:" + s.path
@@ -37,8 +38,8 @@ func (s source) absolute() string {
 	return filepath.ToSlash(abs)
 }
 
-// base returns the file that name means in the _base_ of s: one on disk, or an
-// embedded one if there is none, which mmcv does not have.
+// base returns the file for a name in the _base_ of s. It is a file on disk or,
+// unlike in mmcv, an embedded one if there is no such file.
 func (s source) base(name string) source {
 	if s.embedded {
 		return source{path.Join(path.Dir(s.path), name), true}
@@ -57,7 +58,7 @@ func (s source) base(name string) source {
 
 func (s source) open() (fs.File, error) {
 	if !s.embedded {
-		// Looked at before it is opened: opening a pipe would wait.
+		// Check the type before opening: opening a pipe would wait for its writer.
 		if info, err := os.Stat(s.path); err == nil && !info.Mode().IsRegular() {
 			return nil, errors.New("not a regular file")
 		}
@@ -89,14 +90,14 @@ func (s source) read() (string, error) {
 	return strings.TrimPrefix(string(data), "\ufeff"), nil
 }
 
-// A document is what one file holds before its bases are merged in.
+// A document is the content of one file, before its bases are merged in.
 type document struct {
 	dict *value.Dict
-	// places maps a top-level key to where it is set ("a.py:3:1").
+	// places maps each top-level key to the place where it is set ("a.py:3:1").
 	places map[string]string
 }
 
-// A placeError is an error that knows its place in a file.
+// A placeError is an error with its place in a file.
 type placeError struct {
 	place string // "a.py:3:12"
 	err   error
@@ -105,7 +106,7 @@ type placeError struct {
 func (e *placeError) Error() string { return e.place + ": " + e.err.Error() }
 func (e *placeError) Unwrap() error { return e.err }
 
-// parse reads the text of a file as its suffix says.
+// parse parses the text of a file according to its suffix.
 func parse(src source, text string) (document, error) {
 	text = expandTemplates(text, strings.TrimPrefix(src.absolute(), "embedded:"))
 	switch path.Ext(filepath.ToSlash(src.path)) {
@@ -129,7 +130,7 @@ func parsePython(name, text string) (document, error) {
 	return document{file.Values, file.Places}, nil
 }
 
-// expandHome replaces a leading ~ by the home folder.
+// expandHome replaces a leading ~ with the home folder.
 func expandHome(name string) string {
 	if name != "~" && !strings.HasPrefix(name, "~/") {
 		return name

@@ -9,19 +9,19 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// The templates of mmcv: parts of the file's name as raw text, and values of
-// the bases. There is no template for environment variables.
+// mmcv's templates: parts of the file's name, which are inserted as text, and
+// values of the bases. There is no template for environment variables.
 var (
 	fileTemplate = regexp.MustCompile(`\{\{\s*(fileDirname|fileBasenameNoExtension|fileBasename|fileExtname)\s*\}\}`)
 	baseTemplate = regexp.MustCompile(`(["']?)\{\{\s*_base_\.([\w.]+)\s*\}\}(["']?)`)
-	// A placeholder is what a baseTemplate becomes in the text: a string that
-	// stands for a value until the bases are known.
+	// A placeholder is the string that replaces a baseTemplate in the text until the
+	// bases are known.
 	placeholder     = regexp.MustCompile(`^\{\{_base_\.([\w.]+)\}\}$`)
 	anyPlaceholder  = regexp.MustCompile(`\{\{_base_\.[\w.]+\}\}`)
 	placeholderText = `"{{_base_.%s}}"`
 )
 
-// expandTemplates replaces the templates of a config's text. file is the
+// expandTemplates replaces the templates in the text of a config. file is the
 // absolute, slash-separated path of the file.
 func expandTemplates(text, file string) string {
 	base := path.Base(file)
@@ -39,15 +39,15 @@ func expandTemplates(text, file string) string {
 		sub := baseTemplate.FindStringSubmatch(m)
 		open, name, end := sub[1], sub[2], sub[3]
 		text := fmt.Sprintf(placeholderText, name)
-		if open == end { // quoted or bare: both stand for the value
+		if open == end { // quoted or bare: both mean the value
 			return text
 		}
 		return open + text + end
 	})
 }
 
-// resolvePlaceholders puts the bases' values where v refers to them. base is
-// nil when the file has no _base_.
+// resolvePlaceholders replaces the placeholders in v with the bases' values. base
+// is nil if the file has no _base_.
 func resolvePlaceholders(v value.Value, base *value.Dict) (value.Value, error) {
 	switch v := v.(type) {
 	case string:
@@ -55,7 +55,7 @@ func resolvePlaceholders(v value.Value, base *value.Dict) (value.Value, error) {
 			return lookupBase(m[1], base)
 		}
 		if m := anyPlaceholder.FindString(v); m != "" {
-			return nil, fmt.Errorf("%s stands inside a longer string: it can only be a whole value", m)
+			return nil, fmt.Errorf("%s is inside a longer string: it can only be a whole value", m)
 		}
 	case value.List:
 		return v, resolveItems(v, base)

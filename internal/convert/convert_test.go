@@ -22,7 +22,7 @@ import (
 	"repvgg/internal/weights"
 )
 
-// small is a RepVGG with all kinds of blocks.
+// small returns a RepVGG with all kinds of blocks.
 func small(t *testing.T) *model.Plan {
 	t.Helper()
 	c := repvgg.Default()
@@ -38,7 +38,7 @@ func small(t *testing.T) *model.Plan {
 	return p
 }
 
-// written is a checkpoint of a plan with lively values, open.
+// written writes a checkpoint of a plan with random values, and opens it.
 func written(t *testing.T, p *model.Plan) (*weights.Set, tensor.Map) {
 	t.Helper()
 	values, path := testkit.Weights(p, 3), filepath.Join(t.TempDir(), "ckpt.pth")
@@ -56,8 +56,8 @@ func open(t *testing.T, path string, p *model.Plan) *weights.Set {
 	return s
 }
 
-// TestWriteDeploy: the file holds what model.Fold makes of the branches, under the
-// names asked for, and the same bytes each time.
+// TestWriteDeploy checks that the file holds the values of model.Fold under the
+// requested names, and that two conversions give the same bytes.
 func TestWriteDeploy(t *testing.T) {
 	p := small(t)
 	train, values := written(t, p)
@@ -94,7 +94,7 @@ func TestWriteDeploy(t *testing.T) {
 	}
 }
 
-// TestWriteDeployCopies: the deploy form is written as it is.
+// TestWriteDeployCopies checks that a deploy form is written unchanged.
 func TestWriteDeployCopies(t *testing.T) {
 	p := small(t).As(model.Deploy)
 	src, values := written(t, p)
@@ -109,7 +109,7 @@ func TestWriteDeployCopies(t *testing.T) {
 	}
 }
 
-// TestWriteDeployFails leaves nothing behind.
+// TestWriteDeployFails checks that a failure leaves no file.
 func TestWriteDeployFails(t *testing.T) {
 	p := small(t)
 	train, _ := written(t, p)
@@ -156,8 +156,8 @@ func runOnCPU(p *model.Plan, src tensor.Source) (engine.Runner, error) {
 	return cpu.New(p, src, cpu.Options{Threads: 1})
 }
 
-// TestVerify: what was written agrees with its source, and a changed weight is
-// found in its block.
+// TestVerify checks that the written file agrees with its source, and that a
+// changed weight is found in its block.
 func TestVerify(t *testing.T) {
 	p := small(t)
 	train, values := written(t, p)
@@ -200,7 +200,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestVerifyFails passes on what a runner says.
+// TestVerifyFails checks that errors of a runner are passed on.
 func TestVerifyFails(t *testing.T) {
 	p := small(t)
 	train, _ := written(t, p)

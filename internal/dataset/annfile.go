@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// maxLine bounds the lines of text files, in bytes.
+// maxLine bounds the length of a line in a text file, in bytes.
 const maxLine = 64 << 10
 
-// readAnnFile lists the samples of an ann_file: on each line a name and a
-// label, parted by the last space. Whether the images are there is not checked
-// (with many of them on a network disk that takes minutes) but for the first.
+// readAnnFile lists the samples of an ann_file. Each line has a name and a label,
+// separated by the last space. Only the first image is checked for existence:
+// checking many images on a network disk takes minutes.
 func (d *Dataset) readAnnFile(path, prefix string) error {
 	err := eachLine(path, func(number int, line string) error {
 		name, label, err := parseLine(line)
@@ -26,13 +26,13 @@ func (d *Dataset) readAnnFile(path, prefix string) error {
 		return nil
 	})
 	if missing, ok := errors.AsType[*fs.PathError](err); ok {
-		return fmt.Errorf("reading ann_file %q: %w; a path of a config is relative to the current folder", path, missing.Err)
+		return fmt.Errorf("reading ann_file %q: %w; paths in a config are relative to the current folder", path, missing.Err)
 	}
 	if err != nil {
 		return err
 	}
 	if len(d.Samples) == 0 {
-		return fmt.Errorf("reading ann_file %q: it has no lines; want lines of an image path and a label", path)
+		return fmt.Errorf("reading ann_file %q: it has no lines; each line must have an image path and a label", path)
 	}
 	if _, err := os.Stat(d.Samples[0].Path); err != nil {
 		return about("Prefix", fmt.Errorf("looking for the first image of ann_file %q: %w; check data_prefix %q", path, err, prefix))
@@ -40,7 +40,7 @@ func (d *Dataset) readAnnFile(path, prefix string) error {
 	return nil
 }
 
-// parseLine takes a line apart. A name may hold spaces.
+// parseLine splits a line into a name, which may contain spaces, and a label.
 func parseLine(line string) (name string, label int, err error) {
 	line = strings.TrimSpace(line)
 	if line == "" {

@@ -16,28 +16,29 @@ import (
 	"repvgg/internal/python/pickle"
 )
 
-// maxBatch bounds a file of CIFAR. The largest, CIFAR-100's train, has 155 MB.
+// maxBatch bounds the size of a CIFAR file. The largest, CIFAR-100's train, has 155
+// MB.
 const maxBatch = 256 << 20
 
 // cifarSide is the height and width of the images.
 const cifarSide = 32
 
-// fileSum is a file and its MD5.
+// fileSum is the name of a file and its MD5.
 type fileSum struct{ name, md5 string }
 
-// cifarFiles are the files of a data set of Krizhevsky's: Python pickles that
-// hold a dict of arrays.
+// cifarFiles describes the files of CIFAR-10 or CIFAR-100: Python pickles, each
+// with a dict of arrays.
 type cifarFiles struct {
 	folder      string // below data_prefix
 	url         string // of the archive of the folder
 	train, test []fileSum
-	meta        fileSum // holds the names of the classes
+	meta        fileSum // has the class names
 	labels      string  // the key of the labels
 	names       string  // the key of the names
 	classes     []string
 }
 
-// cifar100Classes are the names of CIFAR-100's classes, one a line.
+// cifar100Classes are the names of CIFAR-100's classes, one per line.
 //
 //go:embed cifar100_classes.txt
 var cifar100Classes string
@@ -71,8 +72,8 @@ var (
 	}
 )
 
-// readCIFAR reads the test batch or the train batches. The names of the classes
-// are those of the meta file if it is there.
+// readCIFAR reads the test batch or the train batches. The class names come from
+// the meta file, if it exists.
 func (d *Dataset) readCIFAR(files cifarFiles, prefix string, test bool) error {
 	batches := files.train
 	if test {
@@ -104,19 +105,19 @@ func (d *Dataset) readCIFAR(files cifarFiles, prefix string, test bool) error {
 func (f cifarFiles) explain(prefix string, file fileSum, err error) error {
 	name := join(prefix, path.Join(f.folder, file.name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%q is not there: unpack %s in data_prefix %q, or name the folder above %s", name, f.url, prefix, f.folder)
+		return fmt.Errorf("%q does not exist: unpack %s in data_prefix %q, or set data_prefix to the folder that contains %s", name, f.url, prefix, f.folder)
 	}
 	return fmt.Errorf("file %q: %w", name, err)
 }
 
-// errSum says that a file is another than the published one.
+// errSum is the error for a file that differs from the published one.
 type errSum struct{ got, want, url string }
 
 func (e errSum) Error() string {
-	return fmt.Sprintf("its MD5 is %s, but that of the published file is %s: it is damaged or another file; unpack %s again", e.got, e.want, e.url)
+	return fmt.Sprintf("its MD5 is %s, but the published file's is %s: the file is damaged or a different one; unpack %s again", e.got, e.want, e.url)
 }
 
-// load checks the sum of a pickled dict and reads it.
+// load verifies the checksum of a pickled dict, and reads it.
 func (f cifarFiles) load(prefix string, file fileSum) (map[string]any, error) {
 	r, err := os.Open(join(prefix, path.Join(f.folder, file.name)))
 	if err != nil {
@@ -137,7 +138,7 @@ func (f cifarFiles) load(prefix string, file fileSum) (map[string]any, error) {
 	return readEntry(r, info.Size())
 }
 
-// readEntry reads a pickled dict of text keys, with the arrays in it.
+// readEntry reads a pickled dict with string keys, and the arrays in it.
 func readEntry(r io.ReaderAt, size int64) (map[string]any, error) {
 	p, err := pickle.Load(r, 0, min(size, maxBatch), pickle.Options{})
 	if err != nil {
@@ -159,8 +160,8 @@ func readEntry(r io.ReaderAt, size int64) (map[string]any, error) {
 	return entry, nil
 }
 
-// addBatch appends the images of one file: rows of 1024 bytes of red, of green
-// and of blue.
+// addBatch appends the images of one file. Each row has 1024 bytes of red, then
+// green, then blue.
 func (d *Dataset) addBatch(files cifarFiles, name, prefix string, entry map[string]any) error {
 	const area = cifarSide * cifarSide
 	data, ok := entry["data"].(*ndarray)
@@ -195,7 +196,7 @@ func (d *Dataset) addArray(file, prefix string, i, label int, a *Array) {
 	d.Samples = append(d.Samples, Sample{Name: name, Path: join(prefix, name), Label: label, Array: a})
 }
 
-// texts are the strings of a list.
+// texts returns the strings of a list.
 func texts(v any) ([]string, error) {
 	list, ok := v.(*pickle.List)
 	if !ok {

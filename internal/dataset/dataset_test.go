@@ -11,7 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// tree writes empty files, or the text after a colon, and returns their folder.
+// tree writes files to a new folder and returns its path. A file holds the text
+// after the colon in its name, or nothing.
 func tree(t *testing.T, names ...string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -34,7 +35,7 @@ func tree(t *testing.T, names ...string) string {
 	return root
 }
 
-// custom is a CustomDataset in a folder.
+// custom returns the source of a CustomDataset in a folder.
 func custom(root string) Source { return Source{Type: "CustomDataset", Prefix: root} }
 
 func mustOpen(t *testing.T, s Source) *Dataset {
@@ -46,7 +47,7 @@ func mustOpen(t *testing.T, s Source) *Dataset {
 	return d
 }
 
-// wantError wants an error about a field.
+// wantError requires an error about a field.
 func wantError(t *testing.T, s Source, field, want string) {
 	t.Helper()
 	_, err := Open(s)
@@ -82,7 +83,7 @@ func TestDigits(t *testing.T) {
 		if _, err := os.Stat(s.Path); err != nil {
 			t.Error(err)
 		}
-		// The folder of a digit is named after it.
+		// The folder of a digit is named by the digit.
 		if !strings.HasPrefix(s.Name, fmt.Sprint(s.Label, "/")) {
 			t.Errorf("%s has label %d", s.Name, s.Label)
 		}
@@ -124,7 +125,7 @@ func TestAnnFileErrors(t *testing.T) {
 		"huge":  `is not an integer`,
 		"empty": "it has no lines",
 		"long":  `long.txt:2": bufio.Scanner: token too long`,
-		"none":  "none.txt\": no such file or directory; a path of a config is relative to the current folder",
+		"none":  "none.txt\": no such file or directory; paths in a config are relative to the current folder",
 	} {
 		source := custom(root)
 		source.AnnFile = fmt.Sprintf("%s/%s.txt", root, name)
@@ -147,7 +148,7 @@ func TestHome(t *testing.T) {
 func TestFolders(t *testing.T) {
 	root := tree(t, "b/2.png", "b/10.JPG", "b/sub/deep/x.tif", "b/sub-a.png", "b/.hidden.png", "b/note.txt", "b/y.webp",
 		"a/1.jpeg", ".hid/z.bmp", "B/q.ppm", "loose.png", "empty/", "empty/e.gif")
-	// Links count as what they lead to; a broken one is skipped.
+	// A link counts as its target. A broken link is skipped.
 	for link, to := range map[string]string{"a/link.png": "../b/2.png", "a/broken.png": "nowhere", "linked": "a"} {
 		if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
 			t.Fatal(err)
@@ -194,7 +195,7 @@ func TestFolderErrors(t *testing.T) {
 	if err := os.Symlink("..", filepath.Join(circle, "a", "up")); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, custom(circle), "Prefix", "circle")
+	wantError(t, custom(circle), "Prefix", "cycle of links")
 }
 
 func TestSourceErrors(t *testing.T) {
@@ -202,7 +203,7 @@ func TestSourceErrors(t *testing.T) {
 	source := custom(tree(t, "a/1.png"))
 	source.ClassFile = "none.txt"
 	wantError(t, source, "ClassFile", "reading class names: open none.txt")
-	source.Classes = []string{"a"} // they win
+	source.Classes = []string{"a"} // they take precedence
 	if d := mustOpen(t, source); len(d.Classes) != 1 {
 		t.Errorf("classes %q", d.Classes)
 	}

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// maxDepth bounds the folders within folders: a symbolic link may lead to a
-// folder above it.
+// maxDepth bounds the nesting of folders, because a symbolic link may lead to a
+// parent folder.
 const maxDepth = 40
 
-// scan lists the images in the folders below root. The folders, sorted by name
-// (hidden ones too), are the classes 0 to n-1; in each of them files at any
-// depth count, sorted by path, if they are not hidden and have one of the
-// extensions in any case.
+// scan lists the images in the folders below root. The folders, including hidden
+// ones, sorted by name, are the classes 0 to n-1. Images are the files at any depth
+// in them, sorted by path, that are not hidden and have one of the extensions, in
+// upper or lower case.
 func (d *Dataset) scan(root string, extensions []string) error {
 	suffixes := make([]string, len(extensions))
 	for i, e := range extensions {
@@ -58,7 +58,8 @@ func (d *Dataset) scan(root string, extensions []string) error {
 	return nil
 }
 
-// list names the folders and the files that are not hidden, links followed.
+// list returns the folders and the files in dir that are not hidden. It follows
+// links.
 func list(dir string) (folders, files []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -83,10 +84,10 @@ func list(dir string) (folders, files []string, err error) {
 	return folders, files, nil
 }
 
-// walk appends the images in dir and below, as paths that start with base.
+// walk appends the images in dir and below it, as paths that start with base.
 func walk(dir, base string, suffixes []string, depth int, found *[]string) error {
 	if depth > maxDepth {
-		return fmt.Errorf("%q is over %d folders deep: is there a link in a circle?", dir, maxDepth)
+		return fmt.Errorf("%q is nested more than %d folders deep: is there a cycle of links?", dir, maxDepth)
 	}
 	folders, files, err := list(dir)
 	if err != nil {

@@ -13,8 +13,9 @@ import (
 	"slices"
 )
 
-// mnistFiles are the files of MNIST, or of a data set in its form: the images
-// and the labels of each split. The sums are those of the compressed files.
+// mnistFiles describes the files of MNIST, or of a data set in its format: the
+// images and the labels of each split. The checksums are those of the compressed
+// files.
 type mnistFiles struct {
 	url         string // of the folder of the files
 	train, test mnistSplit
@@ -52,8 +53,8 @@ var (
 	}
 )
 
-// readMNIST reads the images and labels of the test or the train split. Each
-// file is taken as it is or, if only that is there, compressed (.gz).
+// readMNIST reads the images and labels of the test or the train split. A file may
+// be compressed (.gz); the uncompressed one takes precedence.
 func (d *Dataset) readMNIST(files mnistFiles, prefix string, test bool) error {
 	split := files.train
 	if test {
@@ -91,7 +92,7 @@ func (d *Dataset) mnistFile(files mnistFiles, prefix string, file fileSum, axes 
 		r, err = os.Open(path + ".gz")
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("neither %q nor %q is there: put the file of that name from %s into data_prefix %q",
+		return nil, nil, fmt.Errorf("neither %q nor %q exists: put the file of that name from %s into data_prefix %q",
 			path, path+".gz", files.url, prefix)
 	}
 	if err != nil {
@@ -101,7 +102,7 @@ func (d *Dataset) mnistFile(files mnistFiles, prefix string, file fileSum, axes 
 	if compressed {
 		return d.mnistGzip(r, path+".gz", file, axes)
 	}
-	size := int64(-1) // of something that is not a regular file
+	size := int64(-1) // unknown, if it is not a regular file
 	if info, err := r.Stat(); err == nil && info.Mode().IsRegular() {
 		size = info.Size()
 	}
@@ -112,8 +113,8 @@ func (d *Dataset) mnistFile(files mnistFiles, prefix string, file fileSum, axes 
 	return shape, data, nil
 }
 
-// mnistGzip reads a compressed file. One with another sum than the published
-// file is worth a warning: the original would fetch that in its place.
+// mnistGzip reads a compressed file. It warns if the checksum differs from the
+// published file's: the original would download the published file instead.
 func (d *Dataset) mnistGzip(r io.Reader, path string, file fileSum, axes int) ([]int, []byte, error) {
 	sum := md5.New()
 	all := bufio.NewReader(io.TeeReader(r, sum))

@@ -8,26 +8,28 @@ import (
 	"repvgg/internal/python/pickle"
 )
 
-// maxItems bounds the elements of an array. CIFAR's largest has 153,600,000.
+// maxItems bounds the number of elements in an array. CIFAR's largest has
+// 153,600,000.
 const maxItems = 1 << 30
 
-// ndarray is a numpy array of bytes.
+// ndarray is a NumPy array of bytes.
 type ndarray struct {
 	shape []int
-	data  []byte // row by row (C order)
+	data  []byte // in row-major (C) order
 }
 
-// readArray reads a pickled array of bytes out of what the pickle was loaded from.
+// readArray reads a pickled array of bytes. r is the file that the pickle was
+// loaded from.
 func readArray(a *pickle.Array, r io.ReaderAt) (*ndarray, error) {
 	items := 1
 	for _, n := range a.Shape {
 		if n > 0 && items > maxItems/n {
-			return nil, errors.New("its array has a side that is too large")
+			return nil, errors.New("its array has a dimension that is too large")
 		}
 		items *= n
 	}
 	if a.DType != "u1" {
-		return nil, errors.New("its array is not one of bytes (numpy.uint8)")
+		return nil, errors.New("the elements of its array are not bytes (numpy.uint8)")
 	}
 	data, err := io.ReadAll(a.Open(r))
 	if err != nil {
@@ -45,7 +47,7 @@ func readArray(a *pickle.Array, r io.ReaderAt) (*ndarray, error) {
 	return &ndarray{a.Shape, data}, nil
 }
 
-// transposed turns columns one after the other into rows one after the other.
+// transposed converts column-major data to row-major data.
 func transposed(data []byte, rows, columns int) []byte {
 	out := make([]byte, len(data))
 	for c := range columns {

@@ -13,45 +13,46 @@ import (
 	"repvgg/internal/preprocess"
 )
 
-// stream is the images of all samples, batch by batch. All have the same size.
+// stream delivers the images of all samples in batches. All images have the same
+// size.
 type stream struct {
 	pipeline                *preprocess.Pipeline
 	samples                 []dataset.Sample
 	opts                    Options
 	channels, height, width int
-	// startBytes is the runner's, nil unless it is given bytes.
+	// startBytes is the runner's StartBytes, or nil for float input.
 	startBytes func(ctx context.Context, dst []float32, src []byte, n, h, w int) (wait func() error, err error)
 
-	free    chan *batch // those that may be filled anew
-	order   chan *batch // those handed out to workers, in the order of samples
+	free    chan *batch // batches that may be reused
+	order   chan *batch // batches handed out to workers, in the order of the samples
 	workers []*worker
 
 	waited, ran time.Duration // of the network, if profiled
 }
 
-// batch is the images of n samples from first on.
+// batch holds the images of n samples, starting with sample number first.
 type batch struct {
 	first, n int
-	images   []float32 // C, H, W each, normalised; or
-	pixels   []byte    // H, W, C each, as they are
-	errs     []error   // of each sample; nil if all is well
+	images   []float32 // normalised, in N, C, H, W order; or
+	pixels   []byte    // bytes, in N, H, W, C order
+	errs     []error   // one per sample; nil for a good one
 	pending  atomic.Int32
-	done     chan struct{} // gets a value when none is pending any more
+	done     chan struct{} // gets a value when no image is pending
 }
 
-// job is the place of one image.
+// job is the slot of one image.
 type job struct {
 	batch *batch
 	slot  int
 }
 
-// raw reports whether the network is given bytes.
+// raw reports whether the network takes bytes.
 func (s *stream) raw() bool { return s.startBytes != nil }
 
 func (s *stream) imageLen() int { return s.channels * s.height * s.width }
 
-// findSize finds the size of the images after the pipeline: that of the first good
-// one, if the pipeline leaves it open.
+// findSize finds the size of the images after the pipeline. If the pipeline does
+// not fix it, it is the size of the first good image.
 func (s *stream) findSize(ctx context.Context) error {
 	var ok bool
 	if s.height, s.width, ok = s.pipeline.OutputSize(); ok {
@@ -78,7 +79,7 @@ func (s *stream) findSize(ctx context.Context) error {
 	return fmt.Errorf("none of the %d images can be used; the first: %w", len(s.samples), first)
 }
 
-// start lets the feeder and the workers run.
+// start starts the feeder and the workers.
 func (s *stream) start(ctx context.Context, g *errgroup.Group) {
 	size := min(max(s.opts.BatchSize, 1), len(s.samples))
 	count := 2 + (2*s.opts.Workers+size-1)/size
@@ -106,7 +107,7 @@ func (s *stream) start(ctx context.Context, g *errgroup.Group) {
 	}
 }
 
-// feed hands out the samples in order.
+// feed assigns the samples to slots in order.
 func (s *stream) feed(ctx context.Context, size int, jobs chan<- job) error {
 	for first := 0; first < len(s.samples); first += size {
 		var b *batch
@@ -118,7 +119,7 @@ func (s *stream) feed(ctx context.Context, size int, jobs chan<- job) error {
 		b.first, b.n = first, min(size, len(s.samples)-first)
 		clear(b.errs)
 		b.pending.Store(int32(b.n))
-		s.order <- b // has room for all batches
+		s.order <- b // does not block: it has room for all batches
 		for slot := range b.n {
 			select {
 			case jobs <- job{b, slot}:
@@ -130,7 +131,8 @@ func (s *stream) feed(ctx context.Context, size int, jobs chan<- job) error {
 	return nil
 }
 
-// next waits for the next batch to be full; nil after the last.
+// next waits until the next batch is complete, and returns it. It returns nil after
+// the last one.
 func (s *stream) next(ctx context.Context) (*batch, error) {
 	var b *batch
 	select {
@@ -149,8 +151,8 @@ func (s *stream) next(ctx context.Context) (*batch, error) {
 	}
 }
 
-// collect moves the good images of a batch together and lists which they are.
-// The first bad one is the error, unless bad ones are to be skipped.
+// collect moves the good images of a batch to its start, and records their samples.
+// The first bad image is an error, unless bad images are skipped.
 func (s *stream) collect(b *batch, out *Prediction) error {
 	n, good := s.imageLen(), 0
 	for slot, err := range b.errs[:b.n] {

@@ -12,18 +12,18 @@ import (
 )
 
 const (
-	// maxFile bounds an image file.
+	// maxFile bounds the size of an image file.
 	maxFile = 1 << 30
-	// maxKept bounds the buffer for files that a worker keeps.
+	// maxKept bounds the file buffer that a worker keeps between images.
 	maxKept = 32 << 20
 )
 
-// badImage is an error that is the image's fault.
+// badImage is an error that is caused by the image.
 type badImage struct{ error }
 
 func (e badImage) Unwrap() error { return e.error }
 
-// worker reads and transforms one image at a time, in the same memory.
+// worker reads and transforms one image at a time, and reuses its memory.
 type worker struct {
 	stream   *stream
 	images   *preprocess.Worker
@@ -55,7 +55,7 @@ func (w *worker) run(ctx context.Context, jobs <-chan job) error {
 	}
 }
 
-// fill writes a sample's image to its place.
+// fill writes a sample's image to its slot.
 func (w *worker) fill(j job) error {
 	s, i := w.stream, j.batch.first+j.slot
 	m, err := w.image(i)
@@ -79,7 +79,7 @@ func (w *worker) fill(j job) error {
 	return nil
 }
 
-// image takes a sample's image through the 8-bit transforms.
+// image returns a sample's image after the 8-bit transforms.
 func (w *worker) image(i int) (*preprocess.Image, error) {
 	s := &w.stream.samples[i]
 	w.profile.Images++
@@ -116,7 +116,8 @@ func (w *worker) open(s *dataset.Sample) (*preprocess.Image, error) {
 	return m, nil
 }
 
-// lap adds the time until its result is called to d, if times are wanted.
+// lap starts a clock. The function that it returns adds the elapsed time to d, if a
+// profile is wanted.
 func (w *worker) lap(d *time.Duration) func() {
 	if !w.profiled {
 		return func() {}
@@ -125,13 +126,13 @@ func (w *worker) lap(d *time.Duration) func() {
 	return func() { *d += time.Since(start) }
 }
 
-// fromArray is an image of a data set that holds arrays. It shares their memory,
-// which no transform writes to.
+// fromArray returns an array as an image. They share memory, which no transform
+// writes to.
 func fromArray(a *dataset.Array) *preprocess.Image {
 	return &preprocess.Image{Width: a.Width, Height: a.Height, Grey: a.Channels == 1, Pix: a.Pix}
 }
 
-// Open gives the image of a sample as it is before the pipeline.
+// Open returns a sample's image as it is before the pipeline.
 func Open(s dataset.Sample) (*preprocess.Image, error) {
 	if s.Array != nil {
 		return fromArray(s.Array), nil
@@ -147,7 +148,7 @@ func Open(s dataset.Sample) (*preprocess.Image, error) {
 	return m, nil
 }
 
-// readFile is os.ReadFile into buf, where that is large enough.
+// readFile is like os.ReadFile, but uses buf if it is large enough.
 func readFile(path string, buf []byte) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -163,7 +164,7 @@ func readFile(path string, buf []byte) ([]byte, error) {
 	}
 	size := info.Size()
 	if size > maxFile {
-		return nil, fmt.Errorf("%q has %d bytes: that is no image", path, size)
+		return nil, fmt.Errorf("%q has %d bytes, which is too large for an image", path, size)
 	}
 	if int64(cap(buf)) < size {
 		buf = make([]byte, size+size/4)

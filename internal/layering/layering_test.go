@@ -1,5 +1,5 @@
-// Package layering holds the rule of docs/architecture.md that an import only
-// points to a lower layer against what the packages really import.
+// Package layering tests the rule of docs/architecture.md that a package imports
+// only packages of lower layers.
 package layering
 
 import (
@@ -15,7 +15,8 @@ import (
 	"testing"
 )
 
-// layers from the bottom up. A package may import those of lower lines.
+// layers are the layers from the bottom up. A package may only import packages of
+// lower layers.
 var layers = [][]string{
 	{"configs", "internal/tensor", "internal/python", "internal/table", "internal/figure", "internal/figure/canvas", "internal/shard", "internal/atomicfile", "internal/python/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest", "internal/gpu/cuda", "internal/testkit/need"},
 	{"internal/config/value", "internal/model", "internal/metrics", "internal/figure/matrix", "internal/preprocess", "internal/dataset"},
@@ -29,9 +30,9 @@ var layers = [][]string{
 	{"cmd/repvgg", "internal/testgen", "internal/layering"},
 }
 
-// onlyIn are imports that only the packages named may have.
+// onlyIn maps an import to the only packages that may have it.
 var onlyIn = map[string][]string{
-	// Whoever reads a config otherwise than through a recipe knows keys.
+	// A package that reads configs directly would depend on their keys.
 	"internal/config":                               {"internal/recipe", "cmd/repvgg"},
 	"internal/config/starlark":                      {"internal/config"},
 	"internal/gpu/cuda":                             {"internal/gpu", "cmd/repvgg"},
@@ -120,7 +121,7 @@ func listPackages(t *testing.T) []pkg {
 	}
 }
 
-// TestThirdParty: docs/third-party.md names the modules that are in the binary.
+// TestThirdParty checks that docs/third-party.md lists the modules in the binary.
 func TestThirdParty(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the list is Linux's")

@@ -14,11 +14,11 @@ import (
 	"repvgg/internal/preprocess"
 )
 
-// Painter keeps painted copies of images in a folder. Its methods may be called
-// by several goroutines at a time.
+// Painter writes painted copies of images to a folder. It is safe for concurrent
+// use.
 type Painter struct{ root *os.Root }
 
-// NewPainter makes the folder if there is none.
+// NewPainter returns a Painter for a folder, and makes the folder if it is missing.
 func NewPainter(dir string) (*Painter, error) {
 	err := os.MkdirAll(dir, 0o777)
 	if err == nil {
@@ -30,16 +30,16 @@ func NewPainter(dir string) (*Painter, error) {
 	return nil, fmt.Errorf("opening folder of painted images: %w", err)
 }
 
-// Close ends the use of the folder.
+// Close closes the folder.
 func (p *Painter) Close() error { return p.root.Close() }
 
-// paintQuality is of painted JPEGs.
+// paintQuality is the quality of painted JPEG files.
 const paintQuality = 95
 
-// Save paints a caption on a copy of the image and writes it under the image's
-// name in the folder, whatever that name is: it can't leave the folder. A .jpg
-// or .jpeg becomes a JPEG, a .png a PNG; any other name gets the suffix .png.
-// Small images are enlarged so that the caption can be read.
+// Save paints a caption on a copy of the image, and writes it to the folder under
+// the image's name. No name can lead out of the folder. A .jpg or .jpeg becomes a
+// JPEG file, and a .png a PNG file. Any other name gets the suffix .png. Small
+// images are enlarged so that the caption is legible.
 func (p *Painter) Save(name string, m *preprocess.Image, lines []string, right bool) error {
 	if err := p.save(name, m, lines, right); err != nil {
 		return fmt.Errorf("painting image %q: %w", name, err)
@@ -64,13 +64,13 @@ func (p *Painter) save(name string, m *preprocess.Image, lines []string, right b
 	if err := p.root.MkdirAll(filepath.FromSlash(path.Dir(file)), 0o777); err != nil {
 		return err
 	}
-	// Not by way of a temporary name: thousands of files would each wait for the
-	// disk, and a picture cut short by a crash misleads nobody.
+	// Without a temporary file and a sync: thousands of files would each wait for the
+	// disk, and a truncated picture after a crash misleads nobody.
 	return p.root.WriteFile(filepath.FromSlash(file), data.Bytes(), 0o666)
 }
 
-// paintedName is an image's name as a path below the folder: "/" and "." steps
-// fall away, ".." becomes "__".
+// paintedName turns an image's name into a path below the folder. Leading "/" and
+// "." elements are dropped, and ".." becomes "__".
 func paintedName(name string) string {
 	var steps []string
 	for step := range strings.SplitSeq(filepath.ToSlash(name), "/") {
@@ -94,11 +94,11 @@ func isJPEG(file string) bool {
 	return strings.EqualFold(ext, ".jpg") || strings.EqualFold(ext, ".jpeg")
 }
 
-// paintedSide is how long the longer side of a small image becomes.
+// paintedSide is the least length of the longer side of a painted image.
 const paintedSide = 320
 
-// enlarged copies an image, each pixel as a square of a whole number of pixels
-// if the image is small.
+// enlarged copies an image. If the image is small, each pixel becomes a square of
+// pixels.
 func enlarged(m *preprocess.Image) *image.RGBA {
 	k := max(paintedSide/max(m.Width, m.Height), 1)
 	out := image.NewRGBA(image.Rect(0, 0, m.Width*k, m.Height*k))

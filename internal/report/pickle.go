@@ -9,7 +9,7 @@ import (
 	"repvgg/internal/python/pickle"
 )
 
-// pickleEncoder writes a dict as pickle protocol 2, with NumPy's arrays.
+// pickleEncoder writes a dict as pickle protocol 2, with NumPy arrays.
 type pickleEncoder struct {
 	w *bufio.Writer
 	*pickle.Encoder
@@ -54,11 +54,11 @@ func (e *pickleEncoder) strings(n int, at func(int) string) {
 	e.Put(pickle.Appends)
 }
 
-// string writes a str, lone surrogates as Python's pickle does.
+// string writes a str. Lone surrogates are written as Python's pickle does.
 func (e *pickleEncoder) string(s string) {
 	var b []byte
 	for c := range python.Runes(s) {
-		if c >= 0xd800 && c < 0xe000 { // utf8 would replace it
+		if c >= 0xd800 && c < 0xe000 { // utf8.AppendRune would replace it
 			b = append(b, 0xe0|byte(c>>12), 0x80|byte(c>>6&0x3f), 0x80|byte(c&0x3f))
 			continue
 		}

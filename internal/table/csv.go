@@ -6,9 +6,8 @@ import (
 	"iter"
 )
 
-// WriteCSV writes a line of names, then one for each row. A table that is too
-// large to be held gives its rows one by one; cells may lie in the same slice
-// each time.
+// WriteCSV writes a line with the names, then one line per row. A table that is too
+// large for memory can produce its rows one by one, and may reuse the slice.
 func WriteCSV(w io.Writer, names []string, rows iter.Seq[[]Cell]) error {
 	out := csv.NewWriter(w)
 	if err := out.Write(names); err != nil {
@@ -27,7 +26,7 @@ func WriteCSV(w io.Writer, names []string, rows iter.Seq[[]Cell]) error {
 	return out.Error()
 }
 
-// WriteCSV writes a line of the columns' names, then one for each row.
+// WriteCSV writes a line with the columns' names, then one line per row.
 func (t *Table) WriteCSV(w io.Writer) error {
 	return WriteCSV(w, t.names(), func(yield func([]Cell) bool) {
 		for _, r := range t.Rows {

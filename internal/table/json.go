@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// WriteJSON writes a value as all results are written in JSON: over several
-// lines, indented by two spaces.
+// WriteJSON writes a value as JSON with an indentation of two spaces. All JSON
+// results use it.
 func WriteJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
@@ -15,8 +15,8 @@ func WriteJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// MarshalJSON writes a list with an object for each row, whose keys are the
-// columns' names in their order.
+// MarshalJSON writes a list with an object for each row. The keys are the columns'
+// names, in order.
 func (t *Table) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -45,7 +45,7 @@ func (t *Table) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// json is the cell as encoding/json takes it.
+// json returns the cell as a value for encoding/json.
 func (c Cell) json() any {
 	switch c.kind {
 	case none, notFinite:

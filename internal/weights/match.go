@@ -10,9 +10,10 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// KeyMaps are those of a list that a checkpoint's names are of: one, as a rule;
-// none if it holds no such network. Where the names fit only without a prefix that
-// all of them have, of whatever wraps the network, it is taken off the file's.
+// KeyMaps returns the key maps whose names a checkpoint uses. Usually it is exactly
+// one. It is none if the checkpoint holds no such network. If all names have the
+// same prefix, from a module that wraps the network, and fit only without it, the
+// prefix is removed from the file's names.
 func KeyMaps(file *checkpoint.File, among []*model.KeyMap) []*model.KeyMap {
 	found := owners(file.Names, among, "")
 	common := file.CommonPrefix()
@@ -25,7 +26,7 @@ func KeyMaps(file *checkpoint.File, among []*model.KeyMap) []*model.KeyMap {
 	return found
 }
 
-// owners are the key maps that own a name, with the prefix taken off.
+// owners returns the key maps that own a name after the prefix is removed.
 func owners(names []string, among []*model.KeyMap, prefix string) []*model.KeyMap {
 	var found []*model.KeyMap
 	for _, k := range among {
@@ -36,16 +37,16 @@ func owners(names []string, among []*model.KeyMap, prefix string) []*model.KeyMa
 	return found
 }
 
-// named is a checkpoint under the names of plans.
+// named is a checkpoint whose tensors have the names in plans.
 type named struct {
 	file       *checkpoint.File
-	keys       *model.KeyMap // nil if names are the plan's already
+	keys       *model.KeyMap // nil if the file's names are the plan's
 	names      []string
 	tensors    map[string]*checkpoint.Tensor
 	unreadable map[string]bool
 }
 
-// rename gives a checkpoint the names of plans.
+// rename translates the names in a checkpoint to those in plans.
 func rename(file *checkpoint.File, keys *model.KeyMap) (*named, error) {
 	n := &named{file: file, keys: keys, tensors: make(map[string]*checkpoint.Tensor), unreadable: make(map[string]bool)}
 	plan := func(name string) string {
@@ -57,7 +58,7 @@ func rename(file *checkpoint.File, keys *model.KeyMap) (*named, error) {
 	for _, from := range file.Names {
 		to, t := plan(from), file.Tensors[from]
 		if other := n.tensors[to]; other != nil {
-			return nil, fmt.Errorf("reading checkpoint %q: tensors %.80q and %.80q both stand for %.80q; leave out the one that is not to be read", file.Path, other.Name, t.Name, to)
+			return nil, fmt.Errorf("reading checkpoint %q: tensors %.80q and %.80q both mean %.80q; remove one of them", file.Path, other.Name, t.Name, to)
 		}
 		n.tensors[to] = t
 		n.names = append(n.names, to)
@@ -68,7 +69,7 @@ func rename(file *checkpoint.File, keys *model.KeyMap) (*named, error) {
 	return n, nil
 }
 
-// Shapes are those of a checkpoint's tensors under the names of plans.
+// Shapes returns the shapes of a checkpoint's tensors by their names in plans.
 func Shapes(file *checkpoint.File, keys *model.KeyMap) (map[string][]int, error) {
 	n, err := rename(file, keys)
 	if err != nil {
@@ -85,16 +86,16 @@ func (n *named) shapes() map[string][]int {
 	return shapes
 }
 
-// Match finds a network in an open checkpoint: exactly the tensors of one of its
-// forms, each with its shape and its bytes in the file. It reads no values.
-// Counters of training steps may be there or not.
+// Match matches an open checkpoint with a network. The checkpoint must have exactly
+// the tensors of one form, each with the right shape and with all its bytes in the
+// file. Counters of training steps are optional. Match reads no values.
 func Match(file *checkpoint.File, plan *model.Plan) (*Set, error) {
 	var keys *model.KeyMap
 	if plan.Family != nil && len(plan.Family.KeyMaps) > 0 {
 		keys = plan.Family.KeyMaps[0]
 		found := KeyMaps(file, plan.Family.KeyMaps)
 		if len(found) > 1 {
-			return nil, fmt.Errorf("checkpoint %q has tensors with the names of %s and with those of %s; leave one network in it", file.Path, found[0].Owner, found[1].Owner)
+			return nil, fmt.Errorf("checkpoint %q has tensors with the names of %s and with those of %s; keep only one network in it", file.Path, found[0].Owner, found[1].Owner)
 		}
 		if len(found) == 1 {
 			keys = found[0]
@@ -105,7 +106,7 @@ func Match(file *checkpoint.File, plan *model.Plan) (*Set, error) {
 		return nil, err
 	}
 	if form, ok := plan.FormOf(n.names); ok {
-		plan = plan.As(form) // else fit says best what is wrong
+		plan = plan.As(form) // otherwise fit gives the best error
 	}
 	if err := n.fit(plan); err != nil {
 		return nil, err
@@ -118,7 +119,7 @@ func Match(file *checkpoint.File, plan *model.Plan) (*Set, error) {
 	return &Set{Plan: plan, KeyMap: keys, File: file, tensors: n.tensors, variances: plan.Variances()}, nil
 }
 
-// fit reports tensors that are missing, unexpected or misshapen.
+// fit returns an error if tensors are missing, unexpected or misshapen.
 func (n *named) fit(plan *model.Plan) error {
 	var missing, unreadable, misshapen, unexpected []string
 	known := make(map[string]bool)
@@ -161,7 +162,7 @@ func (n *named) fit(plan *model.Plan) error {
 	return fmt.Errorf("checkpoint %q does not fit the config: %s; %s", n.file.Path, strings.Join(faults, "; "), advice)
 }
 
-// inFile is the name that a tensor of the plan has in the file.
+// inFile returns the name in the file of a tensor of the plan.
 func (n *named) inFile(name string) string {
 	if n.keys != nil {
 		name, _ = n.keys.ToFile(name)
@@ -169,7 +170,7 @@ func (n *named) inFile(name string) string {
 	return name
 }
 
-// printable is a name from a file as it may stand in a message.
+// printable makes a name from a file safe for a message.
 func printable(name string) string {
 	if quoted := fmt.Sprintf("%.80q", name); quoted != `"`+name+`"` {
 		return quoted

@@ -10,14 +10,14 @@ import (
 	"repvgg/internal/table"
 )
 
-// writeJSON writes all that is known: docs/bench.schema.json.
+// writeJSON writes the whole report; docs/bench.schema.json describes it.
 func writeJSON(w io.Writer, r *bench.Report) error { return table.WriteJSON(w, r) }
 
 // Read reads a report that was written as JSON.
 func Read(path string) (*bench.Report, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err // which names the file
+		return nil, err // it names the file
 	}
 	var r bench.Report
 	if err := json.Unmarshal(data, &r); err != nil {

@@ -9,7 +9,7 @@ import (
 	"repvgg/internal/python"
 )
 
-// Format writes v as Python's repr does: {'size': (256, -1), 'lr': 1e-05}.
+// Format formats v as Python's repr does: {'size': (256, -1), 'lr': 1e-05}.
 func Format(v Value) string {
 	var b strings.Builder
 	format(&b, v)
@@ -68,7 +68,7 @@ func formatItems(b *strings.Builder, items []Value) {
 	}
 }
 
-// Brief is Format cut to a length that fits an error line.
+// Brief is Format, shortened to fit into an error message.
 func Brief(v Value) string {
 	const limit = 200
 	s := Format(v)

@@ -2,8 +2,8 @@ package value
 
 import "errors"
 
-// The bounds of one file's value. Real configs hold at most some thousand
-// values; aliases and repeated references can make a small text hold billions.
+// Bounds on the value of one file. Real configs hold at most a few thousand values,
+// but with aliases and repeated references a small text can hold billions.
 const (
 	MaxValues = 1 << 20
 	MaxDepth  = 100
@@ -11,14 +11,14 @@ const (
 
 var errTooManyValues = errors.New("too many values: a config holds at most 1048576")
 
-// ErrTooDeep says that containers are nested deeper than MaxDepth.
+// ErrTooDeep is the error for containers that are nested deeper than MaxDepth.
 var ErrTooDeep = errors.New("values are nested deeper than 100 levels")
 
-// A Sizer counts the values of a file while they are being read.
+// A Sizer counts the values of a file while they are read.
 type Sizer struct{ values, depth int }
 
-// Enter counts one value, and is an error if there are too many or they are
-// nested too deep. The caller calls Leave when the value's content is done.
+// Enter counts one value. It returns an error if there are too many, or if they are
+// nested too deep. Call Leave after the value's contents.
 func (s *Sizer) Enter() error {
 	s.values++
 	s.depth++
@@ -34,5 +34,5 @@ func (s *Sizer) Enter() error {
 // Leave ends the value that was entered last.
 func (s *Sizer) Leave() { s.depth-- }
 
-// Depth is how many values are entered and not left.
+// Depth returns the current depth of nesting.
 func (s *Sizer) Depth() int { return s.depth }

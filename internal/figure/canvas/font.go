@@ -14,14 +14,14 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// parsedFont is the Go font: Latin, Greek and Cyrillic letters. Others become
-// boxes.
+// parsedFont is the Go font, with Latin, Greek and Cyrillic letters. Other letters
+// are drawn as boxes.
 var parsedFont = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(goregular.TTF) })
 
-// Face is the Go font in a size. It is for one goroutine.
+// Face is the Go font in one size. It is not safe for concurrent use.
 type Face struct{ face font.Face }
 
-// NewFace gives the font in a size in pixels.
+// NewFace returns the font in a size in pixels.
 func NewFace(size float64) (*Face, error) {
 	f, err := parsedFont()
 	if err != nil {
@@ -34,10 +34,10 @@ func NewFace(size float64) (*Face, error) {
 	return &Face{face}, nil
 }
 
-// Width is the width of a text in pixels.
+// Width returns the width of a text in pixels.
 func (f *Face) Width(s string) int { return font.MeasureString(f.face, s).Ceil() }
 
-// Shorten cuts the end of a text off so that it is no wider than width pixels.
+// Shorten cuts off the end of a text so that it is at most width pixels wide.
 func (f *Face) Shorten(s string, width int) string {
 	if f.Width(s) <= width {
 		return s
@@ -51,13 +51,13 @@ func (f *Face) Shorten(s string, width int) string {
 	return ""
 }
 
-// Draw draws a text on one line, with the top left corner of its highest letters
-// at a point.
+// Draw draws a line of text. at is the top left corner of its tallest letters.
 func (f *Face) Draw(dst draw.Image, at image.Point, c color.Color, s string) {
 	drawMask(dst, f.mask(s), at, c)
 }
 
-// mask is the shape of a text on one line, as high as any letter is.
+// mask returns the shape of a line of text, as high as the tallest letter of the
+// font.
 func (f *Face) mask(s string) *image.Alpha {
 	m := f.face.Metrics()
 	mask := image.NewAlpha(image.Rect(0, 0, f.Width(s)+1, (m.Ascent + m.Descent).Ceil()))
@@ -66,7 +66,8 @@ func (f *Face) mask(s string) *image.Alpha {
 	return mask
 }
 
-// turned is a mask turned a quarter to the left: text that runs upwards.
+// turned returns the mask rotated to the left by 90 degrees, for text that runs
+// upwards.
 func turned(m *image.Alpha) *image.Alpha {
 	b := m.Bounds()
 	out := image.NewAlpha(image.Rect(0, 0, b.Dy(), b.Dx()))
@@ -78,12 +79,12 @@ func turned(m *image.Alpha) *image.Alpha {
 	return out
 }
 
-// drawMask paints the mask in one colour with its top left corner at p.
+// drawMask paints the mask in one colour, with its top left corner at p.
 func drawMask(dst draw.Image, mask *image.Alpha, p image.Point, c color.Color) {
 	draw.DrawMask(dst, mask.Bounds().Add(p), image.NewUniform(c), image.Point{}, mask, image.Point{}, draw.Over)
 }
 
-// OneLine replaces what would break a line or move the pen.
+// OneLine replaces control characters, such as line breaks and tabs.
 func OneLine(s string) string {
 	return strings.Map(func(c rune) rune {
 		if !unicode.IsGraphic(c) {
