@@ -125,7 +125,7 @@ func TestWriteDeployFails(t *testing.T) {
 		},
 		"folder": func(dst string) error {
 			if err := os.Mkdir(dst, 0o700); err != nil {
-				return nil
+				t.Fatal(err)
 			}
 			return WriteDeploy(t.Context(), train, dst, repvgg.Timm, nil)
 		},
@@ -186,14 +186,14 @@ func TestVerify(t *testing.T) {
 	if len(parts) != len(p.Blocks)+1 || parts[0] != p.Blocks[0].Name || parts[len(parts)-1] != "logits" {
 		t.Errorf("parts %q", parts)
 	}
-	folded[p.Blocks[3].Weight][5] += 1
+	folded[p.Blocks[3].Weight][5]++
 	err := Verify(t.Context(), train, deploy(), runOnCPU, func(Difference) {})
 	m, ok := errors.AsType[*Mismatch](err)
 	if !ok || m.Part != p.Blocks[3].Name || m.Amplified || !strings.Contains(err.Error(), "deploy.safetensors") {
 		t.Errorf("a changed weight: %v", err)
 	}
-	folded[p.Blocks[3].Weight][5] -= 1
-	folded[p.Head.Bias][0] += 1
+	folded[p.Blocks[3].Weight][5]--
+	folded[p.Head.Bias][0]++
 	err = Verify(t.Context(), train, deploy(), runOnCPU, func(Difference) {})
 	if m, ok := errors.AsType[*Mismatch](err); !ok || m.Part != "logits" || !m.Amplified || !strings.Contains(err.Error(), "amplifies rounding") {
 		t.Errorf("a changed head: %v", err)
