@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -45,7 +47,7 @@ original.`,
 // addTestFlags defines the original's flags, then our own.
 func addTestFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringSlice("metrics", nil, "metrics to compute: accuracy precision recall f1_score support")
+	f.StringSlice("metrics", nil, "metrics to compute: "+strings.Join(metrics.Names(), " "))
 	f.StringArray("metric-options", nil, "options of the metrics: 'topk=(1,5)' thrs=0.5 average_mode=none ...")
 	f.String("out", "", "file to write the metrics and predictions to (.json, .yaml, .yml, .pkl, .pickle)")
 	f.StringSlice("out-items", []string{"all"}, "what to write to --out besides the metrics: class_scores pred_score pred_label pred_class filename gt_label; all is the first four, none is none of those four")

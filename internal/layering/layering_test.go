@@ -5,6 +5,7 @@ package layering
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -98,6 +99,29 @@ func TestImportsPointDown(t *testing.T) {
 	}
 	if seen < 10 {
 		t.Errorf("only %d packages were checked", seen)
+	}
+}
+
+// TestDocumentedLayers checks that the table in docs/architecture.md has the same
+// packages in the same layers.
+func TestDocumentedLayers(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed, want []string
+	for _, m := range regexp.MustCompile("(?m)^\\| ([0-9]+) \\| `([^`]+)` \\|").FindAllStringSubmatch(string(doc), -1) {
+		listed = append(listed, m[1]+" "+m[2])
+	}
+	for h, names := range layers {
+		for _, name := range names {
+			want = append(want, fmt.Sprint(h, " ", name))
+		}
+	}
+	slices.Sort(listed)
+	slices.Sort(want)
+	if !slices.Equal(listed, want) {
+		t.Errorf("docs/architecture.md has the layers %q, want %q", listed, want)
 	}
 }
 
