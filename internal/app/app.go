@@ -79,9 +79,9 @@ func (h Host) NoteRecipe(r *recipe.Recipe) {
 	}
 }
 
-// NoteCheckpoint passes on what is worth knowing of a checkpoint, and what becomes
+// noteCheckpoint passes on what is worth knowing of a checkpoint, and what becomes
 // of averaged weights.
-func (h Host) NoteCheckpoint(c *checkpoint.File, choice checkpoint.Choice) {
+func (h Host) noteCheckpoint(c *checkpoint.File, choice checkpoint.Choice) {
 	if c.Averages > 0 {
 		h.note(Averages, "%q also holds %d averaged tensors, which are left out", c.Path, c.Averages)
 	}
