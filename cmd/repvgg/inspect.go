@@ -87,7 +87,9 @@ func inspect(cmd *cobra.Command, s *inspectSettings, args []string) error {
 		return hint(err)
 	}
 	defer c.Close()
-	host(cmd).NoteCheckpoint(c, s.choice())
+	for _, n := range c.Notes() {
+		note(cmd, "%s", n)
+	}
 	is, err := contentsOf(c)
 	if err != nil {
 		return err

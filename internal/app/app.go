@@ -83,9 +83,9 @@ func (h Host) NoteRecipe(r *recipe.Recipe) {
 	}
 }
 
-// NoteCheckpoint passes on the notes about a checkpoint, and reports which weights
+// noteCheckpoint passes on the notes about a checkpoint, and reports which weights
 // are used if it has EMA weights.
-func (h Host) NoteCheckpoint(c *checkpoint.File, choice checkpoint.Choice) {
+func (h Host) noteCheckpoint(c *checkpoint.File, choice checkpoint.Choice) {
 	if c.Averages > 0 {
 		h.note(EMAWeights, "%q also holds EMA weights (%d tensors), which are not used", c.Path, c.Averages)
 	}

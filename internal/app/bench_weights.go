@@ -36,7 +36,7 @@ func (b *Benchmark) openWeights(h Host, networks []benchNetwork) (*benchWeights,
 	if w.set, err = weights.Open(w.path, n.plan, b.Choice); err != nil {
 		return nil, err
 	}
-	h.NoteCheckpoint(w.set.File, b.Choice)
+	h.noteCheckpoint(w.set.File, b.Choice)
 	if w.set.Plan.Form == model.Deploy && slices.Contains(n.forms, model.Train) {
 		if len(b.Forms) > 0 {
 			w.close()

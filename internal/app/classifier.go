@@ -61,7 +61,7 @@ func OpenClassifier(ctx context.Context, s Source, d Device, h Host) (*Classifie
 	defer w.Close()
 	c.Classes = classNames(r.Network.Head.Classes, w.File.Classes, dataset.ImageNetClasses())
 	h.NoteRecipe(r)
-	h.NoteCheckpoint(w.File, s.Choice)
+	h.noteCheckpoint(w.File, s.Choice)
 	if c.runner, err = d.open(ctx, h, w.Plan.As(model.Deploy), w.Deploy(), c.pipeline, batchSize, batchSize); err != nil {
 		return nil, err
 	}

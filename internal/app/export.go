@@ -44,7 +44,7 @@ func Export(ctx context.Context, e Exporting, h Host) error {
 		return err
 	}
 	defer src.Close()
-	h.NoteCheckpoint(src.File, e.Choice)
+	h.noteCheckpoint(src.File, e.Choice)
 	if filepath.Ext(e.Dst) == ONNXSuffix {
 		return e.writeONNX(ctx, r, src)
 	}

@@ -57,7 +57,7 @@ func Reparameterize(ctx context.Context, c Conversion, h Host) error {
 		return err
 	}
 	defer src.Close()
-	h.NoteCheckpoint(src.File, c.Choice)
+	h.noteCheckpoint(src.File, c.Choice)
 	if has := src.KeyMap; has != keys && c.Names == "" && h.Note != nil {
 		h.Note(Note{OtherNames, fmt.Sprintf("%q has the tensor names of %s; the output gets those of %s", c.Checkpoint, has.Owner, keys.Owner), has.ID})
 	}

@@ -165,7 +165,7 @@ func (e *Evaluation) open(h Host) (j *job, err error) {
 	if j.weights, err = weights.OpenForm(e.Checkpoint, r.Network, e.Choice); err != nil {
 		return nil, err
 	}
-	h.NoteCheckpoint(j.weights.File, e.Choice)
+	h.noteCheckpoint(j.weights.File, e.Choice)
 	if e.Compare == "" {
 		return j, nil
 	}

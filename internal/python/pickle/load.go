@@ -1,7 +1,6 @@
 package pickle
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -95,25 +94,6 @@ func recalled(d *decoder, budget int) (map[int64]bool, error) {
 	}
 }
 
-func errTooMuch(budget int) error {
-	return fmt.Errorf("its pickled structure takes more than %d MiB of memory, more than that of any checkpoint", budget>>20)
-}
-
-const (
-	// maxItems is how many items a list is kept with.
-	maxItems = 256 << 10
-	// maxUnwanted is how many bytes a part without a Sized value is kept with,
-	// once it is complete; maxOpen how many until then.
-	maxUnwanted = 2 << 20
-	maxOpen     = 8 << 20
-	// maxMarks bounds how deeply lists and tuples nest.
-	maxMarks = 1000
-
-	slotCost   = 16 // of an interface
-	objectCost = 96 // of a container, at least
-	placeCost  = 64 // of an entry of a map
-)
-
 // machine is the pickle machine. Of the values on its stack, in its memo and in
 // its containers it knows how many bytes they take.
 type machine struct {
@@ -137,36 +117,6 @@ type machine struct {
 
 func damaged(format string, args ...any) error {
 	return fmt.Errorf("its pickled structure is damaged: "+format, args...)
-}
-
-// cost is how many bytes let go whoever drops a reference to v: those of a value
-// that is copied with each reference, and of a container that nobody else has.
-func cost(v any) int {
-	switch v := v.(type) {
-	case nil, bool:
-		return 0
-	case int64, float64:
-		return 8
-	case string:
-		return 16 + len(v)
-	case Bytes:
-		return 16 + len(v)
-	case container:
-		if h := v.header(); !h.shared {
-			return h.cost
-		}
-		return 0
-	case Sized:
-		return v.Size()
-	}
-	return 64 // a big.Int, a Global, a Blob
-}
-
-func (m *machine) charge(bytes int) error {
-	if m.kept += bytes; m.kept > m.budget {
-		return errTooMuch(m.budget)
-	}
-	return nil
 }
 
 // push puts a value on the stack that nothing else holds.
@@ -219,39 +169,6 @@ func (m *machine) popMark() ([]any, error) {
 	m.stack = m.stack[:from]
 	m.kept -= slotCost * len(items)
 	return items, nil
-}
-
-// drop lets a value go.
-func (m *machine) drop(values ...any) {
-	for _, v := range values {
-		m.kept -= cost(v)
-	}
-}
-
-// empty lets go of what a container holds.
-func (m *machine) empty(c container) {
-	h := c.header()
-	m.kept -= h.cost - objectCost
-	h.cost, h.emptied = objectCost, true
-	c.clear()
-}
-
-// adopt notes that a container now holds v, in a slot of so many bytes. What no
-// caller wants and takes much is let go.
-func (m *machine) adopt(c container, v any, slot int) error {
-	h := c.header()
-	switch v := v.(type) {
-	case container:
-		inner := v.header()
-		if inner.cost > maxUnwanted && !inner.wanted {
-			m.empty(v)
-		}
-		h.wanted = h.wanted || inner.wanted
-	case Sized:
-		h.wanted = true
-	}
-	h.cost += slot + cost(v)
-	return m.charge(slot)
 }
 
 // appendTo adds an item to a list.
@@ -334,149 +251,10 @@ func (m *machine) remember(place int64) error {
 	return m.charge(placeCost + m.share(v))
 }
 
-// share notes that another reference to v is made, and gives what that takes.
-func (m *machine) share(v any) int {
-	if c, ok := v.(container); ok {
-		c.header().shared = true
-	}
-	return cost(v)
-}
-
 func (m *machine) recall(place int64) error {
 	v, ok := m.memo[place]
 	if !ok {
 		return damaged("it asks for value %d, which it did not note", place)
 	}
 	return m.push(v)
-}
-
-// name makes a value of a class or function.
-func (m *machine) name(module, name string) (Global, error) {
-	g := Global{module, name}
-	if _, ok := m.globals[g]; ok {
-		return g, nil
-	}
-	if len(module) > maxLine || len(name) > maxLine {
-		return g, damaged("a class has a name of %d characters", len(module)+len(name))
-	}
-	m.globals[g] = len(m.named)
-	m.named = append(m.named, Named{Global: g})
-	return g, m.charge(100 + 2*(len(module)+len(name)))
-}
-
-// call makes what a call comes to of the function and its arguments, which lie
-// on the stack no more.
-func (m *machine) call(f any, args *Tuple) error {
-	var v any
-	switch f := f.(type) {
-	case Global:
-		before := m.kept
-		var err error
-		if m.o.Call != nil && !args.emptied {
-			v, err = m.o.Call(f, args.Items)
-		}
-		if v == nil && err == nil && !args.emptied {
-			v, err = m.builtin(f, args.Items)
-		}
-		if err != nil {
-			return err
-		}
-		m.kept = before // push counts what the value holds
-		if v == nil {
-			v = &Object{Class: f}
-		} else {
-			m.know(f)
-			for _, arg := range args.Items { // the type of what is made, say
-				m.know(arg)
-			}
-		}
-	case *Object: // a method, or a class inside another
-		v = &Object{Class: f.Class}
-	default:
-		return damaged("it calls a value of type %s", TypeOf(f))
-	}
-	err := m.push(v)
-	m.drop(f, args)
-	return err
-}
-
-// know notes that a value which may be a class or function has a meaning.
-func (m *machine) know(v any) {
-	if g, ok := v.(Global); ok {
-		m.named[m.globals[g]].Known = true
-	}
-}
-
-// restore gives an object its state.
-func (m *machine) restore(v, state any) error {
-	switch v := v.(type) {
-	case *Object:
-		m.drop(v.State)
-		v.cost -= cost(v.State)
-		v.State = state
-		return m.adopt(v, state, 0)
-	case *Array:
-		if err := v.setState(state); err != nil {
-			return err
-		}
-		// What is kept of the state is counted as all of it.
-		return m.adopt(v, state, 0)
-	case *dtype:
-		v.setState(state)
-	}
-	// A dict's attributes, say, of which none means anything.
-	m.drop(state)
-	return nil
-}
-
-var errNoContainer = errors.New("its pickled structure is damaged: it adds items to what holds none")
-
-// add adds items to a list or to a set.
-func (m *machine) add(v any, items []any) error {
-	switch v := v.(type) {
-	case *List:
-		for _, item := range items {
-			if err := m.appendTo(v, item); err != nil {
-				return err
-			}
-		}
-		return nil
-	case *Object: // of a kind of list: nobody asks for its items
-		m.drop(items...)
-		return nil
-	}
-	return errNoContainer
-}
-
-// setAll sets entries of a dict: keys and values in turn.
-func (m *machine) setAll(v any, items []any) error {
-	if len(items)%2 != 0 {
-		return damaged("a key has no value")
-	}
-	var d *Dict
-	o, _ := v.(*Object)
-	switch v := v.(type) {
-	case *Dict:
-		d = v
-	case *Object: // of a kind of dict
-		if v.Items == nil {
-			v.Items = &Dict{node: node{cost: objectCost}}
-			v.cost += objectCost
-			m.kept += objectCost
-		}
-		d = v.Items
-	default:
-		return errNoContainer
-	}
-	before := d.cost
-	for i := 0; i < len(items); i += 2 {
-		if err := m.set(d, items[i], items[i+1]); err != nil {
-			return err
-		}
-	}
-	if o != nil {
-		o.cost += d.cost - before
-		o.wanted = o.wanted || d.wanted
-	}
-	return nil
 }

@@ -140,8 +140,8 @@ func TypeOf(v any) string {
 	return "Python object"
 }
 
-// Sized is what values must implement that the caller's functions give Load. A
-// container that holds one is kept, however much it holds.
+// Sized is a value of the caller's own that its functions give Load: what the
+// pickle is read for. A dict or tuple that holds one is kept, however large it is.
 type Sized interface {
 	// Size is about how many bytes of memory the value takes.
 	Size() int
