@@ -155,8 +155,8 @@ func TestPaintedName(t *testing.T) {
 		{"..", "__.png"},
 		{"", ".png"},
 	} {
-		if got := paintedName(c.name); got != c.want {
-			t.Errorf("paintedName(%q) is %q, want %q", c.name, got, c.want)
+		if got := PaintedName(c.name); got != c.want {
+			t.Errorf("PaintedName(%q) is %q, want %q", c.name, got, c.want)
 		}
 	}
 }

@@ -6,32 +6,29 @@ import (
 	"image"
 	"image/jpeg"
 	"image/png"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
+	"repvgg/internal/atomicfile"
 	"repvgg/internal/preprocess"
 )
 
 // Painter keeps painted copies of images in a folder. Its methods may be called
 // by several goroutines at a time.
-type Painter struct{ root *os.Root }
+type Painter struct{ folder *atomicfile.Folder }
 
 // NewPainter makes the folder if there is none.
 func NewPainter(dir string) (*Painter, error) {
-	err := os.MkdirAll(dir, 0o777)
-	if err == nil {
-		var root *os.Root
-		if root, err = os.OpenRoot(dir); err == nil {
-			return &Painter{root}, nil
-		}
+	folder, err := atomicfile.OpenFolder(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening folder of painted images: %w", err)
 	}
-	return nil, fmt.Errorf("opening folder of painted images: %w", err)
+	return &Painter{folder}, nil
 }
 
 // Close ends the use of the folder.
-func (p *Painter) Close() error { return p.root.Close() }
+func (p *Painter) Close() error { return p.folder.Close() }
 
 // paintQuality is of painted JPEGs.
 const paintQuality = 95
@@ -48,7 +45,7 @@ func (p *Painter) Save(name string, m *preprocess.Image, lines []string, right b
 }
 
 func (p *Painter) save(name string, m *preprocess.Image, lines []string, right bool) error {
-	file := paintedName(name)
+	file := PaintedName(name)
 	painted := enlarged(m)
 	if err := paint(painted, lines, right); err != nil {
 		return err
@@ -61,17 +58,12 @@ func (p *Painter) save(name string, m *preprocess.Image, lines []string, right b
 	if err := encode(); err != nil {
 		return err
 	}
-	if err := p.root.MkdirAll(filepath.FromSlash(path.Dir(file)), 0o777); err != nil {
-		return err
-	}
-	// Not by way of a temporary name: thousands of files would each wait for the
-	// disk, and a picture cut short by a crash misleads nobody.
-	return p.root.WriteFile(filepath.FromSlash(file), data.Bytes(), 0o666)
+	return p.folder.Write(filepath.FromSlash(file), data.Bytes())
 }
 
-// paintedName is an image's name as a path below the folder: "/" and "." steps
-// fall away, ".." becomes "__".
-func paintedName(name string) string {
+// PaintedName is where Save puts the image of a name, as a path below the folder:
+// "/" and "." steps fall away, ".." becomes "__".
+func PaintedName(name string) string {
 	var steps []string
 	for step := range strings.SplitSeq(filepath.ToSlash(name), "/") {
 		switch step {
