@@ -77,7 +77,7 @@ func addTestFlags(cmd *cobra.Command) {
 		markList(cmd, name)
 	}
 	for name, values := range map[string][]string{
-		"metrics":   {metrics.Accuracy, metrics.Precision, metrics.Recall, metrics.F1Score, metrics.Support},
+		"metrics":   metrics.Names(),
 		"out-items": {report.ClassScores, report.PredScore, report.PredLabel, report.PredClass, report.Filename, report.GTLabel, "none", "all"},
 		"device":    {deviceAuto, deviceCPU, deviceCUDA},
 		"precision": allPrecisions(),

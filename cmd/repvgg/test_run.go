@@ -45,10 +45,10 @@ func test(cmd *cobra.Command, s *testSettings, args []string) error {
 		return usageError{err}
 	}
 	o, err := app.Test(cmd.Context(), *e, host(cmd))
-	if err != nil || o == nil {
+	if o == nil {
 		return hint(err)
 	}
-	return s.report(cmd, o, e.Outputs)
+	return errors.Join(hint(err), s.report(cmd, o, e.Outputs))
 }
 
 // evaluation checks what can be checked without any file, and says what to do.
@@ -86,7 +86,7 @@ func (s *testSettings) evaluation(cmd *cobra.Command, cfg, ckpt string) (*app.Ev
 			return nil, errors.New("--compare and --skip-bad-images need all images in one process: leave --launcher out")
 		}
 		if e.Dir, err = e.Group.Dir(s.TmpDir); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w (--tmpdir)", err)
 		}
 	}
 	noteUseless(cmd, "gpu-id", e.Device.CUDA, " without --device cuda")

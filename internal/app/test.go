@@ -58,7 +58,8 @@ type Outcome struct {
 
 // Test runs an evaluation. Whatever is wrong with the arguments is found before
 // any image is read. It writes no outputs: see Outcome.Write. The outcome is nil in
-// the processes of a group that are not the first.
+// the processes of a group that are not the first. An error of the second checkpoint
+// comes with the outcome of the first.
 func Test(ctx context.Context, e Evaluation, h Host) (*Outcome, error) {
 	if err := e.checkInputs(); err != nil {
 		return nil, err
@@ -113,10 +114,15 @@ func (e *Evaluation) test(ctx context.Context, h Host, exchange *shard.Gathering
 	}
 	o.Bad, o.samples = p.Bad, p.Samples
 	o.Doubts = j.doubts(o.Result)
-	if j.other == nil {
-		return o, nil
+	if j.other != nil {
+		o.Comparison, err = j.compare(ctx, o.Result)
 	}
-	p, err = j.predict(ctx, j.other, j.data.Samples, nil)
+	return o, err
+}
+
+// compare runs the second checkpoint on the images.
+func (j *job) compare(ctx context.Context, with *report.Result) (*report.Comparison, error) {
+	p, err := j.predict(ctx, j.other, j.data.Samples, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -124,8 +130,7 @@ func (e *Evaluation) test(ctx context.Context, h Host, exchange *shard.Gathering
 	if err != nil {
 		return nil, err
 	}
-	o.Comparison, err = report.Compare(j.weights.File.Path, o.Result, j.other.File.Path, other)
-	return o, err
+	return report.Compare(j.weights.File.Path, with, j.other.File.Path, other)
 }
 
 // open reads the config, the list of images and the checkpoints.
@@ -207,8 +212,7 @@ func (j *job) readData(r *recipe.Recipe) error {
 
 // checkLabels finds labels that are no class, which only accuracy can count.
 func (j *job) checkLabels(classes int) error {
-	classwise := slices.ContainsFunc(j.Metrics, func(name string) bool { return name != metrics.Accuracy })
-	if !classwise && j.Outputs.Confusion == "" && j.Outputs.PerClass == "" {
+	if !metrics.NeedClassLabels(j.Metrics) && j.Outputs.Confusion == "" && j.Outputs.PerClass == "" {
 		return nil
 	}
 	for _, s := range j.data.Samples {
