@@ -43,6 +43,9 @@ func (d *Dataset) chanceCause(classes int) string {
 	case d.AnnFile != "":
 		return fmt.Sprintf("the labels in ann_file %q are likely in another order than those of the training%s", d.AnnFile, pipeline)
 	}
+	if len(d.empty) > 0 {
+		return fmt.Sprintf("all folders of data_prefix are classes in the order of their names, also those without images: %s; remove those that are none, for each shifts the labels behind it%s", someOf(d.empty), pipeline)
+	}
 	if a, b, ok := d.textOrder(); ok {
 		return fmt.Sprintf("the folders are the classes in the order of text, in which %s comes before %s: if that is not the order of the training, rename them (001, 002, ...) or give an ann_file%s", a, b, pipeline)
 	}

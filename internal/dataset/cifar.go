@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bufio"
+	"context"
 	"crypto/md5"
 	_ "embed"
 	"encoding/hex"
@@ -9,11 +10,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strings"
 
+	"repvgg/internal/infile"
 	"repvgg/internal/pickle"
 )
 
@@ -74,13 +75,13 @@ var (
 
 // readCIFAR reads the test batch or the train batches. The names of the classes
 // are those of the meta file if it is there.
-func (d *Dataset) readCIFAR(files cifarFiles, prefix string, test bool) error {
+func (d *Dataset) readCIFAR(ctx context.Context, files cifarFiles, prefix string, test bool) error {
 	batches := files.train
 	if test {
 		batches = files.test
 	}
 	for _, batch := range batches {
-		entry, err := files.load(prefix, batch)
+		entry, err := d.loadPickle(ctx, files, prefix, batch)
 		if err == nil {
 			err = d.addBatch(files, path.Join(files.folder, batch.name), prefix, entry)
 		}
@@ -89,7 +90,7 @@ func (d *Dataset) readCIFAR(files cifarFiles, prefix string, test bool) error {
 		}
 	}
 	d.Classes = files.classes
-	meta, err := files.load(prefix, files.meta)
+	meta, err := d.loadPickle(ctx, files, prefix, files.meta)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -117,13 +118,15 @@ func (e errSum) Error() string {
 	return fmt.Sprintf("its MD5 is %s, but that of the published file is %s: it is damaged or another file; unpack %s again", e.got, e.want, e.url)
 }
 
-// load checks the sum of a pickled dict and reads it.
-func (f cifarFiles) load(prefix string, file fileSum) (map[string]any, error) {
-	r, err := os.Open(join(prefix, path.Join(f.folder, file.name)))
+// loadPickle checks the sum of a pickled dict and reads it.
+func (d *Dataset) loadPickle(ctx context.Context, f cifarFiles, prefix string, file fileSum) (map[string]any, error) {
+	name := join(prefix, path.Join(f.folder, file.name))
+	r, err := infile.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
+	d.Files = append(d.Files, File{"data set", name})
 	sum := md5.New()
 	if _, err := io.Copy(sum, io.LimitReader(r, maxBatch+1)); err != nil {
 		return nil, err

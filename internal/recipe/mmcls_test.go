@@ -229,7 +229,7 @@ func TestOpenErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := data.Open(); err == nil || !strings.HasPrefix(err.Error(), `config "configs/repvgg-digits.py"`+want) {
+		if _, err := data.Open(t.Context()); err == nil || !strings.HasPrefix(err.Error(), `config "configs/repvgg-digits.py"`+want) {
 			t.Errorf("%s: error %v, want %s", override, err, want)
 		}
 		t.Chdir("../../internal/recipe")

@@ -10,6 +10,7 @@
 package recipe
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -49,8 +50,8 @@ type Data struct {
 }
 
 // Open opens the data set. Its errors name the place in the config.
-func (d *Data) Open() (*dataset.Dataset, error) {
-	set, err := dataset.Open(d.Source)
+func (d *Data) Open(ctx context.Context) (*dataset.Dataset, error) {
+	set, err := dataset.Open(ctx, d.Source)
 	if wrong, ok := errors.AsType[*dataset.SourceError](err); ok {
 		return nil, d.section.Errorf(d.keys[wrong.Field], "%w", wrong.Err)
 	}
