@@ -48,7 +48,7 @@ those that --names asks for.`,
 	f.IntSlice("fix-shape", nil, "fix the size of the images: H or H W")
 	addChoice(cmd, "output", exportOutputs, "what the model gives")
 	addNamesFlag(cmd, "CKPT's")
-	addEMAFlag(cmd)
+	addWeightFlags(cmd)
 	addOverridesFlag(cmd)
 	markList(cmd, "fix-shape")
 	return cmd
@@ -56,7 +56,7 @@ those that --names asks for.`,
 
 type exportSettings struct {
 	overrideSettings
-	emaSettings
+	weightSettings
 	namesSettings
 	Output   string `mapstructure:"output"`
 	FixBatch int    `mapstructure:"fix-batch"`
@@ -64,8 +64,12 @@ type exportSettings struct {
 }
 
 func export(cmd *cobra.Command, s *exportSettings, args []string) error {
+	source, err := s.source(args[0], args[1], s.CfgOptions)
+	if err != nil {
+		return err
+	}
 	e := app.Exporting{
-		Source: app.Source{Config: args[0], Overrides: s.CfgOptions, Checkpoint: args[1], EMA: s.UseEMA},
+		Source: source,
 		Dst:    args[2], Names: s.Names,
 		ONNX: onnx.Options{Output: s.Output, Batch: s.FixBatch, Producer: "repvgg", Version: cmd.Root().Version},
 	}

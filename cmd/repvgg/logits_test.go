@@ -38,7 +38,7 @@ func loadPlanFor(t *testing.T, cfg string) *model.Plan {
 // openWeights opens a checkpoint of a form of p.
 func openWeights(t *testing.T, p *model.Plan, path string) *weights.Set {
 	t.Helper()
-	c, err := weights.OpenForm(path, p, false)
+	c, err := weights.OpenForm(path, p, weights.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestVerifyNamesTheBlock(t *testing.T) {
 		var reported []string
 		damage := func(tmp string) error {
 			perturb(t, tmp, weight)
-			fused, err := weights.OpenForm(tmp, plan.As(model.Deploy), false)
+			fused, err := weights.OpenForm(tmp, plan.As(model.Deploy), weights.Options{})
 			if err != nil {
 				return err
 			}

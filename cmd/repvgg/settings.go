@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 	"github.com/spf13/viper"
 
 	"repvgg/internal/cpu"
+	"repvgg/internal/infile"
 )
 
 // Every command has a struct of what flags, REPVGG_* variables and repvgg.yaml can
@@ -26,6 +28,10 @@ type (
 	}
 	emaSettings struct {
 		UseEMA bool `mapstructure:"use-ema"`
+	}
+	weightSettings struct {
+		emaSettings
+		Ignore []string `mapstructure:"ignore"`
 	}
 	threadSettings struct {
 		Threads int `mapstructure:"threads"`
@@ -38,7 +44,10 @@ type (
 	}
 )
 
-const settingsFile = "repvgg.yaml"
+const (
+	settingsFile = "repvgg.yaml"
+	maxSettings  = 1 << 20 // bytes of it
+)
 
 // withSettings makes a command's RunE of a function that is given its settings.
 func withSettings[S any](run func(cmd *cobra.Command, s *S, args []string) error) func(*cobra.Command, []string) error {
@@ -93,16 +102,19 @@ func readSettings(cmd *cobra.Command, into any) error {
 // readSettingsFile gives the settings of the file, if there is one: those of all
 // commands, and over them those of the section that has the command's name.
 func readSettingsFile(cmd *cobra.Command) (map[string]any, error) {
-	// Looked at before it is opened: opening a pipe would wait for its writer.
-	switch info, err := os.Stat(settingsFile); {
-	case errors.Is(err, fs.ErrNotExist):
+	data, err := infile.Read(cmd.Context(), settingsFile, nil, maxSettings)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
-	case err == nil && !info.Mode().IsRegular():
-		return nil, errors.New("it is not a regular file")
+	}
+	if wrong, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, wrong.Err
+	}
+	if err != nil {
+		return nil, err
 	}
 	v := viper.New()
-	v.SetConfigFile(settingsFile)
-	if err := v.ReadInConfig(); err != nil {
+	v.SetConfigType("yaml")
+	if err := v.ReadConfig(bytes.NewReader(data)); err != nil {
 		return nil, err
 	}
 	all := v.AllSettings()

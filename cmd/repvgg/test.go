@@ -37,7 +37,7 @@ original.`,
 		RunE:              withSettings(test),
 	}
 	addTestFlags(cmd)
-	addEMAFlag(cmd)
+	addWeightFlags(cmd)
 	addCommonFlags(cmd)
 	return cmd
 }

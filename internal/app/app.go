@@ -20,6 +20,8 @@ type Host struct {
 	// Progress starts to count so many pieces of work. It gives a function that
 	// counts n more of them, and one that ends the counting.
 	Progress func(unit string, total int) (add func(n int), end func())
+	// Inputs are files that the caller reads for the job. No output may replace one.
+	Inputs []Input
 }
 
 // Note is something worth knowing that is no failure.
@@ -65,10 +67,15 @@ type Source struct {
 	Config    string
 	Overrides []string
 	// Checkpoint is a file of a form of the network. EMA takes the averaged weights
-	// that the training run kept in it.
+	// that the training run kept in it; Ignore are patterns of tensors that are left
+	// out: see weights.Options.
 	Checkpoint string
 	EMA        bool
+	Ignore     []string
 }
+
+// weights are the options of opening the checkpoint.
+func (s *Source) weights() weights.Options { return weights.Options{EMA: s.EMA, Ignore: s.Ignore} }
 
 // NoteRecipe passes on what is worth knowing of a config, once the parts of it that
 // a job uses were read.
@@ -81,8 +88,12 @@ func (h Host) NoteRecipe(r *recipe.Recipe) {
 	}
 }
 
-// noteWeights passes on what becomes of averaged weights.
+// noteWeights passes on what becomes of averaged weights and of tensors that are left
+// out.
 func (h Host) noteWeights(w *weights.Set, ema bool) {
+	for _, n := range w.Notes {
+		h.note(General, "%s", n)
+	}
 	if n := w.File.Averages; n > 0 {
 		h.note(Averages, "%q also holds %d averaged tensors, which are left out", w.File.Path, n)
 	}

@@ -27,9 +27,12 @@ type Benchmark struct {
 	Zoo       bool
 	Overrides []string
 	// Checkpoint has the weights of the only network; empty means seeded random ones.
-	// EMA is as of Source.
+	// EMA and Ignore are as of Source.
 	Checkpoint string
 	EMA        bool
+	Ignore     []string
+	// Writes are the files that the report will be written to.
+	Writes []Output
 	// Forms to measure; none means both of a train config, and the deploy form of a
 	// deploy config.
 	Forms []model.Form
@@ -53,6 +56,13 @@ type Benchmark struct {
 func Bench(ctx context.Context, b Benchmark, h Host) (*bench.Report, error) {
 	networks, err := b.networks(h)
 	if err != nil {
+		return nil, err
+	}
+	var configs []string
+	for i := range networks {
+		configs = append(configs, networks[i].files...)
+	}
+	if err := h.guard(configs, b.Checkpoint).check(ctx, b.Writes...); err != nil {
 		return nil, err
 	}
 	if err := b.checkMachine(networks); err != nil {

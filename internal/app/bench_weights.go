@@ -31,7 +31,7 @@ func (b *Benchmark) openWeights(h Host, networks []benchNetwork) (*benchWeights,
 	}
 	n := &networks[0]
 	var err error
-	if w.set, err = weights.Open(w.path, n.plan, b.EMA); err != nil {
+	if w.set, err = weights.Open(w.path, n.plan, weights.Options{EMA: b.EMA, Ignore: b.Ignore}); err != nil {
 		return nil, err
 	}
 	h.noteWeights(w.set, b.EMA)

@@ -38,7 +38,10 @@ func Export(ctx context.Context, e Exporting, h Host) error {
 		return err
 	}
 	h.NoteRecipe(r)
-	src, err := weights.Open(e.Checkpoint, r.Network, e.EMA)
+	if err := h.guard(r.Files(), e.Checkpoint).check(ctx, Output{"model", e.Dst}); err != nil {
+		return err
+	}
+	src, err := weights.Open(e.Checkpoint, r.Network, e.weights())
 	if err != nil {
 		return err
 	}
@@ -74,9 +77,6 @@ func (e *Exporting) writeONNX(ctx context.Context, r *recipe.Recipe, src *weight
 	}
 	if err != nil {
 		return fmt.Errorf("writing %q: %w", e.Dst, err)
-	}
-	if atomicfile.Same(src.File.Path, e.Dst) {
-		return fmt.Errorf("writing %q: it is the checkpoint that is read; give another name", e.Dst)
 	}
 	return network.Write(ctx, e.Dst, src.Deploy(), src.Verify)
 }

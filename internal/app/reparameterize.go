@@ -47,11 +47,14 @@ func Reparameterize(ctx context.Context, c Conversion, h Host) error {
 	if r.Network.Form == model.Deploy {
 		return fmt.Errorf("config %q describes the deploy form; give the train config, whose blocks have branches to fuse", c.Config)
 	}
+	if err := h.guard(r.Files(), c.Checkpoint).check(ctx, Output{"deploy weights", c.Dst}); err != nil {
+		return err
+	}
 	keys, err := keyMap(r.Network, c.Names)
 	if err != nil {
 		return err
 	}
-	src, err := weights.OpenForm(c.Checkpoint, r.Network, c.EMA)
+	src, err := weights.OpenForm(c.Checkpoint, r.Network, c.weights())
 	if err != nil {
 		return err
 	}
@@ -94,7 +97,7 @@ func keyMap(p *model.Plan, id string) (*model.KeyMap, error) {
 // verify reads the written file back, which still has a temporary name, and
 // compares both forms.
 func (c *Conversion) verify(ctx context.Context, src *weights.Set, tmp string) error {
-	dst, err := weights.OpenForm(tmp, src.Plan.As(model.Deploy), false)
+	dst, err := weights.OpenForm(tmp, src.Plan.As(model.Deploy), weights.Options{})
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ type Outcome struct {
 // the processes of a group that are not the first. An error of the second checkpoint
 // comes with the outcome of the first.
 func Test(ctx context.Context, e Evaluation, h Host) (*Outcome, error) {
-	if err := e.checkInputs(); err != nil {
+	if err := e.probe(); err != nil {
 		return nil, err
 	}
 	if e.Group.World <= 1 {
@@ -96,7 +96,7 @@ type job struct {
 }
 
 func (e *Evaluation) test(ctx context.Context, h Host, exchange *shard.Gathering) (*Outcome, error) {
-	j, err := e.open(h)
+	j, err := e.open(ctx, h)
 	if err != nil {
 		return nil, err
 	}
@@ -134,13 +134,16 @@ func (j *job) compare(ctx context.Context, with *report.Result) (*report.Compari
 }
 
 // open reads the config, the list of images and the checkpoints.
-func (e *Evaluation) open(h Host) (j *job, err error) {
+func (e *Evaluation) open(ctx context.Context, h Host) (j *job, err error) {
 	r, err := recipe.Load(e.Config, e.Overrides)
 	if err != nil {
 		return nil, err
 	}
 	j = &job{Evaluation: e, host: h}
-	if err := j.readData(r); err != nil {
+	if err := j.readData(ctx, r); err != nil {
+		return nil, err
+	}
+	if err := j.checkOutputs(ctx, r.Files()); err != nil {
 		return nil, err
 	}
 	if j.device, err = e.Device.ofGroup(e.Group, gpu.Count); err != nil {
@@ -157,16 +160,19 @@ func (e *Evaluation) open(h Host) (j *job, err error) {
 		}
 	}
 	h.NoteDecoder(files)
-	if j.weights, err = weights.OpenForm(e.Checkpoint, r.Network, e.EMA); err != nil {
+	if j.weights, err = weights.OpenForm(e.Checkpoint, r.Network, e.weights()); err != nil {
 		return nil, err
 	}
 	h.noteWeights(j.weights, e.EMA)
 	if e.Compare == "" {
 		return j, nil
 	}
-	if j.other, err = weights.Open(e.Compare, r.Network, false); err != nil {
+	if j.other, err = weights.Open(e.Compare, r.Network, weights.Options{Ignore: e.Ignore}); err != nil {
 		j.close()
 		return nil, err
+	}
+	for _, n := range j.other.Notes {
+		h.note(General, "%s", n)
 	}
 	return j, nil
 }
@@ -185,7 +191,7 @@ func (e *PlaceError) Error() string { return e.Err.Error() }
 func (e *PlaceError) Unwrap() error { return e.Err }
 
 // readData reads what the config says of the images.
-func (j *job) readData(r *recipe.Recipe) error {
+func (j *job) readData(ctx context.Context, r *recipe.Recipe) error {
 	data, err := r.Data()
 	if err != nil {
 		return err
@@ -194,7 +200,7 @@ func (j *job) readData(r *recipe.Recipe) error {
 	if j.pipeline, err = r.Pipeline(); err != nil {
 		return err
 	}
-	j.data, err = data.Open()
+	j.data, err = data.Open(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &PlaceError{err}
 	}

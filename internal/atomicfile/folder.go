@@ -1,6 +1,7 @@
 package atomicfile
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -29,8 +30,14 @@ func (d *Folder) Close() error { return d.root.Close() }
 
 // Write writes a file below the folder, which appears under its name only when it
 // is complete. It is not forced to the disk, for which thousands of files would
-// wait one after the other. After any error what had the name still has it.
-func (d *Folder) Write(name string, data []byte) error {
+// wait one after the other. After any error what had the name still has it, and it is
+// an error if that is the file at the path keep.
+func (d *Folder) Write(name string, data []byte, keep string) error {
+	if there, err := d.root.Stat(name); err == nil {
+		if kept, err := os.Stat(keep); err == nil && os.SameFile(there, kept) {
+			return errors.New("it is the file that is read, which is not replaced")
+		}
+	}
 	dir, base := filepath.Split(name)
 	if dir != "" {
 		if err := d.root.MkdirAll(filepath.Clean(dir), 0o777); err != nil {

@@ -19,13 +19,13 @@ func TestFolder(t *testing.T) {
 	var wait sync.WaitGroup
 	for _, name := range []string{"a.png", "b/c/d.png", "b/c/e.png", longest} {
 		wait.Go(func() {
-			if err := d.Write(name, []byte(name)); err != nil {
+			if err := d.Write(name, []byte(name), ""); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		})
 	}
 	wait.Wait()
-	if err := d.Write("a.png", []byte("another")); err != nil {
+	if err := d.Write("a.png", []byte("another"), ""); err != nil {
 		t.Error(err)
 	}
 	for name, want := range map[string]string{"a.png": "another", "b/c/d.png": "b/c/d.png", longest: longest} {
@@ -59,7 +59,7 @@ func TestFolderErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"../a", "up/a", "/a", "sub", "sub/taken"} {
-		if err := d.Write(name, []byte("x")); err == nil {
+		if err := d.Write(name, []byte("x"), ""); err == nil {
 			t.Errorf("%q was written", name)
 		}
 	}

@@ -19,6 +19,8 @@ const (
 // safe for concurrent use: reading a section marks what was read.
 type Config struct {
 	path string
+	// files are those on the disk that were read: path and its bases.
+	files []string
 	// bare says that path is no file's, but what errors begin with; see Options.
 	bare      bool
 	root      *value.Dict
@@ -47,7 +49,7 @@ func Load(name string, overrides []string) (*Config, error) {
 	if err := stripDelete(root, ""); err != nil {
 		return nil, fmt.Errorf("loading config %q: %w", name, err)
 	}
-	c := &Config{path: src.path, root: root, warnings: l.warnings, reads: make(map[string]bool)}
+	c := &Config{path: src.path, files: l.paths, root: root, warnings: l.warnings, reads: make(map[string]bool)}
 	if err := c.applyOverrides(overrides); err != nil {
 		return nil, err
 	}
@@ -61,6 +63,10 @@ func Load(name string, overrides []string) (*Config, error) {
 // Path returns the path of the file, or the embedded one's ("configs/repvgg/...").
 func (c *Config) Path() string { return c.path }
 
+// Files are the paths of the files on the disk that were read: the config itself and
+// those that it is based on. Embedded ones are not among them.
+func (c *Config) Files() []string { return slices.Clone(c.files) }
+
 // Warnings returns what the user should know of the config, a line each: that
 // it is deprecated, or asks for something that has no effect here.
 func (c *Config) Warnings() []string { return slices.Clone(c.warnings) }
@@ -69,6 +75,7 @@ func (c *Config) Warnings() []string { return slices.Clone(c.warnings) }
 type loader struct {
 	chain    []source // the files being read, the first one first
 	files    int
+	paths    []string // of those on the disk
 	warnings []string
 }
 
@@ -79,6 +86,9 @@ func (l *loader) load(src source) (*value.Dict, error) {
 	l.chain = append(l.chain, src)
 	defer func() { l.chain = l.chain[:len(l.chain)-1] }()
 	l.files++
+	if !src.embedded {
+		l.paths = append(l.paths, src.path)
+	}
 	text, err := src.read()
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"repvgg/configs"
 	"repvgg/internal/config/starlark"
 	"repvgg/internal/config/value"
+	"repvgg/internal/infile"
 )
 
 // maxFileBytes bounds a file. The largest config of the zoo has some kilobytes.
@@ -55,13 +57,9 @@ func (s source) base(name string) source {
 	return source{path: filepath.Clean(file)}
 }
 
-func (s source) open() (fs.File, error) {
+func (s source) open() (io.ReadCloser, error) {
 	if !s.embedded {
-		// Looked at before it is opened: opening a pipe would wait.
-		if info, err := os.Stat(s.path); err == nil && !info.Mode().IsRegular() {
-			return nil, errors.New("not a regular file")
-		}
-		return os.Open(s.path)
+		return infile.Open(context.Background(), s.path) // it is small
 	}
 	return configs.FS.Open(strings.TrimPrefix(s.path, embeddedRoot+"/"))
 }
@@ -71,6 +69,9 @@ func (s source) read() (string, error) {
 	file, err := s.open()
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
 		return "", fmt.Errorf("file %q does not exist", s.path)
+	}
+	if wrong, ok := errors.AsType[*fs.PathError](err); ok {
+		err = wrong.Err // which need not name the file again
 	}
 	if err != nil {
 		return "", fmt.Errorf("reading %q: %w", s.path, err)

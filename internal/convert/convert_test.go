@@ -47,7 +47,7 @@ func written(t *testing.T, p *model.Plan) (*weights.Set, tensor.Map) {
 
 func open(t *testing.T, path string, p *model.Plan) *weights.Set {
 	t.Helper()
-	s, err := weights.OpenForm(path, p, false)
+	s, err := weights.OpenForm(path, p, weights.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,6 @@ func TestWriteDeployFails(t *testing.T) {
 			testkit.WriteCheckpoint(t, path, p.Tensors(), p.Tensors(), values)
 			return WriteDeploy(t.Context(), open(t, path, p), dst, repvgg.Timm, nil)
 		},
-		"source": func(string) error { return WriteDeploy(t.Context(), train, train.File.Path, repvgg.Timm, nil) },
 	} {
 		dir := t.TempDir()
 		err := do(filepath.Join(dir, "deploy.pth"))

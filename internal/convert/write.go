@@ -2,11 +2,9 @@ package convert
 
 import (
 	"context"
-	"fmt"
 
 	"golang.org/x/sync/errgroup"
 
-	"repvgg/internal/atomicfile"
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/model"
 	"repvgg/internal/tensor"
@@ -21,9 +19,6 @@ import (
 // The tensors get the names of keys. check, unless nil, is given the complete file
 // under a temporary name and may refuse it. A failed run leaves no file.
 func WriteDeploy(ctx context.Context, src *weights.Set, path string, keys *model.KeyMap, check func(tmp string) error) error {
-	if atomicfile.Same(src.File.Path, path) {
-		return fmt.Errorf("writing checkpoint %q: it is the checkpoint that is read, whose branches can't be had back; give another name", path)
-	}
 	plan := src.Plan.As(model.Deploy)
 	specs, modules := plan.Tensors(), []string(nil)
 	if f := plan.Family; f != nil {

@@ -21,7 +21,7 @@ func openSet(t *testing.T) *weights.Set {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := weights.Open(filepath.Join(checkpoints, "ok", "train.pth"), r.Network, false)
+	s, err := weights.Open(filepath.Join(checkpoints, "ok", "train.pth"), r.Network, weights.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

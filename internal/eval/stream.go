@@ -63,7 +63,7 @@ func (s *stream) findSize(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		m, err := w.image(i)
+		m, err := w.image(ctx, i)
 		if err == nil {
 			s.height, s.width = m.Height, m.Width
 			return nil
@@ -149,10 +149,10 @@ func (s *stream) next(ctx context.Context) (*batch, error) {
 	}
 }
 
-// collect moves the good images of a batch together and lists which they are.
-// The first bad one is the error, unless bad ones are to be skipped.
-func (s *stream) collect(b *batch, out *Prediction) error {
-	n, good := s.imageLen(), 0
+// collect moves the good images of a batch together, counts them and lists which
+// they are. The first bad one is the error, unless bad ones are to be skipped.
+func (s *stream) collect(b *batch, out *Prediction) (good int, err error) {
+	n := s.imageLen()
 	for slot, err := range b.errs[:b.n] {
 		sample := b.first + slot
 		var bad badImage
@@ -166,12 +166,16 @@ func (s *stream) collect(b *batch, out *Prediction) error {
 				copy(b.images[good*n:(good+1)*n], b.images[slot*n:])
 			}
 			good++
-			out.Samples = append(out.Samples, sample)
+			if s.opts.Each == nil {
+				out.Samples = append(out.Samples, sample)
+			}
+		case s.opts.Each != nil && errors.As(err, &bad):
+			b.errs[slot] = bad.error
 		case s.opts.SkipBad && errors.As(err, &bad):
 			out.Bad = append(out.Bad, BadImage{sample, bad.error})
 		default:
-			return err
+			return 0, err
 		}
 	}
-	return nil
+	return good, nil
 }

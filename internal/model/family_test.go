@@ -75,7 +75,7 @@ func TestNewFamily(t *testing.T) {
 	src, dst := filepath.Join(t.TempDir(), "train.pth"), filepath.Join(t.TempDir(), "deploy.safetensors")
 	testkit.WriteCheckpoint(t, src, foreign.Specs(plan.Tensors()), plan.Tensors(), values)
 
-	train, err := weights.OpenForm(src, plan, false)
+	train, err := weights.OpenForm(src, plan, weights.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestNewFamily(t *testing.T) {
 	if err := convert.WriteDeploy(t.Context(), train, dst, foreign, nil); err != nil {
 		t.Fatal(err)
 	}
-	deploy, err := weights.OpenForm(dst, plan.As(model.Deploy), false)
+	deploy, err := weights.OpenForm(dst, plan.As(model.Deploy), weights.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -131,7 +131,7 @@ func readMadeUp(t *testing.T, overrides ...string) *Recipe {
 // results.
 func evaluate(t *testing.T, r *Recipe) []byte {
 	t.Helper()
-	set, err := weights.OpenForm("train.pth", r.Network, false)
+	set, err := weights.OpenForm("train.pth", r.Network, weights.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -99,6 +99,9 @@ func (r *Recipe) Data() (*Data, error) {
 // Details are what a printed tree of the network's modules shows beyond its plan.
 func (r *Recipe) Details() (*flops.Details, error) { return r.dialect.details(r.config) }
 
+// Files are the paths of the files that the config was read from.
+func (r *Recipe) Files() []string { return r.config.Files() }
+
 // Warnings are what a user should know of the config, a line each.
 func (r *Recipe) Warnings() []string { return r.config.Warnings() }
 

@@ -36,15 +36,16 @@ const paintQuality = 95
 // Save paints a caption on a copy of the image and writes it under the image's
 // name in the folder, whatever that name is: it can't leave the folder. A .jpg
 // or .jpeg becomes a JPEG, a .png a PNG; any other name gets the suffix .png.
-// Small images are enlarged so that the caption can be read.
-func (p *Painter) Save(name string, m *preprocess.Image, lines []string, right bool) error {
-	if err := p.save(name, m, lines, right); err != nil {
+// Small images are enlarged so that the caption can be read. The file that the image
+// was read from, at original, is never replaced.
+func (p *Painter) Save(name, original string, m *preprocess.Image, lines []string, right bool) error {
+	if err := p.save(name, original, m, lines, right); err != nil {
 		return fmt.Errorf("painting image %q: %w", name, err)
 	}
 	return nil
 }
 
-func (p *Painter) save(name string, m *preprocess.Image, lines []string, right bool) error {
+func (p *Painter) save(name, original string, m *preprocess.Image, lines []string, right bool) error {
 	file := PaintedName(name)
 	painted := enlarged(m)
 	if err := paint(painted, lines, right); err != nil {
@@ -58,7 +59,7 @@ func (p *Painter) save(name string, m *preprocess.Image, lines []string, right b
 	if err := encode(); err != nil {
 		return err
 	}
-	return p.folder.Write(filepath.FromSlash(file), data.Bytes())
+	return p.folder.Write(filepath.FromSlash(file), data.Bytes(), original)
 }
 
 // PaintedName is where Save puts the image of a name, as a path below the folder:

@@ -20,26 +20,37 @@ type Set struct {
 	Plan *model.Plan
 	// KeyMap is that of the file's names; nil for a plan of no family.
 	KeyMap *model.KeyMap
-	// File is the checkpoint, with what it holds beside the weights.
+	// File is the checkpoint, with what it holds beside the weights. Tensors that were
+	// left out are not among its.
 	File *checkpoint.File
+	// Notes say which tensors were left out, a line each.
+	Notes []string
 
 	tensors   map[string]*checkpoint.Tensor // by the plan's names
 	variances map[string]bool
 	buf       []byte
 }
 
-// Open opens a checkpoint that has either form of a network. ema takes the
-// averaged weights that the training run kept in it.
-func Open(path string, plan *model.Plan, ema bool) (*Set, error) {
+// Options of Open and Match.
+type Options struct {
+	// EMA takes the averaged weights that the training run kept in the checkpoint.
+	EMA bool
+	// Ignore are patterns, as path.Match has them, of names in the file: such tensors
+	// are left out.
+	Ignore []string
+}
+
+// Open opens a checkpoint that has either form of a network.
+func Open(path string, plan *model.Plan, o Options) (*Set, error) {
 	open := checkpoint.Open
-	if ema {
+	if o.EMA {
 		open = checkpoint.OpenAveraged
 	}
 	file, err := open(path)
 	if err != nil {
 		return nil, err
 	}
-	s, err := Match(file, plan)
+	s, err := Match(file, plan, o)
 	if err != nil {
 		_ = file.Close() // the first error counts
 		return nil, err
@@ -62,8 +73,8 @@ func (e *FormError) Error() string {
 
 // OpenForm is Open for a checkpoint that must have the form of the plan; the
 // error is a FormError if it has the other one.
-func OpenForm(path string, plan *model.Plan, ema bool) (*Set, error) {
-	s, err := Open(path, plan, ema)
+func OpenForm(path string, plan *model.Plan, o Options) (*Set, error) {
+	s, err := Open(path, plan, o)
 	if err == nil && s.Plan.Form != plan.Form {
 		_ = s.Close() // nothing was read
 		return nil, &FormError{path, s.Plan.Form}
