@@ -97,10 +97,10 @@ test-gpu: gpu-bin
 # The module path stands in go.mod and in imports. To publish under another: make rename MODULE=host/owner/repvgg
 rename:
 	@test -n "$(MODULE)" || { echo "usage: make rename MODULE=host/owner/repvgg"; exit 2; }
-	old=$$(go list -m) && find . -name '*.go' -exec sed -i "s#\"$$old/#\"$(MODULE)/#" {} + && \
-	find . -name '*.go' -exec sed -i -E "s#^(\t|import )\"$$old\"\$$#\1\"$(MODULE)\"#" {} + && \
+	old=$$(go list -m) && find . -name '*.go' -exec sed -i -E "s#^(\t|import )([a-z]+ )?\"$$old(/[^\"]*)?\"\$$#\1\2\"$(MODULE)\3\"#" {} + && \
 	sed -i "s#(\*$$old/#(*$(MODULE)/#" .golangci.yml && \
-	find . -name go.mod -exec sed -i -E "s#^(module |replace |\t)$$old(/| |$$)#\1$(MODULE)\2#" {} +
+	find . -name go.mod -exec sed -i -E "s#^(module |replace |\t)$$old(/| |$$)#\1$(MODULE)\2#" {} + && \
+	gofmt -w .
 
 clean:
 	rm -rf bin

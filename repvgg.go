@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"repvgg/internal/app"
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/engine"
 )
 
@@ -32,6 +33,9 @@ type Options struct {
 	Overrides []string
 	// Averaged takes the averaged weights (EMA) that the run kept in the checkpoint.
 	Averaged bool
+	// Key is that of the state dict in the checkpoint; empty takes the one that is
+	// most likely meant.
+	Key string
 	// CUDA runs the network on an NVIDIA GPU, the one of number GPU, through cuDNN;
 	// otherwise it runs on the CPU.
 	CUDA bool
@@ -84,7 +88,7 @@ func Open(ctx context.Context, cfg, ckpt string, o Options) (*Classifier, error)
 			return nil, err
 		}
 	}
-	source := app.Source{Config: cfg, Overrides: o.Overrides, Checkpoint: ckpt, EMA: o.Averaged}
+	source := app.Source{Config: cfg, Overrides: o.Overrides, Checkpoint: ckpt, Choice: checkpoint.Choice{Averaged: o.Averaged, Key: o.Key}}
 	c.c, err = app.OpenClassifier(ctx, source, d, h)
 	if err != nil {
 		return nil, err

@@ -144,8 +144,8 @@ func runBench(cmd *cobra.Command, s *benchSettings, args []string) error {
 	if errors.Is(err, app.ErrSeveralNetworks) {
 		return usageError{err}
 	}
-	if report == nil {
-		return hint(err)
+	if err = hint(err); report == nil {
+		return err
 	}
 	if before != nil {
 		for _, text := range report.Compare(before) {
@@ -174,7 +174,7 @@ func (s *benchSettings) benchmark(cmd *cobra.Command, args []string) (*app.Bench
 		return nil, err
 	}
 	b := &app.Benchmark{
-		Configs: args, Zoo: s.Zoo, Overrides: s.CfgOptions, Checkpoint: s.Checkpoint, EMA: s.UseEMA, Ignore: s.Ignore, Forms: forms,
+		Configs: args, Zoo: s.Zoo, Overrides: s.CfgOptions, Checkpoint: s.Checkpoint, Choice: s.choice(), Ignore: s.Ignore, Forms: forms,
 		Writes: []app.Output{{What: "report", Path: s.Out}, {What: "picture", Path: s.Plot}},
 		Device: device, BatchSizes: s.BatchSize, InputSize: s.InputSize, Version: cmd.Root().Version, Ready: s.checkFiles,
 		Measure: bench.Options{Runs: s.Runs, Duration: s.Duration, Warmup: s.Warmup, Layers: s.Layers},

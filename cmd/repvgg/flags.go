@@ -51,14 +51,21 @@ func addNamesFlag(cmd *cobra.Command, otherwise string) {
 	offer(cmd, "names", ids)
 }
 
-// addEMAFlag defines the flag of commands that read a checkpoint.
-func addEMAFlag(cmd *cobra.Command) {
+// addChoiceFlags defines the flags that say which of a checkpoint's state dicts is
+// read.
+func addChoiceFlags(cmd *cobra.Command) {
+	cmd.Flags().String("key", "", "take the state dict under this key of the checkpoint (default: the one that is most likely meant)")
 	cmd.Flags().Bool("use-ema", false, "take the averaged weights that the checkpoint keeps under "+strings.Join(checkpoint.AverageKeys, ", "))
+}
+
+// choice says which of a checkpoint's state dicts is read.
+func (s *choiceSettings) choice() checkpoint.Choice {
+	return checkpoint.Choice{Averaged: s.UseEMA, Key: s.Key}
 }
 
 // addWeightFlags defines the flags of commands that read weights from a checkpoint.
 func addWeightFlags(cmd *cobra.Command) {
-	addEMAFlag(cmd)
+	addChoiceFlags(cmd)
 	cmd.Flags().StringArray("ignore", nil, "leave out tensors of the checkpoint with names like this pattern (* stands for anything); may be given several times")
 }
 
@@ -74,7 +81,7 @@ func (s *weightSettings) checkPatterns() error {
 
 // source is a network with its weights.
 func (s *weightSettings) source(cfg, ckpt string, overrides []string) (app.Source, error) {
-	return app.Source{Config: cfg, Overrides: overrides, Checkpoint: ckpt, EMA: s.UseEMA, Ignore: s.Ignore}, s.checkPatterns()
+	return app.Source{Config: cfg, Overrides: overrides, Checkpoint: ckpt, Choice: s.choice(), Ignore: s.Ignore}, s.checkPatterns()
 }
 
 func addCommonFlags(cmd *cobra.Command) {

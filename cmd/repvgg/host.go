@@ -10,6 +10,7 @@ import (
 	"repvgg/internal/app"
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/convert"
+	"repvgg/internal/gpu"
 	"repvgg/internal/model"
 	"repvgg/internal/weights"
 )
@@ -60,6 +61,12 @@ func hint(err error) error {
 	}
 	if _, ok := errors.AsType[*app.PlaceError](err); ok {
 		return fmt.Errorf("%w; --cfg-options sets another", err)
+	}
+	if _, ok := errors.AsType[*gpu.UnavailableError](err); ok {
+		return fmt.Errorf("%w, or use --device cpu", err)
+	}
+	if _, ok := errors.AsType[*checkpoint.AmbiguousError](err); ok {
+		return fmt.Errorf("%w; --key chooses one", err)
 	}
 	return err
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -25,14 +27,20 @@ func newInspectCmd() *cobra.Command {
 		Short: "Tell what a checkpoint holds",
 		Long: `Inspect tells what a checkpoint holds, without a config: its format, whose tensor
 names it has, its form, and which RepVGG it is. It reads no weights, and nothing
-in the file is executed.`,
+in the file is executed.
+
+With --security it also lists every class and function that the file's pickles
+name: those that were read, those that were ignored, and those with which Python
+would do harm if it loaded the file with torch.load without weights_only=True.`,
 		Example: `  repvgg inspect RepVGG-A0-train.pth
+  repvgg inspect downloaded.pth --security
   repvgg inspect model.safetensors --format json`,
 		Args: namedArgs,
 		RunE: withSettings(inspect),
 	}
 	addChoice(cmd, "format", inspectFormats, "what to print")
-	addEMAFlag(cmd)
+	cmd.Flags().Bool("security", false, "list the classes and functions that the file's pickles name")
+	addChoiceFlags(cmd)
 	return cmd
 }
 
@@ -53,34 +61,78 @@ type contents struct {
 	NumClasses int      `json:"num_classes"`
 	Classes    []string `json:"classes"`
 	Averages   int      `json:"averaged_tensors"`
+	// Globals are there with --security.
+	Globals []checkpoint.Global `json:"globals,omitempty"`
 }
 
 type inspectSettings struct {
-	emaSettings
+	choiceSettings
 	formatSettings
+	Security bool `mapstructure:"security"`
 }
 
 func inspect(cmd *cobra.Command, s *inspectSettings, args []string) error {
 	if err := checkChoice("format", s.Format, inspectFormats); err != nil {
 		return err
 	}
-	open := checkpoint.Open
-	if s.UseEMA {
-		open = checkpoint.OpenAveraged
-	}
-	c, err := open(args[0])
+	out := cmd.OutOrStdout()
+	c, err := checkpoint.OpenChoice(args[0], s.choice())
 	if err != nil {
-		return err
+		// What the file names is to be known all the more if it holds no network.
+		if globals, cause := checkpoint.ReadGlobals(args[0]); cause == nil && s.Security {
+			is := contents{File: args[0], Globals: globals}
+			err = errors.Join(err, s.write(out, &is))
+		}
+		return hint(err)
 	}
 	defer c.Close()
+	host(cmd).NoteCheckpoint(c, s.choice())
 	is, err := contentsOf(c)
 	if err != nil {
 		return err
 	}
-	if s.Format == "json" {
-		return table.WriteJSON(cmd.OutOrStdout(), is)
+	if s.Security {
+		is.Globals = c.Globals
 	}
-	return is.table().WriteText(cmd.OutOrStdout(), 0, 2)
+	return s.write(out, &is)
+}
+
+// write prints what is known of a checkpoint, which of one that could not be opened
+// is what its pickles name.
+func (s *inspectSettings) write(w io.Writer, is *contents) error {
+	if s.Format == "json" {
+		return table.WriteJSON(w, is)
+	}
+	if is.Format != "" {
+		if err := is.table().WriteText(w, 0, 2); err != nil {
+			return err
+		}
+	}
+	if !s.Security {
+		return nil
+	}
+	return writeGlobals(w, is.Globals)
+}
+
+// writeGlobals lists the classes and functions that a checkpoint's pickles name.
+func writeGlobals(w io.Writer, globals []checkpoint.Global) error {
+	told := map[checkpoint.Use]string{
+		checkpoint.Read:       "read",
+		checkpoint.Ignored:    "ignored",
+		checkpoint.Suspicious: "ignored; torch.load without weights_only=True would run it",
+	}
+	t := &table.Table{Columns: make([]table.Column, 2)}
+	for _, g := range globals {
+		t.Add(table.Text(g.Name), table.Text(told[g.Use]))
+	}
+	head := fmt.Sprintf("%d", len(globals))
+	if len(globals) == 0 {
+		head = "none"
+	}
+	if _, err := fmt.Fprintf(w, "globals     %s named in the file's pickles\n", head); err != nil {
+		return err
+	}
+	return t.WriteText(w, 2, 2)
 }
 
 func contentsOf(c *checkpoint.File) (contents, error) {

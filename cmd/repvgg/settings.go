@@ -26,11 +26,12 @@ type (
 	overrideSettings struct {
 		CfgOptions []string `mapstructure:"cfg-options"`
 	}
-	emaSettings struct {
-		UseEMA bool `mapstructure:"use-ema"`
+	choiceSettings struct {
+		UseEMA bool   `mapstructure:"use-ema"`
+		Key    string `mapstructure:"key"`
 	}
 	weightSettings struct {
-		emaSettings
+		choiceSettings
 		Ignore []string `mapstructure:"ignore"`
 	}
 	threadSettings struct {

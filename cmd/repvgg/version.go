@@ -13,7 +13,7 @@ import (
 	"repvgg/internal/app"
 	"repvgg/internal/bench"
 	"repvgg/internal/cpu"
-	"repvgg/internal/gpu"
+	"repvgg/internal/gpu/cuda"
 	"repvgg/internal/jpeg"
 	"repvgg/internal/table"
 )
@@ -118,7 +118,7 @@ func thisBuild() *build {
 	} else {
 		b.Libraries.JPEG.Error = &name
 	}
-	found := gpu.FindLibraries()
+	found := cuda.FindLibraries(cuda.HostEnvironment())
 	b.Libraries.Driver = foundLibrary(found.Driver)
 	b.Libraries.NVRTC = foundLibrary(found.NVRTC)
 	b.Libraries.CUDNN = foundLibrary(found.CUDNN)
@@ -140,7 +140,7 @@ func (b *build) set(key, value string) {
 	}
 }
 
-func foundLibrary(f gpu.Found) library {
+func foundLibrary(f cuda.Found) library {
 	var l library
 	if f.Err != nil {
 		reason := oneLine(f.Err.Error())

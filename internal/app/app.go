@@ -6,7 +6,6 @@ package app
 
 import (
 	"fmt"
-	"slices"
 
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/recipe"
@@ -66,16 +65,12 @@ type Source struct {
 	// model.head.num_classes=10.
 	Config    string
 	Overrides []string
-	// Checkpoint is a file of a form of the network. EMA takes the averaged weights
-	// that the training run kept in it; Ignore are patterns of tensors that are left
-	// out: see weights.Options.
+	// Checkpoint is a file of a form of the network. Choice says which of its state
+	// dicts is meant, Ignore which of its tensors are left out (see weights.Open).
 	Checkpoint string
-	EMA        bool
+	Choice     checkpoint.Choice
 	Ignore     []string
 }
-
-// weights are the options of opening the checkpoint.
-func (s *Source) weights() weights.Options { return weights.Options{EMA: s.EMA, Ignore: s.Ignore} }
 
 // NoteRecipe passes on what is worth knowing of a config, once the parts of it that
 // a job uses were read.
@@ -88,16 +83,24 @@ func (h Host) NoteRecipe(r *recipe.Recipe) {
 	}
 }
 
-// noteWeights passes on what becomes of averaged weights and of tensors that are left
-// out.
-func (h Host) noteWeights(w *weights.Set, ema bool) {
-	for _, n := range w.Notes {
+// NoteCheckpoint passes on what is worth knowing of a checkpoint, and what becomes
+// of averaged weights.
+func (h Host) NoteCheckpoint(c *checkpoint.File, choice checkpoint.Choice) {
+	if c.Averages > 0 {
+		h.note(Averages, "%q also holds %d averaged tensors, which are left out", c.Path, c.Averages)
+	}
+	if c.Averaged && choice == (checkpoint.Choice{}) {
+		h.note(General, "%q holds averaged weights only (%s): they are used", c.Path, c.Key)
+	}
+	for _, n := range c.Notes() {
 		h.note(General, "%s", n)
 	}
-	if n := w.File.Averages; n > 0 {
-		h.note(Averages, "%q also holds %d averaged tensors, which are left out", w.File.Path, n)
-	}
-	if slices.Contains(checkpoint.AverageKeys, w.File.Key) && !ema {
-		h.note(General, "%q holds averaged weights only (%s): they are used", w.File.Path, w.File.Key)
+}
+
+// noteWeights is NoteCheckpoint, and passes on which tensors were left out.
+func (h Host) noteWeights(w *weights.Set, choice checkpoint.Choice) {
+	h.NoteCheckpoint(w.File, choice)
+	for _, n := range w.Ignored {
+		h.note(General, "%s", n)
 	}
 }

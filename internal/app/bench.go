@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"repvgg/internal/bench"
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/cpu"
 	"repvgg/internal/cpu/kernel"
 	"repvgg/internal/engine"
@@ -27,9 +28,9 @@ type Benchmark struct {
 	Zoo       bool
 	Overrides []string
 	// Checkpoint has the weights of the only network; empty means seeded random ones.
-	// EMA and Ignore are as of Source.
+	// Choice and Ignore are as of Source.
 	Checkpoint string
-	EMA        bool
+	Choice     checkpoint.Choice
 	Ignore     []string
 	// Writes are the files that the report will be written to.
 	Writes []Output

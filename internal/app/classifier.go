@@ -53,14 +53,14 @@ func OpenClassifier(ctx context.Context, s Source, d Device, h Host) (*Classifie
 	if c.pipeline, err = filePipeline(r); err != nil {
 		return nil, err
 	}
-	w, err := weights.Open(s.Checkpoint, r.Network, s.weights())
+	w, err := weights.Open(s.Checkpoint, r.Network, s.Choice, s.Ignore...)
 	if err != nil {
 		return nil, err
 	}
 	defer w.Close()
 	c.Classes = classNames(r.Network.Head.Classes, w.File.Classes, dataset.ImageNetClasses())
 	h.NoteRecipe(r)
-	h.noteWeights(w, s.EMA)
+	h.noteWeights(w, s.Choice)
 	if c.runner, err = d.open(ctx, h, w.Plan.As(model.Deploy), w.Deploy(), c.pipeline, batchSize, batchSize); err != nil {
 		return nil, err
 	}

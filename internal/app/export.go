@@ -38,15 +38,12 @@ func Export(ctx context.Context, e Exporting, h Host) error {
 		return err
 	}
 	h.NoteRecipe(r)
-	if err := h.guard(r.Files(), e.Checkpoint).check(ctx, Output{"model", e.Dst}); err != nil {
-		return err
-	}
-	src, err := weights.Open(e.Checkpoint, r.Network, e.weights())
+	src, err := weights.Open(e.Checkpoint, r.Network, e.Choice, e.Ignore...)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	h.noteWeights(src, e.EMA)
+	h.noteWeights(src, e.Choice)
 	if filepath.Ext(e.Dst) == ONNXSuffix {
 		return e.writeONNX(ctx, r, src)
 	}

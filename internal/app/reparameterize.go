@@ -54,12 +54,12 @@ func Reparameterize(ctx context.Context, c Conversion, h Host) error {
 	if err != nil {
 		return err
 	}
-	src, err := weights.OpenForm(c.Checkpoint, r.Network, c.weights())
+	src, err := weights.OpenForm(c.Checkpoint, r.Network, c.Choice, c.Ignore...)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	h.noteWeights(src, c.EMA)
+	h.noteWeights(src, c.Choice)
 	if has := src.KeyMap; has != keys && c.Names == "" && h.Note != nil {
 		h.Note(Note{OtherNames, fmt.Sprintf("%q has the tensor names of %s; those of %s are written", c.Checkpoint, has.Owner, keys.Owner), has.ID})
 	}
@@ -97,7 +97,7 @@ func keyMap(p *model.Plan, id string) (*model.KeyMap, error) {
 // verify reads the written file back, which still has a temporary name, and
 // compares both forms.
 func (c *Conversion) verify(ctx context.Context, src *weights.Set, tmp string) error {
-	dst, err := weights.OpenForm(tmp, src.Plan.As(model.Deploy), weights.Options{})
+	dst, err := weights.OpenForm(tmp, src.Plan.As(model.Deploy), checkpoint.Choice{})
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/dataset"
 	"repvgg/internal/eval"
 	"repvgg/internal/gpu"
@@ -160,18 +161,18 @@ func (e *Evaluation) open(ctx context.Context, h Host) (j *job, err error) {
 		}
 	}
 	h.NoteDecoder(files)
-	if j.weights, err = weights.OpenForm(e.Checkpoint, r.Network, e.weights()); err != nil {
+	if j.weights, err = weights.OpenForm(e.Checkpoint, r.Network, e.Choice, e.Ignore...); err != nil {
 		return nil, err
 	}
-	h.noteWeights(j.weights, e.EMA)
+	h.noteWeights(j.weights, e.Choice)
 	if e.Compare == "" {
 		return j, nil
 	}
-	if j.other, err = weights.Open(e.Compare, r.Network, weights.Options{Ignore: e.Ignore}); err != nil {
+	if j.other, err = weights.Open(e.Compare, r.Network, checkpoint.Choice{}, e.Ignore...); err != nil {
 		j.close()
 		return nil, err
 	}
-	for _, n := range j.other.Notes {
+	for _, n := range j.other.Ignored {
 		h.note(General, "%s", n)
 	}
 	return j, nil

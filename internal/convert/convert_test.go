@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/cpu"
 	"repvgg/internal/engine"
 	"repvgg/internal/model"
@@ -47,7 +48,7 @@ func written(t *testing.T, p *model.Plan) (*weights.Set, tensor.Map) {
 
 func open(t *testing.T, path string, p *model.Plan) *weights.Set {
 	t.Helper()
-	s, err := weights.OpenForm(path, p, weights.Options{})
+	s, err := weights.OpenForm(path, p, checkpoint.Choice{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -142,17 +142,17 @@ func TestCIFARErrors(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ data, want string }{
 		"empty":     {"", "ends inside its pickled structure"},
-		"truncated": {string(good[:len(good)/2]), "ends inside its pickled structure"},
+		"truncated": {string(good[:len(good)/2]), "truncated"},
 		"text":      {"xyz", "unknown opcode"},
 		"list":      {"\x80\x02].", "does not hold a dict"},
-		"command":   {"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.", `it names the class or function "os.system", which no file of this data set needs; nothing was run`},
+		"command":   {"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.", "does not hold a dict"},
 		"key":       {replace("data", "tada"), `no array "data" of rows of 3072 bytes`},
 		"labels":    {replace("labels", "lables"), `no list "labels" of 5 labels`},
 		"float":     {replace("u1", "f4"), "not one of bytes"},
 		"shape":     {replace("J\x05\x00\x00\x00J\x00\x0c", "J\x04\x00\x00\x00J\x00\x0c"), "has 15360 bytes"},
 		"huge":      {replace("J\x05\x00\x00\x00J\x00\x0c", "J\xff\xff\xff\x7fJ\x00\x0c"), "has a side that"},
 		"negative":  {replace("J\x05\x00\x00\x00J\x00\x0c", "J\xff\xff\xff\xffJ\x00\x0c"), "has a side that is negative, too large or no number"},
-		"encoding":  {"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x04\x00\x00\x00utf8\x86R.", "otherwise than as latin1"},
+		"encoding":  {"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x04\x00\x00\x00utf8\x86R.", "does not hold a dict"},
 	} {
 		if err := os.WriteFile(filepath.Join(folder, "test_batch"), []byte(c.data), 0o600); err != nil {
 			t.Fatal(err)
@@ -263,7 +263,7 @@ func FuzzCIFAR(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		entry, err := readEntry(bytes.NewReader(data))
+		entry, err := readEntry(bytes.NewReader(data), int64(len(data)))
 		if err != nil {
 			return
 		}

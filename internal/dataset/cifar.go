@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"bufio"
 	"context"
 	"crypto/md5"
 	_ "embed"
@@ -15,7 +14,7 @@ import (
 	"strings"
 
 	"repvgg/internal/infile"
-	"repvgg/internal/pickle"
+	"repvgg/internal/python/pickle"
 )
 
 // maxBatch bounds a file of CIFAR. The largest, CIFAR-100's train, has 155 MB.
@@ -134,34 +133,27 @@ func (d *Dataset) loadPickle(ctx context.Context, f cifarFiles, prefix string, f
 	if got := hex.EncodeToString(sum.Sum(nil)); got != file.md5 {
 		return nil, errSum{got, file.md5, f.url}
 	}
-	if _, err := r.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	return readEntry(r)
+	return readEntry(r, r.Size())
 }
 
-// readEntry reads a pickled dict of text keys.
-func readEntry(r io.Reader) (map[string]any, error) {
-	data, err := pickle.Read(bufio.NewReaderSize(r, 64<<10), maxBatch)
+// readEntry reads a pickled dict of text keys, with the arrays in it.
+func readEntry(r io.ReaderAt, size int64) (map[string]any, error) {
+	p, err := pickle.Load(r, 0, min(size, maxBatch), pickle.Options{})
 	if err != nil {
 		return nil, err
 	}
-	v, err := pickle.Load(data, numpyClass, nil)
-	if err != nil {
-		return nil, err
-	}
-	dict, ok := v.(*pickle.Dict)
+	dict, ok := p.Value.(*pickle.Dict)
 	if !ok {
 		return nil, errors.New("it does not hold a dict")
 	}
-	entry := make(map[string]any, dict.Len())
-	for _, e := range *dict {
-		switch k := e.Key.(type) {
-		case string:
-			entry[k] = e.Value
-		case []byte:
-			entry[string(k)] = e.Value
+	entry := make(map[string]any, len(dict.Entries))
+	for key, v := range dict.All() {
+		if a, ok := v.(*pickle.Array); ok {
+			if v, err = readArray(a, r); err != nil {
+				return nil, err
+			}
 		}
+		entry[key] = v
 	}
 	return entry, nil
 }
@@ -175,14 +167,14 @@ func (d *Dataset) addBatch(files cifarFiles, name, prefix string, entry map[stri
 		return fmt.Errorf("its dict has no array \"data\" of rows of %d bytes", 3*area)
 	}
 	labels, ok := entry[files.labels].(*pickle.List)
-	if !ok || labels.Len() != data.shape[0] {
+	if !ok || len(labels.Items) != data.shape[0] {
 		return fmt.Errorf("its dict has no list %q of %d labels, one for each image", files.labels, data.shape[0])
 	}
 	arrays := make([]Array, data.shape[0])
 	pix := make([]byte, len(data.data))
 	d.Samples = slices.Grow(d.Samples, len(arrays))
 	for i := range arrays {
-		label, ok := labels.Get(i).(int)
+		label, ok := labels.Items[i].(int64)
 		if !ok {
 			return fmt.Errorf("label %d is not an integer", i)
 		}
@@ -192,7 +184,7 @@ func (d *Dataset) addBatch(files cifarFiles, name, prefix string, entry map[stri
 			out[3*p], out[3*p+1], out[3*p+2] = planes[p], planes[area+p], planes[2*area+p]
 		}
 		arrays[i] = Array{cifarSide, cifarSide, 3, out}
-		d.addArray(name, prefix, i, label, &arrays[i])
+		d.addArray(name, prefix, i, int(label), &arrays[i])
 	}
 	return nil
 }
@@ -208,12 +200,12 @@ func texts(v any) ([]string, error) {
 	if !ok {
 		return nil, errors.New("its dict has no list of class names")
 	}
-	names := make([]string, list.Len())
+	names := make([]string, len(list.Items))
 	for i := range names {
-		switch name := list.Get(i).(type) {
+		switch name := list.Items[i].(type) {
 		case string:
 			names[i] = name
-		case []byte:
+		case pickle.Bytes:
 			names[i] = string(name)
 		default:
 			return nil, fmt.Errorf("class name %d is not text", i)

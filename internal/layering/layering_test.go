@@ -17,7 +17,7 @@ import (
 
 // layers from the bottom up. A package may import those of lower lines.
 var layers = [][]string{
-	{"configs", "internal/tensor", "internal/python", "internal/table", "internal/figure", "internal/figure/canvas", "internal/cleanup", "internal/infile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest", "internal/testkit/need"},
+	{"configs", "internal/tensor", "internal/python", "internal/table", "internal/figure", "internal/figure/canvas", "internal/cleanup", "internal/infile", "internal/python/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest", "internal/gpu/cuda", "internal/testkit/need"},
 	{"internal/atomicfile", "internal/shard", "internal/config/value", "internal/model", "internal/metrics", "internal/figure/matrix", "internal/preprocess", "internal/dataset"},
 	{"internal/config/starlark", "internal/checkpoint", "internal/model/repvgg", "internal/engine", "internal/flops"},
 	{"internal/config", "internal/weights", "internal/cpu/kernel", "internal/testkit", "internal/zoo"},
@@ -34,6 +34,7 @@ var onlyIn = map[string][]string{
 	// Whoever reads a config otherwise than through a recipe knows keys.
 	"internal/config":                               {"internal/recipe", "cmd/repvgg"},
 	"internal/config/starlark":                      {"internal/config"},
+	"internal/gpu/cuda":                             {"internal/gpu", "cmd/repvgg"},
 	"github.com/spf13/cobra":                        {"cmd/repvgg"},
 	"github.com/spf13/pflag":                        {"cmd/repvgg"},
 	"github.com/spf13/viper":                        {"cmd/repvgg"},
@@ -43,8 +44,6 @@ var onlyIn = map[string][]string{
 	"go.starlark.net/resolve":                       {"internal/config/starlark"},
 	"go.starlark.net/starlark":                      {"internal/config/starlark"},
 	"go.starlark.net/syntax":                        {"internal/config/starlark"},
-	"github.com/nlpodyssey/gopickle/pickle":         {"internal/pickle"},
-	"github.com/nlpodyssey/gopickle/types":          {"internal/pickle"},
 	"gonum.org/v1/plot":                             {"internal/figure"},
 	"gonum.org/v1/plot/font":                        {"internal/figure"},
 	"gonum.org/v1/plot/plotter":                     {"internal/figure"},
@@ -57,8 +56,8 @@ var onlyIn = map[string][]string{
 	"golang.org/x/image/font/opentype":              {"internal/figure/canvas"},
 	"encoding/csv":                                  {"internal/table"},
 	"text/tabwriter":                                {}, // tables are internal/table's
-	"unsafe":                                        {"internal/checkpoint", "internal/cpu/kernel", "internal/jpeg", "internal/amxtest", "internal/gpu"},
-	"C":                                             {"internal/jpeg", "internal/amxtest", "internal/gpu"},
+	"unsafe":                                        {"internal/checkpoint", "internal/cpu/kernel", "internal/jpeg", "internal/amxtest", "internal/gpu/cuda"},
+	"C":                                             {"internal/jpeg", "internal/amxtest", "internal/gpu/cuda"},
 }
 
 type pkg struct {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/convert"
 	"repvgg/internal/cpu"
 	"repvgg/internal/engine"
@@ -75,7 +76,7 @@ func TestNewFamily(t *testing.T) {
 	src, dst := filepath.Join(t.TempDir(), "train.pth"), filepath.Join(t.TempDir(), "deploy.safetensors")
 	testkit.WriteCheckpoint(t, src, foreign.Specs(plan.Tensors()), plan.Tensors(), values)
 
-	train, err := weights.OpenForm(src, plan, weights.Options{})
+	train, err := weights.OpenForm(src, plan, checkpoint.Choice{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func TestNewFamily(t *testing.T) {
 	if err := convert.WriteDeploy(t.Context(), train, dst, foreign, nil); err != nil {
 		t.Fatal(err)
 	}
-	deploy, err := weights.OpenForm(dst, plan.As(model.Deploy), weights.Options{})
+	deploy, err := weights.OpenForm(dst, plan.As(model.Deploy), checkpoint.Choice{})
 	if err != nil {
 		t.Fatal(err)
 	}

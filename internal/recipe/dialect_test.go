@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/config"
 	"repvgg/internal/cpu"
 	"repvgg/internal/dataset"
@@ -131,7 +132,7 @@ func readMadeUp(t *testing.T, overrides ...string) *Recipe {
 // results.
 func evaluate(t *testing.T, r *Recipe) []byte {
 	t.Helper()
-	set, err := weights.OpenForm("train.pth", r.Network, weights.Options{})
+	set, err := weights.OpenForm("train.pth", r.Network, checkpoint.Choice{})
 	if err != nil {
 		t.Fatal(err)
 	}

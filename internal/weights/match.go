@@ -11,11 +11,25 @@ import (
 )
 
 // KeyMaps are those of a list that a checkpoint's names are of: one, as a rule;
-// none if it holds no such network.
+// none if it holds no such network. Where the names fit only without a prefix that
+// all of them have, of whatever wraps the network, it is taken off the file's.
 func KeyMaps(file *checkpoint.File, among []*model.KeyMap) []*model.KeyMap {
+	found := owners(file.Names, among, "")
+	common := file.CommonPrefix()
+	for end := 0; len(found) == 0 && end < len(common); {
+		end += strings.IndexByte(common[end:], '.') + 1
+		if found = owners(file.Names, among, common[:end]); len(found) > 0 {
+			file.StripPrefix(common[:end])
+		}
+	}
+	return found
+}
+
+// owners are the key maps that own a name, with the prefix taken off.
+func owners(names []string, among []*model.KeyMap, prefix string) []*model.KeyMap {
 	var found []*model.KeyMap
 	for _, k := range among {
-		if slices.ContainsFunc(file.Names, k.Owns) {
+		if slices.ContainsFunc(names, func(name string) bool { return k.Owns(strings.TrimPrefix(name, prefix)) }) {
 			found = append(found, k)
 		}
 	}
@@ -73,11 +87,11 @@ func (n *named) shapes() map[string][]int {
 
 // Match finds a network in an open checkpoint: exactly the tensors of one of its
 // forms, each with its shape and its bytes in the file. It reads no values.
-// Counters of training steps may be there or not; what profilers and averaging leave
-// behind is left out, and so is what o.Ignore names. The error is a *MisfitError if
-// the tensors are others than those of the network.
-func Match(file *checkpoint.File, plan *model.Plan, o Options) (*Set, error) {
-	notes, err := leaveOut(file, o.Ignore)
+// Counters of training steps may be there or not; what ignore names, as of Open, is
+// left out. The error is a *MisfitError if the tensors are others than those of the
+// network.
+func Match(file *checkpoint.File, plan *model.Plan, ignore ...string) (*Set, error) {
+	ignored, err := leaveOut(file, ignore)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +121,7 @@ func Match(file *checkpoint.File, plan *model.Plan, o Options) (*Set, error) {
 			return nil, fmt.Errorf("reading checkpoint %q: %w", file.Path, err)
 		}
 	}
-	return &Set{Plan: plan, KeyMap: keys, File: file, Notes: notes, tensors: n.tensors, variances: plan.Variances()}, nil
+	return &Set{Plan: plan, KeyMap: keys, File: file, Ignored: ignored, tensors: n.tensors, variances: plan.Variances()}, nil
 }
 
 // MisfitError is a checkpoint whose tensors are not those of a network: names that

@@ -23,34 +23,23 @@ type Set struct {
 	// File is the checkpoint, with what it holds beside the weights. Tensors that were
 	// left out are not among its.
 	File *checkpoint.File
-	// Notes say which tensors were left out, a line each.
-	Notes []string
+	// Ignored says which tensors were left out as they were asked to be, a line each.
+	Ignored []string
 
 	tensors   map[string]*checkpoint.Tensor // by the plan's names
 	variances map[string]bool
 	buf       []byte
 }
 
-// Options of Open and Match.
-type Options struct {
-	// EMA takes the averaged weights that the training run kept in the checkpoint.
-	EMA bool
-	// Ignore are patterns, as path.Match has them, of names in the file: such tensors
-	// are left out.
-	Ignore []string
-}
-
-// Open opens a checkpoint that has either form of a network.
-func Open(path string, plan *model.Plan, o Options) (*Set, error) {
-	open := checkpoint.Open
-	if o.EMA {
-		open = checkpoint.OpenAveraged
-	}
-	file, err := open(path)
+// Open opens a checkpoint that has either form of a network. choice
+// says which of its state dicts is meant. ignore are patterns, as path.Match has them,
+// of names of tensors that are left out.
+func Open(path string, plan *model.Plan, choice checkpoint.Choice, ignore ...string) (*Set, error) {
+	file, err := checkpoint.OpenChoice(path, choice)
 	if err != nil {
 		return nil, err
 	}
-	s, err := Match(file, plan, o)
+	s, err := Match(file, plan, ignore...)
 	if err != nil {
 		_ = file.Close() // the first error counts
 		return nil, err
@@ -73,8 +62,8 @@ func (e *FormError) Error() string {
 
 // OpenForm is Open for a checkpoint that must have the form of the plan; the
 // error is a FormError if it has the other one.
-func OpenForm(path string, plan *model.Plan, o Options) (*Set, error) {
-	s, err := Open(path, plan, o)
+func OpenForm(path string, plan *model.Plan, choice checkpoint.Choice, ignore ...string) (*Set, error) {
+	s, err := Open(path, plan, choice, ignore...)
 	if err == nil && s.Plan.Form != plan.Form {
 		_ = s.Close() // nothing was read
 		return nil, &FormError{path, s.Plan.Form}

@@ -40,7 +40,7 @@ func TestOpen(t *testing.T) {
 	for _, form := range []model.Form{model.Train, model.Deploy} {
 		for _, keys := range repvgg.KeyMaps() {
 			p := plan().As(form)
-			s, err := Open(file(t, p, keys, nil), plan(), Options{})
+			s, err := Open(file(t, p, keys, nil), plan(), checkpoint.Choice{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -79,20 +79,20 @@ func TestOpenForm(t *testing.T) {
 	for _, form := range []model.Form{model.Train, model.Deploy} {
 		p := plan().As(form)
 		path := file(t, p, repvgg.Timm, nil)
-		s, err := OpenForm(path, p, Options{})
+		s, err := OpenForm(path, p, checkpoint.Choice{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		_ = s.Close()
-		_, err = OpenForm(path, p.As(model.Deploy-form), Options{})
+		_, err = OpenForm(path, p.As(model.Deploy-form), checkpoint.Choice{})
 		if wrong, ok := errors.AsType[*FormError](err); !ok || wrong.Has != form || wrong.Path != path || !strings.Contains(err.Error(), "holds the "+form.String()+" form") {
 			t.Errorf("%v form: %v", form, err)
 		}
 	}
-	if _, err := OpenForm(filepath.Join(t.TempDir(), "none.pth"), plan(), Options{}); !errors.Is(err, os.ErrNotExist) {
+	if _, err := OpenForm(filepath.Join(t.TempDir(), "none.pth"), plan(), checkpoint.Choice{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
 	}
-	if _, err := Open(file(t, plan(), repvgg.Timm, nil), plan(), Options{EMA: true}); err == nil {
+	if _, err := Open(file(t, plan(), repvgg.Timm, nil), plan(), checkpoint.Choice{Averaged: true}); err == nil {
 		t.Error("averaged weights are found where there are none")
 	}
 }
@@ -112,7 +112,7 @@ func TestValues(t *testing.T) {
 		{"backbone.stage_1.0.branch_1x1.norm.running_var", 0, -1e-9, "conv_1x1.bn.running_var has the value -1e-09 at (0,)"},
 	} {
 		path := file(t, plan(), repvgg.Timm, func(v tensor.Map) { v[c.tensor][c.at] = c.value })
-		s, err := Open(path, plan(), Options{})
+		s, err := Open(path, plan(), checkpoint.Choice{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +133,7 @@ func TestValues(t *testing.T) {
 	path := file(t, plan(), repvgg.MMClassification, func(v tensor.Map) {
 		v["backbone.stage_1.0.branch_3x3.norm.weight"][1], v["backbone.stage_1.0.branch_3x3.norm.running_var"][1] = math.MaxFloat32, 0
 	})
-	s, err := Open(path, plan(), Options{})
+	s, err := Open(path, plan(), checkpoint.Choice{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestMatchRefuses(t *testing.T) {
 		}
 		defer f.Close()
 		c.change(f)
-		if _, err := Match(f, plan(), Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Match(f, plan()); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
 	}

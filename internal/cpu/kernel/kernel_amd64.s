@@ -4,7 +4,7 @@
 
 #include "textflag.h"
 
-// func gemmAVX512_1x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_1x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_1x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -16,7 +16,7 @@ TEXT ·gemmAVX512_1x1(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), CX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), CX
 	TESTQ   CX, CX
 	JZ      bias
@@ -72,8 +72,8 @@ product:
 	ADDQ         CX, AX
 	MOVQ         cNext+96(FP), CX
 	ADDQ         CX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
@@ -82,7 +82,7 @@ DATA floors<>+0(SB)/4, $0xff800000
 DATA floors<>+4(SB)/4, $0x00000000
 GLOBL floors<>(SB), RODATA|NOPTR, $8
 
-// func gemmAVX512_2x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_2x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_2x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -94,7 +94,7 @@ TEXT ·gemmAVX512_2x1(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -159,13 +159,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_3x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_3x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_3x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -177,7 +177,7 @@ TEXT ·gemmAVX512_3x1(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -251,13 +251,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_4x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_4x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_4x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -270,7 +270,7 @@ TEXT ·gemmAVX512_4x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -353,13 +353,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_5x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_5x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_5x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -372,7 +372,7 @@ TEXT ·gemmAVX512_5x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -464,13 +464,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_6x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_6x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_6x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -484,7 +484,7 @@ TEXT ·gemmAVX512_6x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -585,13 +585,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_7x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_7x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_7x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -605,7 +605,7 @@ TEXT ·gemmAVX512_7x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -715,13 +715,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_8x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_8x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_8x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -735,7 +735,7 @@ TEXT ·gemmAVX512_8x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -857,13 +857,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_9x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_9x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_9x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -877,7 +877,7 @@ TEXT ·gemmAVX512_9x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -1008,13 +1008,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_10x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_10x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_10x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -1028,7 +1028,7 @@ TEXT ·gemmAVX512_10x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -1168,13 +1168,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_11x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_11x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_11x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -1188,7 +1188,7 @@ TEXT ·gemmAVX512_11x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -1337,13 +1337,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_12x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_12x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_12x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -1357,7 +1357,7 @@ TEXT ·gemmAVX512_12x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -1515,13 +1515,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_13x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_13x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_13x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -1535,7 +1535,7 @@ TEXT ·gemmAVX512_13x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -1702,13 +1702,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_14x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_14x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_14x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -1722,7 +1722,7 @@ TEXT ·gemmAVX512_14x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -1898,13 +1898,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_1x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_1x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_1x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -1916,7 +1916,7 @@ TEXT ·gemmAVX512_1x2(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), CX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -1980,13 +1980,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_2x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_2x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_2x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -1998,7 +1998,7 @@ TEXT ·gemmAVX512_2x2(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -2077,13 +2077,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_3x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_3x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_3x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -2095,7 +2095,7 @@ TEXT ·gemmAVX512_3x2(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -2189,13 +2189,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_4x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_4x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_4x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -2208,7 +2208,7 @@ TEXT ·gemmAVX512_4x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -2317,13 +2317,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_5x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_5x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_5x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -2336,7 +2336,7 @@ TEXT ·gemmAVX512_5x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -2460,13 +2460,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_6x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_6x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_6x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -2480,7 +2480,7 @@ TEXT ·gemmAVX512_6x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -2619,13 +2619,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_7x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_7x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_7x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -2639,7 +2639,7 @@ TEXT ·gemmAVX512_7x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -2793,13 +2793,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_8x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_8x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_8x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -2813,7 +2813,7 @@ TEXT ·gemmAVX512_8x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -2985,13 +2985,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_9x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_9x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_9x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -3005,7 +3005,7 @@ TEXT ·gemmAVX512_9x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -3192,13 +3192,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_10x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_10x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_10x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -3212,7 +3212,7 @@ TEXT ·gemmAVX512_10x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -3414,13 +3414,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_11x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_11x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_11x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -3434,7 +3434,7 @@ TEXT ·gemmAVX512_11x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -3651,13 +3651,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_12x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_12x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_12x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -3671,7 +3671,7 @@ TEXT ·gemmAVX512_12x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -3903,13 +3903,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_13x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_13x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_13x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -3923,7 +3923,7 @@ TEXT ·gemmAVX512_13x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -4170,13 +4170,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_14x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_14x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_14x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -4190,7 +4190,7 @@ TEXT ·gemmAVX512_14x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -4452,13 +4452,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_1x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_1x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_1x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -4470,7 +4470,7 @@ TEXT ·gemmAVX512_1x3(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), CX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -4542,13 +4542,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_2x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_2x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_2x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -4560,7 +4560,7 @@ TEXT ·gemmAVX512_2x3(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -4653,13 +4653,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_3x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_3x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_3x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -4671,7 +4671,7 @@ TEXT ·gemmAVX512_3x3(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -4785,13 +4785,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_4x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_4x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_4x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -4804,7 +4804,7 @@ TEXT ·gemmAVX512_4x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -4939,13 +4939,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_5x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_5x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_5x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -4958,7 +4958,7 @@ TEXT ·gemmAVX512_5x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -5114,13 +5114,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_6x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_6x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_6x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -5134,7 +5134,7 @@ TEXT ·gemmAVX512_6x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -5311,13 +5311,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_7x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_7x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_7x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -5331,7 +5331,7 @@ TEXT ·gemmAVX512_7x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -5529,13 +5529,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_8x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_8x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_8x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -5549,7 +5549,7 @@ TEXT ·gemmAVX512_8x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -5771,13 +5771,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_9x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_9x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_9x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -5791,7 +5791,7 @@ TEXT ·gemmAVX512_9x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -6034,13 +6034,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func winogradInputAVX512_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+// func winogradInputAVX512_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 // Requires: AVX, AVX512F, SSE
 TEXT ·winogradInputAVX512_2(SB), NOSPLIT, $16-80
 	STMXCSR (SP)
@@ -6203,7 +6203,7 @@ end0:
 	VZEROUPPER
 	RET
 
-// func winogradInputAVX512_4(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+// func winogradInputAVX512_4(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 // Requires: AVX, AVX512F, SSE
 TEXT ·winogradInputAVX512_4(SB), NOSPLIT, $16-80
 	STMXCSR      (SP)
@@ -6484,7 +6484,7 @@ DATA winogradOutputAVX512_4_factors<>+16(SB)/4, $(0.24414062)
 DATA winogradOutputAVX512_4_factors<>+20(SB)/4, $(3.375)
 GLOBL winogradOutputAVX512_4_factors<>(SB), RODATA|NOPTR, $24
 
-// func winogradInputAVX512_5(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+// func winogradInputAVX512_5(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 // Requires: AVX, AVX512F, SSE
 TEXT ·winogradInputAVX512_5(SB), NOSPLIT, $16-80
 	STMXCSR      (SP)
@@ -6884,19 +6884,21 @@ cell:
 	VZEROUPPER
 	RET
 
-// func gateAVX512(dst *float32, scale *float32, n int)
+// func gateAVX512(dst *float32, scale *float32, relu int, n int)
 // Requires: AVX, AVX512F, SSE
-TEXT ·gateAVX512(SB), NOSPLIT, $16-24
-	STMXCSR (SP)
-	MOVL    (SP), AX
-	ORL     $0x00008040, AX
-	MOVL    AX, 8(SP)
-	LDMXCSR 8(SP)
-	MOVQ    dst+0(FP), AX
-	MOVQ    scale+8(FP), CX
-	VMOVUPS (CX), Z0
-	VPXORD  Z1, Z1, Z1
-	MOVQ    n+16(FP), CX
+TEXT ·gateAVX512(SB), NOSPLIT, $16-32
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 8(SP)
+	LDMXCSR      8(SP)
+	MOVQ         dst+0(FP), AX
+	MOVQ         scale+8(FP), CX
+	VMOVUPS      (CX), Z0
+	MOVQ         relu+16(FP), CX
+	LEAQ         floors<>+0(SB), DX
+	VBROADCASTSS (DX)(CX*4), Z1
+	MOVQ         n+24(FP), CX
 
 cell:
 	VMULPS  (AX), Z0, Z2
@@ -6932,7 +6934,7 @@ cell:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2_1x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX2_1x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmAVX2_1x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -6944,7 +6946,7 @@ TEXT ·gemmAVX2_1x1(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), CX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), CX
 	TESTQ   CX, CX
 	JZ      bias
@@ -7007,13 +7009,13 @@ product:
 	ADDQ         CX, AX
 	MOVQ         cNext+96(FP), CX
 	ADDQ         CX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX2_2x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX2_2x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmAVX2_2x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -7025,7 +7027,7 @@ TEXT ·gemmAVX2_2x1(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -7103,13 +7105,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX2_3x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX2_3x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmAVX2_3x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -7121,7 +7123,7 @@ TEXT ·gemmAVX2_3x1(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -7214,13 +7216,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX2_4x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX2_4x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmAVX2_4x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -7233,7 +7235,7 @@ TEXT ·gemmAVX2_4x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -7341,13 +7343,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX2_5x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX2_5x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmAVX2_5x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -7360,7 +7362,7 @@ TEXT ·gemmAVX2_5x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -7483,13 +7485,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX2_6x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX2_6x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmAVX2_6x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -7503,7 +7505,7 @@ TEXT ·gemmAVX2_6x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -7641,13 +7643,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func winogradInputAVX2_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+// func winogradInputAVX2_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 // Requires: AVX, SSE
 TEXT ·winogradInputAVX2_2(SB), NOSPLIT, $16-80
 	STMXCSR (SP)
@@ -7901,7 +7903,7 @@ end1:
 	VZEROUPPER
 	RET
 
-// func winogradInputAVX2_4(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+// func winogradInputAVX2_4(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 // Requires: AVX, FMA3, SSE
 TEXT ·winogradInputAVX2_4(SB), NOSPLIT, $16-80
 	STMXCSR (SP)
@@ -8440,7 +8442,7 @@ DATA winogradOutputAVX2_4_factors<>+184(SB)/4, $(3.375)
 DATA winogradOutputAVX2_4_factors<>+188(SB)/4, $(3.375)
 GLOBL winogradOutputAVX2_4_factors<>(SB), RODATA|NOPTR, $192
 
-// func winogradInputAVX2_5(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+// func winogradInputAVX2_5(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 // Requires: AVX, FMA3, SSE
 TEXT ·winogradInputAVX2_5(SB), NOSPLIT, $16-80
 	STMXCSR (SP)
@@ -9255,20 +9257,22 @@ cell:
 	VZEROUPPER
 	RET
 
-// func gateAVX2(dst *float32, scale *float32, n int)
+// func gateAVX2(dst *float32, scale *float32, relu int, n int)
 // Requires: AVX, SSE
-TEXT ·gateAVX2(SB), NOSPLIT, $16-24
-	STMXCSR (SP)
-	MOVL    (SP), AX
-	ORL     $0x00008040, AX
-	MOVL    AX, 8(SP)
-	LDMXCSR 8(SP)
-	MOVQ    dst+0(FP), AX
-	MOVQ    scale+8(FP), CX
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
-	VXORPS  Y2, Y2, Y2
-	MOVQ    n+16(FP), CX
+TEXT ·gateAVX2(SB), NOSPLIT, $16-32
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 8(SP)
+	LDMXCSR      8(SP)
+	MOVQ         dst+0(FP), AX
+	MOVQ         scale+8(FP), CX
+	VMOVUPS      (CX), Y0
+	VMOVUPS      32(CX), Y1
+	MOVQ         relu+16(FP), CX
+	LEAQ         floors<>+0(SB), DX
+	VBROADCASTSS (DX)(CX*4), Y2
+	MOVQ         n+24(FP), CX
 
 cell:
 	VMULPS  (AX), Y0, Y3
@@ -9310,7 +9314,7 @@ cell:
 	VZEROUPPER
 	RET
 
-// func gemmBF16_1x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_1x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_1x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -9322,7 +9326,7 @@ TEXT ·gemmBF16_1x1(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), CX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), CX
 	TESTQ   CX, CX
 	JZ      bias
@@ -9379,13 +9383,13 @@ product:
 	ADDQ         CX, AX
 	MOVQ         cNext+96(FP), CX
 	ADDQ         CX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_2x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_2x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_2x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -9397,7 +9401,7 @@ TEXT ·gemmBF16_2x1(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -9464,13 +9468,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_3x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_3x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_3x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -9482,7 +9486,7 @@ TEXT ·gemmBF16_3x1(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -9559,13 +9563,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_4x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_4x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_4x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -9578,7 +9582,7 @@ TEXT ·gemmBF16_4x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -9665,13 +9669,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_5x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_5x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_5x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -9684,7 +9688,7 @@ TEXT ·gemmBF16_5x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -9781,13 +9785,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_6x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_6x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_6x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -9801,7 +9805,7 @@ TEXT ·gemmBF16_6x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -9908,13 +9912,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_7x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_7x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_7x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -9928,7 +9932,7 @@ TEXT ·gemmBF16_7x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -10045,13 +10049,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_8x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_8x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_8x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -10065,7 +10069,7 @@ TEXT ·gemmBF16_8x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -10195,13 +10199,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_9x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_9x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_9x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -10215,7 +10219,7 @@ TEXT ·gemmBF16_9x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -10355,13 +10359,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_10x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_10x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_10x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -10375,7 +10379,7 @@ TEXT ·gemmBF16_10x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -10525,13 +10529,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_11x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_11x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_11x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -10545,7 +10549,7 @@ TEXT ·gemmBF16_11x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -10705,13 +10709,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_12x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_12x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_12x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -10725,7 +10729,7 @@ TEXT ·gemmBF16_12x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -10895,13 +10899,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_13x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_13x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_13x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -10915,7 +10919,7 @@ TEXT ·gemmBF16_13x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -11095,13 +11099,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_14x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_14x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_14x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -11115,7 +11119,7 @@ TEXT ·gemmBF16_14x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -11305,13 +11309,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_1x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_1x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_1x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -11323,7 +11327,7 @@ TEXT ·gemmBF16_1x2(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), CX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -11389,13 +11393,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_2x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_2x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_2x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -11407,7 +11411,7 @@ TEXT ·gemmBF16_2x2(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -11490,13 +11494,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_3x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_3x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_3x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -11508,7 +11512,7 @@ TEXT ·gemmBF16_3x2(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -11608,13 +11612,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_4x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_4x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_4x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -11627,7 +11631,7 @@ TEXT ·gemmBF16_4x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -11744,13 +11748,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_5x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_5x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_5x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -11763,7 +11767,7 @@ TEXT ·gemmBF16_5x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -11897,13 +11901,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_6x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_6x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_6x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -11917,7 +11921,7 @@ TEXT ·gemmBF16_6x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -12068,13 +12072,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_7x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_7x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_7x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -12088,7 +12092,7 @@ TEXT ·gemmBF16_7x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -12256,13 +12260,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_8x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_8x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_8x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -12276,7 +12280,7 @@ TEXT ·gemmBF16_8x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -12464,13 +12468,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_9x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_9x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_9x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -12484,7 +12488,7 @@ TEXT ·gemmBF16_9x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -12689,13 +12693,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_10x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_10x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_10x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -12709,7 +12713,7 @@ TEXT ·gemmBF16_10x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -12931,13 +12935,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_11x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_11x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_11x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -12951,7 +12955,7 @@ TEXT ·gemmBF16_11x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -13190,13 +13194,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_12x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_12x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_12x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -13210,7 +13214,7 @@ TEXT ·gemmBF16_12x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -13466,13 +13470,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_13x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_13x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_13x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -13486,7 +13490,7 @@ TEXT ·gemmBF16_13x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -13759,13 +13763,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_14x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_14x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_14x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -13779,7 +13783,7 @@ TEXT ·gemmBF16_14x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -14069,13 +14073,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_1x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_1x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_1x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -14087,7 +14091,7 @@ TEXT ·gemmBF16_1x3(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), CX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -14162,13 +14166,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_2x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_2x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_2x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -14180,7 +14184,7 @@ TEXT ·gemmBF16_2x3(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -14279,13 +14283,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_3x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_3x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_3x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -14297,7 +14301,7 @@ TEXT ·gemmBF16_3x3(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -14420,13 +14424,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_4x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_4x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_4x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -14439,7 +14443,7 @@ TEXT ·gemmBF16_4x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -14586,13 +14590,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_5x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_5x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_5x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -14605,7 +14609,7 @@ TEXT ·gemmBF16_5x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -14776,13 +14780,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_6x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_6x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_6x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -14796,7 +14800,7 @@ TEXT ·gemmBF16_6x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -14991,13 +14995,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_7x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_7x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_7x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -15011,7 +15015,7 @@ TEXT ·gemmBF16_7x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -15230,13 +15234,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_8x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_8x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_8x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -15250,7 +15254,7 @@ TEXT ·gemmBF16_8x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -15496,13 +15500,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_9x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_9x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_9x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -15516,7 +15520,7 @@ TEXT ·gemmBF16_9x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -15786,13 +15790,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func winogradInputBF16_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+// func winogradInputBF16_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 // Requires: AVX, AVX512F, SSE
 TEXT ·winogradInputBF16_2(SB), NOSPLIT, $16-80
 	STMXCSR (SP)
@@ -15876,7 +15880,7 @@ row0:
 	VZEROUPPER
 	RET
 
-// func narrowBF16(dst *float32, low *float32, high *float32, n int)
+// func narrowBF16(dst *byte, low *float32, high *float32, n int)
 // Requires: AVX, AVX512F
 TEXT ·narrowBF16(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), AX
@@ -15898,9 +15902,9 @@ cell:
 	VZEROUPPER
 	RET
 
-// func finishAVX512(dst *float32, src *float32, srcStride int, bias *float32, relu int, n int)
+// func epilogueAVX512(dst *byte, src *float32, srcStride int, bias *float32, relu int, n int)
 // Requires: AVX, AVX512F
-TEXT ·finishAVX512(SB), NOSPLIT, $0-48
+TEXT ·epilogueAVX512(SB), NOSPLIT, $0-48
 	MOVQ         dst+0(FP), AX
 	MOVQ         src+8(FP), CX
 	MOVQ         srcStride+16(FP), DX
@@ -15922,9 +15926,9 @@ cell:
 	VZEROUPPER
 	RET
 
-// func finishBF16(dst *float32, src *float32, srcStride int, bias *float32, relu int, n int)
+// func epilogueBF16(dst *byte, src *float32, srcStride int, bias *float32, relu int, n int)
 // Requires: AVX, AVX512F
-TEXT ·finishBF16(SB), NOSPLIT, $0-48
+TEXT ·epilogueBF16(SB), NOSPLIT, $0-48
 	MOVQ         dst+0(FP), AX
 	MOVQ         src+8(FP), CX
 	MOVQ         srcStride+16(FP), DX
