@@ -76,6 +76,7 @@ type loader struct {
 	chain    []source // the files being read, the first one first
 	files    int
 	paths    []string // of those on the disk
+	size     value.Sizer
 	warnings []string
 }
 
@@ -93,7 +94,7 @@ func (l *loader) load(src source) (*value.Dict, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc, err := parse(src, text)
+	doc, err := parse(src, text, &l.size)
 	if err != nil {
 		return nil, l.located(err)
 	}
@@ -152,15 +153,18 @@ func (l *loader) checkKeys(src source, doc document) error {
 	msg := fmt.Sprintf("config %q is deprecated", src.path)
 	if d, ok := v.(*value.Dict); ok {
 		if use, ok := d.Get("expected"); ok {
-			msg += fmt.Sprintf(": use %v instead", use)
+			msg += fmt.Sprintf(": use %s instead", plain(use))
 		}
 		if ref, ok := d.Get("reference"); ok {
-			msg += fmt.Sprintf(" (more at %v)", ref)
+			msg += fmt.Sprintf(" (more at %s)", plain(ref))
 		}
 	}
 	l.warnings = append(l.warnings, msg)
 	return nil
 }
+
+// plain is a value in a message, a string without quotes.
+func plain(v value.Value) string { return strings.Trim(value.Brief(v), "'") }
 
 func (d document) place(key string, src source) string {
 	if place, ok := d.places[key]; ok {
@@ -262,7 +266,7 @@ func (l *loader) checkInclude(base source) error {
 // merge resolves the document's references to its base and merges it in.
 func (l *loader) merge(src source, doc document, base *value.Dict) (*value.Dict, error) {
 	for key, v := range doc.dict.All() {
-		v, err := resolvePlaceholders(v, base)
+		v, err := l.resolvePlaceholders(v, base)
 		if err != nil {
 			return nil, l.located(&placeError{doc.place(fmt.Sprint(key), src), err})
 		}

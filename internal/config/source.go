@@ -18,8 +18,12 @@ import (
 	"repvgg/internal/infile"
 )
 
-// maxFileBytes bounds a file. The largest config of the zoo has some kilobytes.
-const maxFileBytes = 1 << 20
+// The bounds of a file, and of its text with the templates filled in. The largest
+// config of the zoo has some kilobytes.
+const (
+	maxFileBytes     = 1 << 20
+	maxExpandedBytes = 2 << 20
+)
 
 // A source is a config file, on disk or embedded.
 type source struct {
@@ -106,21 +110,24 @@ type placeError struct {
 func (e *placeError) Error() string { return e.place + ": " + e.err.Error() }
 func (e *placeError) Unwrap() error { return e.err }
 
-// parse reads the text of a file as its suffix says.
-func parse(src source, text string) (document, error) {
-	text = expandTemplates(text, strings.TrimPrefix(src.absolute(), "embedded:"))
+// parse reads the text of a file as its suffix says, and counts its values.
+func parse(src source, text string, size *value.Sizer) (document, error) {
+	text, err := expandTemplates(text, strings.TrimPrefix(src.absolute(), "embedded:"))
+	if err != nil {
+		return document{}, &placeError{src.path, err}
+	}
 	switch path.Ext(filepath.ToSlash(src.path)) {
 	case ".py":
-		return parsePython(src.path, text)
+		return parsePython(src.path, text, size)
 	case ".yml", ".yaml":
-		return parseYAML(src.path, text)
+		return parseYAML(src.path, text, size)
 	}
-	return parseJSON(src.path, text)
+	return parseJSON(src.path, text, size)
 }
 
 // parsePython evaluates a .py config.
-func parsePython(name, text string) (document, error) {
-	file, err := starlark.Eval(name, text)
+func parsePython(name, text string, size *value.Sizer) (document, error) {
+	file, err := starlark.Eval(name, text, size)
 	if err != nil {
 		if at, ok := errors.AsType[*starlark.Error](err); ok {
 			err = &placeError{at.Place, at.Err}
