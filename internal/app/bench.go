@@ -127,6 +127,9 @@ func (b *Benchmark) checkMachine(networks []benchNetwork) error {
 	memory, batch := float64(cpu.MachineMemory()), slices.Max(b.BatchSizes)
 	for i := range networks {
 		p := networks[i].plan
+		if err := checkWeights(p); err != nil {
+			return fmt.Errorf("config %q: %w", networks[i].config, err)
+		}
 		bytes := 4 * float64(batch) * (float64(p.InChannels)*float64(b.InputSize)*float64(b.InputSize) + float64(p.OutLen(b.InputSize, b.InputSize)))
 		if bytes > memory/4 {
 			return fmt.Errorf("config %q: a batch of %d images of %d x %d and its results take %.0f MB, more than a quarter of this machine's memory (%.0f MB): use smaller batches or images",

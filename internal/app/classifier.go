@@ -132,7 +132,7 @@ func (c *Classifier) Each(ctx context.Context, paths []string, each func(path st
 		samples[i] = dataset.Sample{Name: path, Path: path}
 	}
 	_, err := eval.Predict(ctx, c.runner, c.pipeline, samples, eval.Options{
-		BatchSize: batchSize, Classes: len(c.Classes), Progress: add,
+		BatchSize: batchSize, Classes: len(c.Classes), Memory: imageMemory(), Progress: add,
 		Each: func(i int, scores []float32, bad error) error {
 			if bad != nil {
 				return each(paths[i], Prediction{}, bad)
@@ -188,6 +188,9 @@ func (c *Classifier) Image(ctx context.Context, file []byte) (Prediction, error)
 
 // run classifies what comes out of the pipeline.
 func (c *Classifier) run(ctx context.Context, m *preprocess.Image) (Prediction, error) {
+	if err := checkImage(m.Channels(), m.Height, m.Width); err != nil {
+		return Prediction{}, err
+	}
 	x := make([]float32, m.Channels()*m.Height*m.Width)
 	if err := c.pipeline.Tensor(m, x); err != nil {
 		return Prediction{}, err

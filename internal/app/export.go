@@ -38,6 +38,9 @@ func Export(ctx context.Context, e Exporting, h Host) error {
 		return err
 	}
 	h.NoteRecipe(r)
+	if err := h.guard(r.Files(), e.Checkpoint).check(ctx, Output{"model", e.Dst}); err != nil {
+		return err
+	}
 	src, err := weights.Open(e.Checkpoint, r.Network, e.Choice, e.Ignore...)
 	if err != nil {
 		return err

@@ -270,7 +270,7 @@ func (j *job) predict(ctx context.Context, w *weights.Set, samples []dataset.Sam
 	add, end := j.host.progress("images", len(samples))
 	defer end()
 	return eval.Predict(ctx, runner, j.pipeline, samples, eval.Options{
-		BatchSize: j.batch, Classes: w.Plan.Head.Classes, SkipBad: j.SkipBad, Progress: add, Profile: profile,
+		BatchSize: j.batch, Classes: w.Plan.Head.Classes, Memory: imageMemory(), SkipBad: j.SkipBad, Progress: add, Profile: profile,
 	})
 }
 

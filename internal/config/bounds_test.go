@@ -108,10 +108,10 @@ func TestPathsAreBounded(t *testing.T) {
 // and what is printed has a bound.
 func TestPrintingIsBounded(t *testing.T) {
 	for text, want := range map[string]string{
-		"a = ['x' * 16000] * 1000\nfor i in range(90): a = [a, i]": "",
+		"a = ['x' * 16000] * 1000\nfor i in range(90): a = [a, i]":             "",
 		"a = [dict(b=[1, 2, 3], c='" + strings.Repeat("x", 70) + "')] * 20000": "",
 		// Each item is on a line of its own, far to the right.
-		"a = [0] * 400000\nfor i in range(80): a = [a]": "its values are too large to print: they take more than 67108864 bytes",
+		"a = [0] * 400000\nfor i in range(80): a = [a]":                        "its values are too large to print: they take more than 67108864 bytes",
 		"a = ['\\x00' * 4000] * 1000\nb = [" + strings.Repeat("0, ", 20) + "]": "",
 	} {
 		dir := write(t, map[string]string{"a.py": strings.ReplaceAll(text, "): ", "):\n  ") + "\n"})

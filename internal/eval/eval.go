@@ -25,6 +25,10 @@ type Options struct {
 	// Workers is how many images are read and transformed at a time; 0: as many
 	// as there are cores.
 	Workers int
+	// Memory, unless 0, is how many bytes the images may take that are on their way to
+	// the network, and how many the scores. More is an error before any of it is
+	// allocated.
+	Memory int64
 	// SkipBad leaves images that cannot be read, decoded or transformed out,
 	// where otherwise the first of them is an error.
 	SkipBad bool
@@ -102,6 +106,9 @@ func Predict(ctx context.Context, r engine.Runner, p *preprocess.Pipeline, sampl
 	}
 	s := &stream{pipeline: p, samples: samples, opts: opts, channels: channels(samples[0]), startBytes: r.Capabilities().StartBytes}
 	if err := s.findSize(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.checkMemory(); err != nil {
 		return nil, err
 	}
 	started := s.now()
