@@ -67,9 +67,9 @@ the configs first.`,
 func addBenchFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Bool("zoo", false, "measure the twelve published variants")
-	f.String("checkpoint", "", "file with the weights (default: random weights with a fixed seed)")
-	addChoiceFlags(cmd)
-	f.StringSlice("form", nil, "forms to measure: train, deploy")
+	f.String("checkpoint", "", "file with the weights (default: seeded random weights)")
+	addWeightFlags(cmd)
+	f.StringSlice("form", nil, "what to run: train, deploy")
 	f.String("device", deviceCPU, "where to run: cpu, or cuda for an NVIDIA GPU")
 	f.Int("gpu-id", 0, "with --device cuda: number of the GPU to run on")
 	f.StringSlice("precision", []string{"fp32"}, precisionHelp())
@@ -104,7 +104,7 @@ func printFormats() []string {
 
 type benchSettings struct {
 	overrideSettings
-	choiceSettings
+	weightSettings
 	threadSettings
 	deviceSettings
 	formatSettings
@@ -131,14 +131,16 @@ func runBench(cmd *cobra.Command, s *benchSettings, args []string) error {
 		return usageError{err}
 	}
 	var before *bench.Report
+	h := host(cmd)
 	if s.Baseline != "" {
-		if before, err = benchreport.Read(s.Baseline); err != nil {
+		h.Inputs = append(h.Inputs, app.Input{What: "baseline", Path: s.Baseline})
+		if before, err = benchreport.Read(cmd.Context(), s.Baseline); err != nil {
 			return fmt.Errorf("reading baseline: %w; give a file that repvgg bench --out FILE.json wrote", err)
 		}
 	}
 	bar := newShareProgress(cmd)
 	b.Measure.Progress = bar.show
-	report, err := app.Bench(cmd.Context(), *b, host(cmd))
+	report, err := app.Bench(cmd.Context(), *b, h)
 	bar.end()
 	if errors.Is(err, app.ErrSeveralNetworks) {
 		return usageError{err}
@@ -173,7 +175,8 @@ func (s *benchSettings) benchmark(cmd *cobra.Command, args []string) (*app.Bench
 		return nil, err
 	}
 	b := &app.Benchmark{
-		Configs: args, Zoo: s.Zoo, Overrides: s.CfgOptions, Checkpoint: s.Checkpoint, Choice: s.choice(), Forms: forms,
+		Configs: args, Zoo: s.Zoo, Overrides: s.CfgOptions, Checkpoint: s.Checkpoint, Choice: s.choice(), Ignore: s.Ignore, Forms: forms,
+		Writes: []app.Output{{What: "report", Path: s.Out}, {What: "picture", Path: s.Plot}},
 		Device: device, BatchSizes: s.BatchSize, InputSize: s.InputSize, Version: cmd.Root().Version, Ready: s.checkFiles,
 		Measure: bench.Options{Runs: s.Runs, Duration: s.Duration, Warmup: s.Warmup, Layers: s.Layers},
 	}
@@ -227,6 +230,9 @@ func (s *benchSettings) check(args []string) error {
 		return errors.New("give a config to measure (repvgg-A0, my_config.py), before flags that take several values, or --zoo for all published variants")
 	}
 	if err := s.deviceSettings.check(deviceCPU, deviceCUDA); err != nil {
+		return err
+	}
+	if err := s.checkPatterns(); err != nil {
 		return err
 	}
 	if !slices.Contains(printFormats(), s.Format) {

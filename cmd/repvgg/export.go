@@ -49,7 +49,7 @@ that they have in CKPT, or get those that --names chooses.`,
 	f.IntSlice("fix-shape", nil, "fix the size of the images: H or H W (default: dynamic)")
 	addChoice(cmd, "output", exportOutputs, "output of the model")
 	addNamesFlag(cmd, "CKPT's")
-	addChoiceFlags(cmd)
+	addWeightFlags(cmd)
 	addOverridesFlag(cmd)
 	markList(cmd, "fix-shape")
 	return cmd
@@ -57,7 +57,7 @@ that they have in CKPT, or get those that --names chooses.`,
 
 type exportSettings struct {
 	overrideSettings
-	choiceSettings
+	weightSettings
 	namesSettings
 	Output   string `mapstructure:"output"`
 	FixBatch int    `mapstructure:"fix-batch"`
@@ -65,8 +65,12 @@ type exportSettings struct {
 }
 
 func export(cmd *cobra.Command, s *exportSettings, args []string) error {
+	source, err := s.source(args[0], args[1], s.CfgOptions)
+	if err != nil {
+		return err
+	}
 	e := app.Exporting{
-		Source: app.Source{Config: args[0], Overrides: s.CfgOptions, Checkpoint: args[1], Choice: s.choice()},
+		Source: source,
 		Dst:    args[2], Names: s.Names,
 		ONNX: onnx.Options{Output: s.Output, Batch: s.FixBatch, Producer: "repvgg", Version: cmd.Root().Version},
 	}

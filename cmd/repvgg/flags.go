@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"repvgg/internal/app"
 	"repvgg/internal/checkpoint"
 )
 
@@ -58,6 +60,27 @@ func addChoiceFlags(cmd *cobra.Command) {
 // choice returns which of a checkpoint's state dicts to read.
 func (s *choiceSettings) choice() checkpoint.Choice {
 	return checkpoint.Choice{Averaged: s.UseEMA, Key: s.Key}
+}
+
+// addWeightFlags defines the flags of commands that read weights from a checkpoint.
+func addWeightFlags(cmd *cobra.Command) {
+	addChoiceFlags(cmd)
+	cmd.Flags().StringArray("ignore", nil, "leave out tensors of the checkpoint with names like this pattern (* stands for anything); may be given several times")
+}
+
+// checkPatterns refuses patterns that are none.
+func (s *weightSettings) checkPatterns() error {
+	for _, pattern := range s.Ignore {
+		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+			return usageError{fmt.Errorf("--ignore %q: want a pattern of tensor names, such as 'neck.*'", pattern)}
+		}
+	}
+	return nil
+}
+
+// source is a network with its weights.
+func (s *weightSettings) source(cfg, ckpt string, overrides []string) (app.Source, error) {
+	return app.Source{Config: cfg, Overrides: overrides, Checkpoint: ckpt, Choice: s.choice(), Ignore: s.Ignore}, s.checkPatterns()
 }
 
 func addCommonFlags(cmd *cobra.Command) {

@@ -23,13 +23,14 @@ func host(cmd *cobra.Command) app.Host {
 			bar := newProgress(cmd, total, unit)
 			return bar.add, bar.end
 		},
+		Inputs: []app.Input{{What: "file of settings", Path: settingsFile}},
 	}
 }
 
 // note prints a note on stderr: something the user should know that is not an
 // error.
 func note(cmd *cobra.Command, format string, args ...any) {
-	fmt.Fprintf(cmd.ErrOrStderr(), "repvgg: note: "+format+"\n", args...)
+	fmt.Fprintln(cmd.ErrOrStderr(), "repvgg: note: "+oneLine(fmt.Sprintf(format, args...)))
 }
 
 // noteHint names the flag that acts on a note's topic, if there is one.
@@ -55,6 +56,9 @@ func hint(err error) error {
 	}
 	if mismatch, ok := errors.AsType[*convert.Mismatch](err); ok && mismatch.Amplified {
 		return fmt.Errorf("%w; convert without --verify to keep the file", err)
+	}
+	if misfit, ok := errors.AsType[*weights.MisfitError](err); ok && len(misfit.Missing)+len(misfit.Unreadable)+len(misfit.Misshapen) == 0 {
+		return fmt.Errorf("%w by --ignore, as in --ignore '%s'", err, misfit.Unexpected[0])
 	}
 	if _, ok := errors.AsType[*app.PlaceError](err); ok {
 		return fmt.Errorf("%w; --cfg-options can set another path", err)

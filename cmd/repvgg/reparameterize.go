@@ -36,22 +36,26 @@ file.`,
 	}
 	cmd.Flags().Bool("verify", false, "read DST back, and compare both forms block by block")
 	addNamesFlag(cmd, keyMapIDs()[0])
-	addChoiceFlags(cmd)
+	addWeightFlags(cmd)
 	addCommonFlags(cmd)
 	return cmd
 }
 
 type reparameterizeSettings struct {
 	overrideSettings
-	choiceSettings
+	weightSettings
 	namesSettings
 	threadSettings
 	Verify bool `mapstructure:"verify"`
 }
 
 func reparameterize(cmd *cobra.Command, s *reparameterizeSettings, args []string) error {
+	source, err := s.source(args[0], args[1], s.CfgOptions)
+	if err != nil {
+		return err
+	}
 	c := app.Conversion{
-		Source: app.Source{Config: args[0], Overrides: s.CfgOptions, Checkpoint: args[1], Choice: s.choice()},
+		Source: source,
 		Dst:    args[2], Names: s.Names, Threads: s.Threads,
 	}
 	if err := app.CheckSuffix(c.Dst); err != nil {

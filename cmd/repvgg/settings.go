@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 	"github.com/spf13/viper"
 
 	"repvgg/internal/cpu"
+	"repvgg/internal/infile"
 )
 
 // Every command has a struct of its settings, tagged with the flags' names. Flags,
@@ -29,6 +31,10 @@ type (
 		UseEMA bool   `mapstructure:"use-ema"`
 		Key    string `mapstructure:"key"`
 	}
+	weightSettings struct {
+		choiceSettings
+		Ignore []string `mapstructure:"ignore"`
+	}
 	threadSettings struct {
 		Threads int `mapstructure:"threads"`
 	}
@@ -40,7 +46,10 @@ type (
 	}
 )
 
-const settingsFile = "repvgg.yaml"
+const (
+	settingsFile = "repvgg.yaml"
+	maxSettings  = 1 << 20 // bytes of it
+)
 
 // withSettings turns a function that takes settings into a command's RunE.
 func withSettings[S any](run func(cmd *cobra.Command, s *S, args []string) error) func(*cobra.Command, []string) error {
@@ -95,16 +104,19 @@ func readSettings(cmd *cobra.Command, into any) error {
 // readSettingsFile returns the settings in repvgg.yaml, or nil if there is no such
 // file. The section named after the command overrides the common settings.
 func readSettingsFile(cmd *cobra.Command) (map[string]any, error) {
-	// Check the type before opening: opening a pipe would wait for its writer.
-	switch info, err := os.Stat(settingsFile); {
-	case errors.Is(err, fs.ErrNotExist):
+	data, err := infile.Read(cmd.Context(), settingsFile, nil, maxSettings)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
-	case err == nil && !info.Mode().IsRegular():
-		return nil, errors.New("it is not a regular file")
+	}
+	if wrong, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, wrong.Err
+	}
+	if err != nil {
+		return nil, err
 	}
 	v := viper.New()
-	v.SetConfigFile(settingsFile)
-	if err := v.ReadInConfig(); err != nil {
+	v.SetConfigType("yaml")
+	if err := v.ReadConfig(bytes.NewReader(data)); err != nil {
 		return nil, err
 	}
 	all := v.AllSettings()

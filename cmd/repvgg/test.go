@@ -39,7 +39,7 @@ original.`,
 		RunE:              withSettings(test),
 	}
 	addTestFlags(cmd)
-	addChoiceFlags(cmd)
+	addWeightFlags(cmd)
 	addCommonFlags(cmd)
 	return cmd
 }

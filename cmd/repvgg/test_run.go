@@ -18,7 +18,7 @@ import (
 
 type testSettings struct {
 	overrideSettings
-	choiceSettings
+	weightSettings
 	threadSettings
 	deviceSettings
 	Metrics       []string `mapstructure:"metrics"`
@@ -64,12 +64,15 @@ func (s *testSettings) evaluation(cmd *cobra.Command, cfg, ckpt string) (*app.Ev
 	if err := s.check(); err != nil {
 		return nil, err
 	}
+	source, err := s.source(cfg, ckpt, s.CfgOptions)
+	if err != nil {
+		return nil, err
+	}
 	e := &app.Evaluation{
-		Source:  app.Source{Config: cfg, Overrides: s.CfgOptions, Checkpoint: ckpt, Choice: s.choice()},
+		Source:  source,
 		Compare: s.Compare, Metrics: s.Metrics, SkipBad: s.SkipBadImages, Profile: s.ProfileInput,
 		Outputs: app.Outputs{Result: s.Out, Confusion: s.Confusion, PerClass: s.PerClass, Comparison: s.CompareOut, Painted: s.ShowDir},
 	}
-	var err error
 	if e.Device, err = s.device(s.Threads); err != nil {
 		return nil, err
 	}
@@ -95,7 +98,7 @@ func (s *testSettings) evaluation(cmd *cobra.Command, cfg, ckpt string) (*app.Ev
 	noteUseless(cmd, "tmpdir", e.Group.World > 1, " without --launcher")
 	noteUseless(cmd, "gpu-collect", false, ": results are gathered through --tmpdir")
 	noteUseless(cmd, "show-options", false, ": painting adapts to the image")
-	return e, e.Outputs.Check(map[string]string{cfg: "config", ckpt: "checkpoint", s.Compare: "other checkpoint"})
+	return e, e.Outputs.Check()
 }
 
 // noteUseless prints a note if a flag was given that has no effect.

@@ -9,6 +9,7 @@ import (
 
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/recipe"
+	"repvgg/internal/weights"
 )
 
 // Host receives what a job reports while it runs. Each function may be nil.
@@ -20,6 +21,8 @@ type Host struct {
 	// returns a function that counts n more of them as done, and one that ends the
 	// count.
 	Progress func(unit string, total int) (add func(n int), end func())
+	// Inputs are files that the caller reads for the job. No output may replace one.
+	Inputs []Input
 }
 
 // Note is something that the user should know but that is not an error.
@@ -66,10 +69,11 @@ type Source struct {
 	// it: model.head.num_classes=10.
 	Config    string
 	Overrides []string
-	// Checkpoint is a file with either form of the network. Choice chooses one of its
-	// state dicts.
+	// Checkpoint is a file of a form of the network. Choice says which of its state
+	// dicts is meant, Ignore which of its tensors are left out (see weights.Open).
 	Checkpoint string
 	Choice     checkpoint.Choice
+	Ignore     []string
 }
 
 // NoteRecipe passes on the warnings about a config, and the overrides that nothing
@@ -93,6 +97,14 @@ func (h Host) noteCheckpoint(c *checkpoint.File, choice checkpoint.Choice) {
 		h.note(General, "%q holds only EMA weights (%s): they are used", c.Path, c.Key)
 	}
 	for _, n := range c.Notes() {
+		h.note(General, "%s", n)
+	}
+}
+
+// noteWeights is noteCheckpoint, and passes on which tensors were left out.
+func (h Host) noteWeights(w *weights.Set, choice checkpoint.Choice) {
+	h.noteCheckpoint(w.File, choice)
+	for _, n := range w.Ignored {
 		h.note(General, "%s", n)
 	}
 }

@@ -27,12 +27,15 @@ type Benchmark struct {
 	Configs   []string
 	Zoo       bool
 	Overrides []string
-	// Checkpoint has the weights, if there is only one network. Empty means random
-	// weights with a fixed seed. Choice is as in Source.
+	// Checkpoint has the weights of the only network; empty means seeded random ones.
+	// Choice and Ignore are as of Source.
 	Checkpoint string
 	Choice     checkpoint.Choice
-	// Forms to measure. None means both forms of a train config, and the deploy form of
-	// a deploy config.
+	Ignore     []string
+	// Writes are the files that the report will be written to.
+	Writes []Output
+	// Forms to measure; none means both of a train config, and the deploy form of a
+	// deploy config.
 	Forms []model.Form
 	// Device is where to measure. Its precision is ignored: Precisions replaces it.
 	Device     Device
@@ -54,6 +57,13 @@ type Benchmark struct {
 func Bench(ctx context.Context, b Benchmark, h Host) (*bench.Report, error) {
 	networks, err := b.networks(h)
 	if err != nil {
+		return nil, err
+	}
+	var configs []string
+	for i := range networks {
+		configs = append(configs, networks[i].files...)
+	}
+	if err := h.guard(configs, b.Checkpoint).check(ctx, b.Writes...); err != nil {
 		return nil, err
 	}
 	if err := b.checkMachine(networks); err != nil {
@@ -117,6 +127,9 @@ func (b *Benchmark) checkMachine(networks []benchNetwork) error {
 	memory, batch := float64(cpu.MachineMemory()), slices.Max(b.BatchSizes)
 	for i := range networks {
 		p := networks[i].plan
+		if err := checkWeights(p); err != nil {
+			return fmt.Errorf("config %q: %w", networks[i].config, err)
+		}
 		bytes := 4 * float64(batch) * (float64(p.InChannels)*float64(b.InputSize)*float64(b.InputSize) + float64(p.OutLen(b.InputSize, b.InputSize)))
 		if bytes > memory/4 {
 			return fmt.Errorf("config %q: a batch of %d images of %d x %d and its results take %.0f MB, more than a quarter of this machine's memory (%.0f MB): use smaller batches or images",

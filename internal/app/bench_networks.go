@@ -14,8 +14,9 @@ import (
 
 // benchNetwork is a network to measure.
 type benchNetwork struct {
-	config  string // as the user named it
-	path    string // absolute
+	config  string   // as the user named it
+	path    string   // absolute
+	files   []string // that it was read from
 	variant string
 	plan    *model.Plan
 	forms   []model.Form
@@ -51,6 +52,7 @@ func (b *Benchmark) networks(h Host) ([]benchNetwork, error) {
 		merged := append(slices.Clone(networks[same].forms), n.forms...)
 		slices.Sort(merged)
 		networks[same].forms = slices.Compact(merged)
+		networks[same].files = append(networks[same].files, n.files...)
 		h.note(General, "config %q is the same network as %q: it is measured once", name, networks[same].config)
 	}
 	makeUnique(networks)
@@ -100,7 +102,7 @@ func readNetwork(h Host, name string, overrides []string) (*benchNetwork, error)
 	if err != nil {
 		return nil, err
 	}
-	n := &benchNetwork{config: name, path: path, plan: r.Network, variant: baseName(path)}
+	n := &benchNetwork{config: name, path: path, files: r.Files(), plan: r.Network, variant: baseName(path)}
 	for _, p := range repvgg.Zoo() {
 		if p.Name != "RepVGG-"+r.Arch {
 			continue

@@ -33,10 +33,10 @@ func (b *Benchmark) openWeights(h Host, networks []benchNetwork) (*benchWeights,
 	}
 	n := &networks[0]
 	var err error
-	if w.set, err = weights.Open(w.path, n.plan, b.Choice); err != nil {
+	if w.set, err = weights.Open(w.path, n.plan, b.Choice, b.Ignore...); err != nil {
 		return nil, err
 	}
-	h.noteCheckpoint(w.set.File, b.Choice)
+	h.noteWeights(w.set, b.Choice)
 	if w.set.Plan.Form == model.Deploy && slices.Contains(n.forms, model.Train) {
 		if len(b.Forms) > 0 {
 			w.close()

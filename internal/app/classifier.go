@@ -54,14 +54,14 @@ func OpenClassifier(ctx context.Context, s Source, d Device, h Host) (*Classifie
 	if c.pipeline, err = filePipeline(r); err != nil {
 		return nil, err
 	}
-	w, err := weights.Open(s.Checkpoint, r.Network, s.Choice)
+	w, err := weights.Open(s.Checkpoint, r.Network, s.Choice, s.Ignore...)
 	if err != nil {
 		return nil, err
 	}
 	defer w.Close()
 	c.Classes = classNames(r.Network.Head.Classes, w.File.Classes, dataset.ImageNetClasses())
 	h.NoteRecipe(r)
-	h.noteCheckpoint(w.File, s.Choice)
+	h.noteWeights(w, s.Choice)
 	if c.runner, err = d.open(ctx, h, w.Plan.As(model.Deploy), w.Deploy(), c.pipeline, batchSize, batchSize); err != nil {
 		return nil, err
 	}
@@ -106,27 +106,74 @@ func classNames(classes int, among ...[]string) []string {
 // Close frees the classifier's memory and threads.
 func (c *Classifier) Close() error { return c.runner.Close() }
 
-// Files classifies image files. It reads the next files while the network runs. The
-// predictions are in the order of the paths. The error is that of the first file
+// Files classifies image files as Each does. The error is that of the first file
 // that can't be used.
 func (c *Classifier) Files(ctx context.Context, paths []string) ([]Prediction, error) {
+	all := make([]Prediction, 0, len(paths))
+	err := c.Each(ctx, paths, func(_ string, p Prediction, bad error) error {
+		all = append(all, p)
+		return bad
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// Each classifies image files, reading some while others run. Of every file, in order
+// and as soon as it is known, each is told what the network makes of it, or why the
+// image can't be used. An error of each ends the work.
+func (c *Classifier) Each(ctx context.Context, paths []string, each func(path string, p Prediction, bad error) error) error {
 	add, end := c.host.progress("images", len(paths))
 	defer end()
+	if _, _, known := c.pipeline.OutputSize(); !known {
+		return c.oneByOne(ctx, paths, each, add)
+	}
 	samples := make([]dataset.Sample, len(paths))
 	for i, path := range paths {
 		samples[i] = dataset.Sample{Name: path, Path: path}
 	}
-	p, err := eval.Predict(ctx, c.runner, c.pipeline, samples, eval.Options{BatchSize: batchSize, Classes: len(c.Classes), Progress: add})
-	if err != nil {
-		return nil, err
-	}
-	all := c.predictions(p.Scores)
-	for i := range all {
-		if err := all[i].check(); err != nil {
-			return nil, fmt.Errorf("classifying %q: %w", paths[i], err)
+	_, err := eval.Predict(ctx, c.runner, c.pipeline, samples, eval.Options{
+		BatchSize: batchSize, Classes: len(c.Classes), Memory: imageMemory(), Progress: add,
+		Each: func(i int, scores []float32, bad error) error {
+			if bad != nil {
+				return each(paths[i], Prediction{}, bad)
+			}
+			p := predictionOf(scores)
+			if err := p.check(); err != nil {
+				return fmt.Errorf("classifying %q: %w", paths[i], err)
+			}
+			return each(paths[i], p, nil)
+		},
+	})
+	return err
+}
+
+// oneByOne is Each for images of different sizes, which can't share a batch.
+func (c *Classifier) oneByOne(ctx context.Context, paths []string, each func(path string, p Prediction, bad error) error, add func(n int)) error {
+	for _, path := range paths {
+		var p Prediction
+		m, bad := eval.Open(ctx, dataset.Sample{Name: path, Path: path})
+		if bad == nil {
+			if m, bad = c.pipeline.Apply(m); bad != nil {
+				bad = fmt.Errorf("transforming image %q: %w", path, bad)
+			}
 		}
+		if bad == nil {
+			var err error
+			if p, err = c.run(ctx, m); err != nil {
+				return fmt.Errorf("classifying %q: %w", path, err)
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := each(path, p, bad); err != nil {
+			return err
+		}
+		add(1)
 	}
-	return all, nil
+	return nil
 }
 
 // Image classifies one image, given as the contents of an image file.
@@ -138,6 +185,14 @@ func (c *Classifier) Image(ctx context.Context, file []byte) (Prediction, error)
 	if m, err = c.pipeline.Apply(m); err != nil {
 		return Prediction{}, err
 	}
+	return c.run(ctx, m)
+}
+
+// run classifies what comes out of the pipeline.
+func (c *Classifier) run(ctx context.Context, m *preprocess.Image) (Prediction, error) {
+	if err := checkImage(m.Channels(), m.Height, m.Width); err != nil {
+		return Prediction{}, err
+	}
 	x := make([]float32, m.Channels()*m.Height*m.Width)
 	if err := c.pipeline.Tensor(m, x); err != nil {
 		return Prediction{}, err
@@ -147,7 +202,7 @@ func (c *Classifier) Image(ctx context.Context, file []byte) (Prediction, error)
 		return Prediction{}, err
 	}
 	metrics.Softmax(scores, scores)
-	p := c.predictions(scores)[0]
+	p := predictionOf(scores)
 	return p, p.check()
 }
 
@@ -165,13 +220,7 @@ func (p *Prediction) check() error {
 	return nil
 }
 
-// predictions makes a Prediction from each row of scores.
-func (c *Classifier) predictions(scores []float32) []Prediction {
-	n := len(c.Classes)
-	all := make([]Prediction, len(scores)/n)
-	for i := range all {
-		row := scores[i*n : (i+1)*n : (i+1)*n]
-		all[i] = Prediction{Label: metrics.ArgMax(row), Scores: row}
-	}
-	return all
+// predictionOf is what a row of scores says.
+func predictionOf(scores []float32) Prediction {
+	return Prediction{Label: metrics.ArgMax(scores), Scores: scores}
 }

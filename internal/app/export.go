@@ -39,12 +39,15 @@ func Export(ctx context.Context, e Exporting, h Host) error {
 		return err
 	}
 	h.NoteRecipe(r)
-	src, err := weights.Open(e.Checkpoint, r.Network, e.Choice)
+	if err := h.guard(r.Files(), e.Checkpoint).check(ctx, Output{"model", e.Dst}); err != nil {
+		return err
+	}
+	src, err := weights.Open(e.Checkpoint, r.Network, e.Choice, e.Ignore...)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	h.noteCheckpoint(src.File, e.Choice)
+	h.noteWeights(src, e.Choice)
 	if filepath.Ext(e.Dst) == ONNXSuffix {
 		return e.writeONNX(ctx, r, src)
 	}
@@ -75,9 +78,6 @@ func (e *Exporting) writeONNX(ctx context.Context, r *recipe.Recipe, src *weight
 	}
 	if err != nil {
 		return fmt.Errorf("writing %q: %w", e.Dst, err)
-	}
-	if atomicfile.Same(src.File.Path, e.Dst) {
-		return fmt.Errorf("writing %q: this is the checkpoint to read; choose another name", e.Dst)
 	}
 	return network.Write(ctx, e.Dst, src.Deploy(), src.Verify)
 }

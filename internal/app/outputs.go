@@ -32,58 +32,41 @@ type Outputs struct {
 	Painted string
 }
 
-// files returns the outputs that are files, each with the check of its path.
-func (o *Outputs) files() []outputFile {
-	all := []outputFile{
-		{"result", o.Result, report.CheckPath}, {"confusion matrix", o.Confusion, report.CheckConfusionPath},
-		{"comparison", o.Comparison, report.CheckComparisonPath}, {"per-class table", o.PerClass, report.CheckPerClassPath},
-	}
-	return slices.DeleteFunc(all, func(f outputFile) bool { return f.path == "" })
+// files are the outputs but for the folder.
+func (o *Outputs) files() []Output {
+	all := []Output{{"result", o.Result}, {"confusion matrix", o.Confusion}, {"comparison", o.Comparison}, {"table of classes", o.PerClass}}
+	return slices.DeleteFunc(all, func(f Output) bool { return f.Path == "" })
 }
 
-type outputFile struct {
-	what, path string
-	check      func(path string) error
-}
-
-// Check reports a path with an unknown format, a file that is named twice, and an
-// output that is also an input. inputs maps each input's path to what it is.
-func (o *Outputs) Check(inputs map[string]string) error {
-	taken := make(map[string]string)
-	for _, f := range o.files() {
+// Check reports paths that are of no known format.
+func (o *Outputs) Check() error {
+	for _, f := range []struct {
+		path  string
+		check func(path string) error
+	}{
+		{o.Result, report.CheckPath}, {o.Confusion, report.CheckConfusionPath},
+		{o.Comparison, report.CheckComparisonPath}, {o.PerClass, report.CheckPerClassPath},
+	} {
+		if f.path == "" {
+			continue
+		}
 		if err := f.check(f.path); err != nil {
 			return err
 		}
-		for input, what := range inputs {
-			if input != "" && atomicfile.Same(f.path, input) {
-				return fmt.Errorf("%q is the %s to read: choose another name for the %s", f.path, what, f.what)
-			}
-		}
-		path, err := filepath.Abs(f.path)
-		if err != nil {
-			return fmt.Errorf("writing results: %w", err)
-		}
-		if other := taken[path]; other != "" {
-			return fmt.Errorf("the %s and the %s are both to be written to %q", other, f.what, f.path)
-		}
-		taken[path] = f.what
 	}
 	return nil
 }
 
-// checkInputs reports outputs that can't be written, so that hours of work do not
-// end with a write error. Only the first process of a group writes outputs.
-func (e *Evaluation) checkInputs() error {
-	if e.Group.Rank > 0 {
-		return nil
-	}
+// probe reports outputs that can't be made, so that hours of work do not end in an
+// error of writing. Only the first process of a group writes any.
+func (e *Evaluation) probe() error {
 	o := &e.Outputs
-	if err := o.Check(map[string]string{e.Config: "config", e.Checkpoint: "checkpoint", e.Compare: "other checkpoint"}); err != nil {
+	if err := o.Check(); err != nil || e.Group.Rank > 0 {
 		return err
 	}
 	for _, f := range o.files() {
-		if err := atomicfile.Probe(f.path); err != nil {
-			return fmt.Errorf("writing results %q: %w", f.path, err)
+		if err := atomicfile.Probe(f.Path); err != nil {
+			return fmt.Errorf("writing results %q: %w", f.Path, err)
 		}
 	}
 	if o.Painted == "" {
@@ -98,7 +81,24 @@ func (e *Evaluation) checkInputs() error {
 	return nil
 }
 
-// Write writes the outputs of an evaluation. It stops at the first one that fails.
+// checkOutputs refuses outputs that would replace or change what the job reads.
+func (j *job) checkOutputs(ctx context.Context, configs []string) error {
+	g := j.host.guard(configs, j.Checkpoint, j.Compare)
+	g.images(j.data)
+	files := j.Outputs.files()
+	if err := g.check(ctx, files...); err != nil {
+		return err
+	}
+	if j.Group.World > 1 && j.data.Scanned && placeOf(j.Dir).below(j.data.Prefix) >= 0 {
+		return overwrites("gathering results in %q: it would be a folder of data_prefix %q, and these are the classes; name another", j.Dir, j.data.Prefix)
+	}
+	if j.Outputs.Painted == "" {
+		return nil
+	}
+	return g.checkFolder(j.Outputs.Painted, files)
+}
+
+// Write writes the outputs of an evaluation. It stops at the first that fails.
 func (o *Outcome) Write(ctx context.Context, to Outputs, h Host) error {
 	if to.Result != "" {
 		if err := o.Result.Write(to.Result, to.Items); err != nil {
@@ -148,12 +148,12 @@ func (o *Outcome) paint(ctx context.Context, dir string, h Host) error {
 				return err
 			}
 			sample := o.data.Samples[i]
-			m, err := eval.Open(sample)
+			m, err := eval.Open(ctx, sample)
 			if err != nil {
 				return err
 			}
 			lines, right := o.Caption(row)
-			if err := p.Save(sample.Name, m, lines, right); err != nil {
+			if err := p.Save(sample.Name, sample.Path, m, lines, right); err != nil {
 				return err
 			}
 			mu.Lock()

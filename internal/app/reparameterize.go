@@ -48,16 +48,19 @@ func Reparameterize(ctx context.Context, c Conversion, h Host) error {
 	if r.Network.Form == model.Deploy {
 		return fmt.Errorf("config %q describes the deploy form; give the train config, whose blocks have branches to fuse", c.Config)
 	}
+	if err := h.guard(r.Files(), c.Checkpoint).check(ctx, Output{"deploy weights", c.Dst}); err != nil {
+		return err
+	}
 	keys, err := keyMap(r.Network, c.Names)
 	if err != nil {
 		return err
 	}
-	src, err := weights.OpenForm(c.Checkpoint, r.Network, c.Choice)
+	src, err := weights.OpenForm(c.Checkpoint, r.Network, c.Choice, c.Ignore...)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	h.noteCheckpoint(src.File, c.Choice)
+	h.noteWeights(src, c.Choice)
 	if has := src.KeyMap; has != keys && c.Names == "" && h.Note != nil {
 		h.Note(Note{OtherNames, fmt.Sprintf("%q has the tensor names of %s; the output gets those of %s", c.Checkpoint, has.Owner, keys.Owner), has.ID})
 	}

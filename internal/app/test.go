@@ -66,7 +66,7 @@ type Outcome struct {
 // first process gets an outcome; the others get nil. If the second checkpoint
 // fails, the outcome of the first is returned with the error.
 func Test(ctx context.Context, e Evaluation, h Host) (*Outcome, error) {
-	if err := e.checkInputs(); err != nil {
+	if err := e.probe(); err != nil {
 		return nil, err
 	}
 	if e.Group.World <= 1 {
@@ -101,7 +101,7 @@ type job struct {
 }
 
 func (e *Evaluation) test(ctx context.Context, h Host, exchange *shard.Gathering) (*Outcome, error) {
-	j, err := e.open(h)
+	j, err := e.open(ctx, h)
 	if err != nil {
 		return nil, err
 	}
@@ -138,14 +138,17 @@ func (j *job) compare(ctx context.Context, with *report.Result) (*report.Compari
 	return report.Compare(j.weights.File.Path, with, j.other.File.Path, other)
 }
 
-// open reads the config and the list of images, and opens the checkpoints.
-func (e *Evaluation) open(h Host) (j *job, err error) {
+// open reads the config, the list of images and the checkpoints.
+func (e *Evaluation) open(ctx context.Context, h Host) (j *job, err error) {
 	r, err := recipe.Load(e.Config, e.Overrides)
 	if err != nil {
 		return nil, err
 	}
 	j = &job{Evaluation: e, host: h}
-	if err := j.readData(r); err != nil {
+	if err := j.readData(ctx, r); err != nil {
+		return nil, err
+	}
+	if err := j.checkOutputs(ctx, r.Files()); err != nil {
 		return nil, err
 	}
 	if j.device, err = e.Device.ofGroup(e.Group, gpu.Count); err != nil {
@@ -162,16 +165,19 @@ func (e *Evaluation) open(h Host) (j *job, err error) {
 		}
 	}
 	h.NoteDecoder(files)
-	if j.weights, err = weights.OpenForm(e.Checkpoint, r.Network, e.Choice); err != nil {
+	if j.weights, err = weights.OpenForm(e.Checkpoint, r.Network, e.Choice, e.Ignore...); err != nil {
 		return nil, err
 	}
-	h.noteCheckpoint(j.weights.File, e.Choice)
+	h.noteWeights(j.weights, e.Choice)
 	if e.Compare == "" {
 		return j, nil
 	}
-	if j.other, err = weights.Open(e.Compare, r.Network, checkpoint.Choice{}); err != nil {
+	if j.other, err = weights.Open(e.Compare, r.Network, checkpoint.Choice{}, e.Ignore...); err != nil {
 		j.close()
 		return nil, err
+	}
+	for _, n := range j.other.Ignored {
+		h.note(General, "%s", n)
 	}
 	return j, nil
 }
@@ -190,9 +196,8 @@ type PlaceError struct{ Err error }
 func (e *PlaceError) Error() string { return e.Err.Error() }
 func (e *PlaceError) Unwrap() error { return e.Err }
 
-// readData reads the parts of the config that are about images, and lists the
-// images.
-func (j *job) readData(r *recipe.Recipe) error {
+// readData reads what the config says of the images.
+func (j *job) readData(ctx context.Context, r *recipe.Recipe) error {
 	data, err := r.Data()
 	if err != nil {
 		return err
@@ -201,7 +206,7 @@ func (j *job) readData(r *recipe.Recipe) error {
 	if j.pipeline, err = r.Pipeline(); err != nil {
 		return err
 	}
-	j.data, err = data.Open()
+	j.data, err = data.Open(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &PlaceError{err}
 	}
@@ -271,7 +276,7 @@ func (j *job) predict(ctx context.Context, w *weights.Set, samples []dataset.Sam
 	add, end := j.host.progress("images", len(samples))
 	defer end()
 	return eval.Predict(ctx, runner, j.pipeline, samples, eval.Options{
-		BatchSize: j.batch, Classes: w.Plan.Head.Classes, SkipBad: j.SkipBad, Progress: add, Profile: profile,
+		BatchSize: j.batch, Classes: w.Plan.Head.Classes, Memory: imageMemory(), SkipBad: j.SkipBad, Progress: add, Profile: profile,
 	})
 }
 

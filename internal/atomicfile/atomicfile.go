@@ -1,7 +1,7 @@
-// Package atomicfile writes files that appear under their final name only when they
-// are complete. A file gets a temporary name in the same folder, is synced to disk,
-// and is then renamed. A failed run leaves no partial file and destroys no existing
-// one.
+// Package atomicfile writes files that appear under their name only when they
+// are complete: under a temporary name in the same folder first, then forced to
+// the disk and renamed. A run that fails leaves no file and destroys none; a
+// process that can't wait for it removes unfinished files by cleanup.Run.
 package atomicfile
 
 import (
@@ -13,6 +13,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+
+	"repvgg/internal/cleanup"
 )
 
 // File is a file under its temporary name, which Name returns. End it with Commit
@@ -23,37 +26,57 @@ type File struct {
 	finished bool
 	// made are the folders that Create made, innermost first.
 	made []string
+	// settled says that nothing unfinished is left.
+	settled func()
 }
 
-// Create starts the file that will become path. It makes missing parent folders. It
-// is an error if path exists and is not a regular file.
-func Create(path string) (f *File, err error) {
+// Create starts the file that will become path; the parent folders are made. A
+// path that exists and is no regular file, such as a folder or a device, is an
+// error.
+func Create(path string) (*File, error) {
 	if err := Check(path); err != nil {
 		return nil, err
 	}
-	made := missingFolders(filepath.Dir(path))
-	defer func() {
-		if err != nil {
-			removeAll(made)
-		}
-	}()
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+	f := &File{path: path, made: missingFolders(filepath.Dir(path))}
+	var err error
+	if f.settled, err = cleanup.Do(f.remove, f.create); err != nil {
+		removeAll(f.made)
 		return nil, err
 	}
-	dir, base := filepath.Split(path)
-	// Like os.CreateTemp, but with the permissions that the umask gives, because the
-	// file will be kept.
+	return f, nil
+}
+
+func (f *File) create() error {
+	dir, base := filepath.Split(f.path)
+	if err := os.MkdirAll(filepath.Clean(dir), 0o777); err != nil {
+		return err
+	}
+	return tryNames(base, func(name string) (err error) {
+		f.File, err = os.OpenFile(filepath.Join(dir, name), createFlags, 0o666)
+		return err
+	})
+}
+
+// createFlags are for a new file. As os.CreateTemp, but with the permissions that
+// the umask gives, since the file will stay.
+const createFlags = os.O_RDWR | os.O_CREATE | os.O_EXCL
+
+// longestBase is how much of a file's name its temporary one has: file systems
+// allow 255 bytes.
+const longestBase = 200
+
+// tryNames calls create with temporary names for a file until one is free.
+func tryNames(base string, create func(name string) error) error {
+	if len(base) > longestBase {
+		base = strings.ToValidUTF8(base[:longestBase], "")
+	}
 	for range 100 {
-		name := filepath.Join(dir, "."+base+"."+strconv.FormatUint(rand.Uint64(), 36)+".tmp")
-		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-		if err == nil {
-			return &File{File: f, path: path, made: made}, nil
-		}
-		if !errors.Is(err, fs.ErrExist) {
-			return nil, err
+		err := create("." + base + "." + strconv.FormatUint(rand.Uint64(), 36) + ".tmp")
+		if err == nil || !errors.Is(err, fs.ErrExist) {
+			return err
 		}
 	}
-	return nil, fmt.Errorf("found no free temporary name beside %q", path)
+	return fmt.Errorf("found no free temporary name for %q", base)
 }
 
 // Check returns an error for a path that Create would refuse: one that exists and
@@ -84,14 +107,7 @@ func Probe(path string) error {
 	return nil
 }
 
-// Same reports whether two paths lead to the same existing file.
-func Same(a, b string) bool {
-	infoA, errA := os.Stat(a)
-	infoB, errB := os.Stat(b)
-	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
-}
-
-// missingFolders returns the folders of a path that do not exist, innermost first.
+// missingFolders are dir and those above it that do not exist, dir first.
 func missingFolders(dir string) []string {
 	var missing []string
 	for ; ; dir = filepath.Dir(dir) {
@@ -130,10 +146,11 @@ func (f *File) Commit() error {
 	if err := f.Finish(); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), f.path); err != nil {
+	if err := cleanup.Keep(func() error { return os.Rename(f.Name(), f.path) }); err != nil {
 		return err
 	}
 	f.made = nil
+	f.settled()
 	return syncDir(filepath.Dir(f.path))
 }
 
@@ -154,6 +171,11 @@ func syncDir(dir string) error {
 // Commit it does nothing.
 func (f *File) Abort() {
 	f.Close()
+	f.remove()
+	f.settled()
+}
+
+func (f *File) remove() {
 	os.Remove(f.Name())
 	removeAll(f.made)
 }

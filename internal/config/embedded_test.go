@@ -54,7 +54,7 @@ func TestEmbeddedConfigs(t *testing.T) {
 					t.Errorf("path %q, warnings %q", c.Path(), c.Warnings())
 				}
 				for dotted, want := range wantedValues(z.arch, z.channels, deploy, z.mixup) {
-					v, err := lookupBase(dotted, c.root)
+					v, err := new(loader).lookupBase(dotted, c.root)
 					if err != nil {
 						t.Errorf("%s: %v", dotted, err)
 					} else if got := value.Format(v); got != want {

@@ -19,8 +19,9 @@ const (
 // safe for concurrent use, because reading a section records what was read.
 type Config struct {
 	path string
-	// bare means that path is not a file, but the text that errors start with; see
-	// Options.
+	// files are those on the disk that were read: path and its bases.
+	files []string
+	// bare says that path is no file's, but what errors begin with; see Options.
 	bare      bool
 	root      *value.Dict
 	warnings  []string
@@ -48,7 +49,7 @@ func Load(name string, overrides []string) (*Config, error) {
 	if err := stripDelete(root, ""); err != nil {
 		return nil, fmt.Errorf("loading config %q: %w", name, err)
 	}
-	c := &Config{path: src.path, root: root, warnings: l.warnings, reads: make(map[string]bool)}
+	c := &Config{path: src.path, files: l.paths, root: root, warnings: l.warnings, reads: make(map[string]bool)}
 	if err := c.applyOverrides(overrides); err != nil {
 		return nil, err
 	}
@@ -63,14 +64,20 @@ func Load(name string, overrides []string) (*Config, error) {
 // "configs/repvgg/...".
 func (c *Config) Path() string { return c.path }
 
-// Warnings returns what the user should know about the config, one line each: that
-// it is deprecated, or that a part of it has no effect.
+// Files are the paths of the files on the disk that were read: the config itself and
+// those that it is based on. Embedded ones are not among them.
+func (c *Config) Files() []string { return slices.Clone(c.files) }
+
+// Warnings returns what the user should know of the config, a line each: that
+// it is deprecated, or asks for something that has no effect here.
 func (c *Config) Warnings() []string { return slices.Clone(c.warnings) }
 
 // A loader reads a config and all its bases.
 type loader struct {
 	chain    []source // the files being read, the first one first
 	files    int
+	paths    []string // of those on the disk
+	size     value.Sizer
 	warnings []string
 }
 
@@ -80,11 +87,14 @@ func (l *loader) load(src source) (*value.Dict, error) {
 	l.chain = append(l.chain, src)
 	defer func() { l.chain = l.chain[:len(l.chain)-1] }()
 	l.files++
+	if !src.embedded {
+		l.paths = append(l.paths, src.path)
+	}
 	text, err := src.read()
 	if err != nil {
 		return nil, err
 	}
-	doc, err := parse(src, text)
+	doc, err := parse(src, text, &l.size)
 	if err != nil {
 		return nil, l.located(err)
 	}
@@ -143,15 +153,18 @@ func (l *loader) checkKeys(src source, doc document) error {
 	msg := fmt.Sprintf("config %q is deprecated", src.path)
 	if d, ok := v.(*value.Dict); ok {
 		if use, ok := d.Get("expected"); ok {
-			msg += fmt.Sprintf(": use %v instead", use)
+			msg += fmt.Sprintf(": use %s instead", plain(use))
 		}
 		if ref, ok := d.Get("reference"); ok {
-			msg += fmt.Sprintf(" (more at %v)", ref)
+			msg += fmt.Sprintf(" (more at %s)", plain(ref))
 		}
 	}
 	l.warnings = append(l.warnings, msg)
 	return nil
 }
+
+// plain is a value in a message, a string without quotes.
+func plain(v value.Value) string { return strings.Trim(value.Brief(v), "'") }
 
 func (d document) place(key string, src source) string {
 	if place, ok := d.places[key]; ok {
@@ -255,7 +268,7 @@ func (l *loader) checkInclude(base source) error {
 // into the base.
 func (l *loader) merge(src source, doc document, base *value.Dict) (*value.Dict, error) {
 	for key, v := range doc.dict.All() {
-		v, err := resolvePlaceholders(v, base)
+		v, err := l.resolvePlaceholders(v, base)
 		if err != nil {
 			return nil, l.located(&placeError{doc.place(fmt.Sprint(key), src), err})
 		}

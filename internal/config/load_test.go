@@ -86,7 +86,7 @@ func TestInheritanceErrors(t *testing.T) {
 			`d/c.py:2:5: undefined: z (included from b.py, included from a.py)`},
 		{"base of another type", files{"a.py": "_base_ = 'b.toml'", "b.toml": ""},
 			`a.py:1:1: _base_: reading "b.toml": only py/yml/yaml/json type are supported now`},
-		{"base that is a folder", files{"a.py": "_base_ = 'b'", "b/c.py": ""}, `a.py:1:1: _base_: reading "b": not a regular file`},
+		{"base that is a folder", files{"a.py": "_base_ = 'b'", "b/c.py": ""}, `a.py:1:1: _base_: reading "b": it is not a regular file but a folder`},
 		{"duplicate keys", files{"a.py": "_base_ = ['b.py', 'c.py']", "b.py": "m = 1\nn = 1\no = 1", "c.py": "m = 1\no = 2"},
 			`a.py:1:1: _base_: duplicate key is not allowed among bases: both "b.py" and "c.py" set m, o`},
 		{"duplicate keys in a base", files{"a.py": "_base_ = 'd.py'", "d.py": "_base_ = ['b.py', 'c.py']", "b.py": "m = 1", "c.py": "m = 1"},

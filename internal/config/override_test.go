@@ -79,7 +79,7 @@ n = 1
 	}
 	for _, test := range tests {
 		c := loadText(t, text, test.items...)
-		v, err := lookupBase(test.path, c.root)
+		v, err := new(loader).lookupBase(test.path, c.root)
 		if err != nil {
 			t.Errorf("%q: %v", test.items, err)
 		} else if got := value.Format(v); got != test.want {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,11 +15,15 @@ import (
 	"repvgg/configs"
 	"repvgg/internal/config/starlark"
 	"repvgg/internal/config/value"
+	"repvgg/internal/infile"
 )
 
-// maxFileBytes bounds the size of a file. The largest config of the zoo has a few
-// kilobytes.
-const maxFileBytes = 1 << 20
+// The bounds of a file, and of its text with the templates filled in. The largest
+// config of the zoo has some kilobytes.
+const (
+	maxFileBytes     = 1 << 20
+	maxExpandedBytes = 2 << 20
+)
 
 // A source is a config file, on disk or embedded.
 type source struct {
@@ -56,13 +61,9 @@ func (s source) base(name string) source {
 	return source{path: filepath.Clean(file)}
 }
 
-func (s source) open() (fs.File, error) {
+func (s source) open() (io.ReadCloser, error) {
 	if !s.embedded {
-		// Check the type before opening: opening a pipe would wait for its writer.
-		if info, err := os.Stat(s.path); err == nil && !info.Mode().IsRegular() {
-			return nil, errors.New("not a regular file")
-		}
-		return os.Open(s.path)
+		return infile.Open(context.Background(), s.path) // it is small
 	}
 	return configs.FS.Open(strings.TrimPrefix(s.path, embeddedRoot+"/"))
 }
@@ -72,6 +73,9 @@ func (s source) read() (string, error) {
 	file, err := s.open()
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
 		return "", fmt.Errorf("file %q does not exist", s.path)
+	}
+	if wrong, ok := errors.AsType[*fs.PathError](err); ok {
+		err = wrong.Err // which need not name the file again
 	}
 	if err != nil {
 		return "", fmt.Errorf("reading %q: %w", s.path, err)
@@ -106,21 +110,24 @@ type placeError struct {
 func (e *placeError) Error() string { return e.place + ": " + e.err.Error() }
 func (e *placeError) Unwrap() error { return e.err }
 
-// parse parses the text of a file according to its suffix.
-func parse(src source, text string) (document, error) {
-	text = expandTemplates(text, strings.TrimPrefix(src.absolute(), "embedded:"))
+// parse reads the text of a file as its suffix says, and counts its values.
+func parse(src source, text string, size *value.Sizer) (document, error) {
+	text, err := expandTemplates(text, strings.TrimPrefix(src.absolute(), "embedded:"))
+	if err != nil {
+		return document{}, &placeError{src.path, err}
+	}
 	switch path.Ext(filepath.ToSlash(src.path)) {
 	case ".py":
-		return parsePython(src.path, text)
+		return parsePython(src.path, text, size)
 	case ".yml", ".yaml":
-		return parseYAML(src.path, text)
+		return parseYAML(src.path, text, size)
 	}
-	return parseJSON(src.path, text)
+	return parseJSON(src.path, text, size)
 }
 
 // parsePython evaluates a .py config.
-func parsePython(name, text string) (document, error) {
-	file, err := starlark.Eval(name, text)
+func parsePython(name, text string, size *value.Sizer) (document, error) {
+	file, err := starlark.Eval(name, text, size)
 	if err != nil {
 		if at, ok := errors.AsType[*starlark.Error](err); ok {
 			err = &placeError{at.Place, at.Err}

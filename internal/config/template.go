@@ -23,7 +23,7 @@ var (
 
 // expandTemplates replaces the templates in the text of a config. file is the
 // absolute, slash-separated path of the file.
-func expandTemplates(text, file string) string {
+func expandTemplates(text, file string) (string, error) {
 	base := path.Base(file)
 	ext := path.Ext(base)
 	parts := map[string]string{
@@ -32,9 +32,17 @@ func expandTemplates(text, file string) string {
 		"fileBasenameNoExtension": strings.TrimSuffix(base, ext),
 		"fileExtname":             ext,
 	}
+	size := len(text)
 	text = fileTemplate.ReplaceAllStringFunc(text, func(m string) string {
-		return parts[fileTemplate.FindStringSubmatch(m)[1]]
+		part := parts[fileTemplate.FindStringSubmatch(m)[1]]
+		if size += len(part); size > maxExpandedBytes {
+			return ""
+		}
+		return part
 	})
+	if size > maxExpandedBytes {
+		return "", fmt.Errorf("its templates make it larger than %d bytes: not a config", maxExpandedBytes)
+	}
 	return baseTemplate.ReplaceAllStringFunc(text, func(m string) string {
 		sub := baseTemplate.FindStringSubmatch(m)
 		open, name, end := sub[1], sub[2], sub[3]
@@ -43,30 +51,30 @@ func expandTemplates(text, file string) string {
 			return text
 		}
 		return open + text + end
-	})
+	}), nil
 }
 
-// resolvePlaceholders replaces the placeholders in v with the bases' values. base
-// is nil if the file has no _base_.
-func resolvePlaceholders(v value.Value, base *value.Dict) (value.Value, error) {
+// resolvePlaceholders puts the bases' values where v refers to them. base is
+// nil when the file has no _base_.
+func (l *loader) resolvePlaceholders(v value.Value, base *value.Dict) (value.Value, error) {
 	switch v := v.(type) {
 	case string:
 		if m := placeholder.FindStringSubmatch(v); m != nil {
-			return lookupBase(m[1], base)
+			return l.lookupBase(m[1], base)
 		}
 		if m := anyPlaceholder.FindString(v); m != "" {
 			return nil, fmt.Errorf("%s is inside a longer string: it can only be a whole value", m)
 		}
 	case value.List:
-		return v, resolveItems(v, base)
+		return v, l.resolveItems(v, base)
 	case value.Tuple:
-		return v, resolveItems(v, base)
+		return v, l.resolveItems(v, base)
 	case *value.Dict:
 		for key, item := range v.All() {
 			if name, ok := key.(string); ok && anyPlaceholder.MatchString(name) {
 				return nil, fmt.Errorf("%s is a key: it can only be a value", name)
 			}
-			resolved, err := resolvePlaceholders(item, base)
+			resolved, err := l.resolvePlaceholders(item, base)
 			if err != nil {
 				return nil, err
 			}
@@ -76,9 +84,9 @@ func resolvePlaceholders(v value.Value, base *value.Dict) (value.Value, error) {
 	return v, nil
 }
 
-func resolveItems(items []value.Value, base *value.Dict) error {
+func (l *loader) resolveItems(items []value.Value, base *value.Dict) error {
 	for i, item := range items {
-		resolved, err := resolvePlaceholders(item, base)
+		resolved, err := l.resolvePlaceholders(item, base)
 		if err != nil {
 			return err
 		}
@@ -87,8 +95,9 @@ func resolveItems(items []value.Value, base *value.Dict) error {
 	return nil
 }
 
-// lookupBase returns a copy of the base's value at a dotted path.
-func lookupBase(dotted string, base *value.Dict) (value.Value, error) {
+// lookupBase returns a copy of the base's value at a dotted path, which counts
+// among the config's values.
+func (l *loader) lookupBase(dotted string, base *value.Dict) (value.Value, error) {
 	if base == nil {
 		return nil, fmt.Errorf("{{_base_.%s}}: the file has no _base_", dotted)
 	}
@@ -111,6 +120,9 @@ func lookupBase(dotted string, base *value.Dict) (value.Value, error) {
 			return nil, fmt.Errorf("{{_base_.%s}}: there is no %q in the base config's %s", dotted, name, value.Brief(v))
 		}
 		v = next
+	}
+	if err := l.size.Add(v); err != nil {
+		return nil, fmt.Errorf("{{_base_.%s}}: %w", dotted, err)
 	}
 	return value.Clone(v), nil
 }

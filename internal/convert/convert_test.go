@@ -136,7 +136,6 @@ func TestWriteDeployFails(t *testing.T) {
 			testkit.WriteCheckpoint(t, path, p.Tensors(), p.Tensors(), values)
 			return WriteDeploy(t.Context(), open(t, path, p), dst, repvgg.Timm, nil)
 		},
-		"source": func(string) error { return WriteDeploy(t.Context(), train, train.File.Path, repvgg.Timm, nil) },
 	} {
 		dir := t.TempDir()
 		err := do(filepath.Join(dir, "deploy.pth"))

@@ -2,11 +2,9 @@ package convert
 
 import (
 	"context"
-	"fmt"
 
 	"golang.org/x/sync/errgroup"
 
-	"repvgg/internal/atomicfile"
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/model"
 	"repvgg/internal/tensor"
@@ -23,9 +21,6 @@ import (
 // temporary name of the complete file. If it returns an error, the file is not
 // kept. A failed run leaves no file.
 func WriteDeploy(ctx context.Context, src *weights.Set, path string, keys *model.KeyMap, check func(tmp string) error) error {
-	if atomicfile.Same(src.File.Path, path) {
-		return fmt.Errorf("writing checkpoint %q: this is the checkpoint to read, and its branches would be lost; choose another name", path)
-	}
 	plan := src.Plan.As(model.Deploy)
 	specs, modules := plan.Tensors(), []string(nil)
 	if f := plan.Family; f != nil {

@@ -94,7 +94,7 @@ func TestCIFAR(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var d Dataset
-			if err := d.readCIFAR(ofFixtures(t, c.files, fixtures), fixtures, c.test); err != nil {
+			if err := d.readCIFAR(t.Context(), ofFixtures(t, c.files, fixtures), fixtures, c.test); err != nil {
 				t.Fatal(err)
 			}
 			checkSet(t, &d, c.name)
@@ -108,7 +108,7 @@ func TestCIFAR(t *testing.T) {
 
 func TestCIFARSample(t *testing.T) {
 	var d Dataset
-	if err := d.readCIFAR(ofFixtures(t, cifar10, fixtures), fixtures, true); err != nil {
+	if err := d.readCIFAR(t.Context(), ofFixtures(t, cifar10, fixtures), fixtures, true); err != nil {
 		t.Fatal(err)
 	}
 	s := d.Samples[3]
@@ -159,7 +159,7 @@ func TestCIFARErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		var d Dataset
-		err := d.readCIFAR(ofFixtures(t, cifar10, root), root, true)
+		err := d.readCIFAR(t.Context(), ofFixtures(t, cifar10, root), root, true)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), `file "`+folder) {
 			t.Errorf("%s: error %v, want one with %q", name, err, c.want)
 		}

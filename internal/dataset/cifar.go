@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"context"
 	"crypto/md5"
 	_ "embed"
 	"encoding/hex"
@@ -8,11 +9,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strings"
 
+	"repvgg/internal/infile"
 	"repvgg/internal/python/pickle"
 )
 
@@ -72,15 +73,15 @@ var (
 	}
 )
 
-// readCIFAR reads the test batch or the train batches. The class names come from
-// the meta file, if it exists.
-func (d *Dataset) readCIFAR(files cifarFiles, prefix string, test bool) error {
+// readCIFAR reads the test batch or the train batches. The names of the classes
+// are those of the meta file if it is there.
+func (d *Dataset) readCIFAR(ctx context.Context, files cifarFiles, prefix string, test bool) error {
 	batches := files.train
 	if test {
 		batches = files.test
 	}
 	for _, batch := range batches {
-		entry, err := files.load(prefix, batch)
+		entry, err := d.loadPickle(ctx, files, prefix, batch)
 		if err == nil {
 			err = d.addBatch(files, path.Join(files.folder, batch.name), prefix, entry)
 		}
@@ -89,7 +90,7 @@ func (d *Dataset) readCIFAR(files cifarFiles, prefix string, test bool) error {
 		}
 	}
 	d.Classes = files.classes
-	meta, err := files.load(prefix, files.meta)
+	meta, err := d.loadPickle(ctx, files, prefix, files.meta)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -117,13 +118,15 @@ func (e errSum) Error() string {
 	return fmt.Sprintf("its MD5 is %s, but the published file's is %s: the file is damaged or a different one; unpack %s again", e.got, e.want, e.url)
 }
 
-// load verifies the checksum of a pickled dict, and reads it.
-func (f cifarFiles) load(prefix string, file fileSum) (map[string]any, error) {
-	r, err := os.Open(join(prefix, path.Join(f.folder, file.name)))
+// loadPickle checks the sum of a pickled dict and reads it.
+func (d *Dataset) loadPickle(ctx context.Context, f cifarFiles, prefix string, file fileSum) (map[string]any, error) {
+	name := join(prefix, path.Join(f.folder, file.name))
+	r, err := infile.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
+	d.Files = append(d.Files, File{"data set", name})
 	sum := md5.New()
 	if _, err := io.Copy(sum, io.LimitReader(r, maxBatch+1)); err != nil {
 		return nil, err
@@ -131,11 +134,7 @@ func (f cifarFiles) load(prefix string, file fileSum) (map[string]any, error) {
 	if got := hex.EncodeToString(sum.Sum(nil)); got != file.md5 {
 		return nil, errSum{got, file.md5, f.url}
 	}
-	info, err := r.Stat()
-	if err != nil {
-		return nil, err
-	}
-	return readEntry(r, info.Size())
+	return readEntry(r, r.Size())
 }
 
 // readEntry reads a pickled dict with string keys, and the arrays in it.

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"context"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -20,7 +21,17 @@ type Dataset struct {
 	Samples []Sample
 	// Warnings are for the user, one line each.
 	Warnings []string
+	// Prefix is the folder of the images, Scanned whether all that lies in it is the
+	// data set, its folders the classes. Files are the files that were read.
+	Prefix  string
+	Scanned bool
+	Files   []File
+
+	empty []string // folders of a scanned data set that hold no image
 }
+
+// File is a file that a data set was read from, and what it is to the data set.
+type File struct{ What, Path string }
 
 // Sample is one image.
 type Sample struct {
@@ -105,24 +116,25 @@ func about(field string, err error) error {
 	return &SourceError{field, err}
 }
 
-// Open lists the samples of a source. It reads the images of array data sets.
-// Nothing is downloaded. Errors are of type *SourceError.
-func Open(s Source) (*Dataset, error) {
+// Open lists the samples of a source, and reads them where they are arrays.
+// Nothing is downloaded. An error is a *SourceError.
+func Open(ctx context.Context, s Source) (*Dataset, error) {
 	d := &Dataset{Type: s.Type}
 	var err error
 	if s.Prefix, err = expandUser(s.Prefix); err != nil {
 		return nil, about("Prefix", err)
 	}
+	d.Prefix = s.Prefix
 	if s.Classes == nil && s.ClassFile != "" {
-		if s.Classes, err = readClasses(s.ClassFile); err != nil {
+		if s.Classes, err = d.readClasses(ctx, s.ClassFile); err != nil {
 			return nil, about("ClassFile", err)
 		}
 	}
 	switch s.Type {
 	case "CustomDataset", "ImageNet", "ImageNet21k":
-		err = d.readFiles(s)
+		err = d.readFiles(ctx, s)
 	case "CIFAR10", "CIFAR100", "MNIST", "FashionMNIST":
-		err = about("Prefix", d.readArrays(s))
+		err = about("Prefix", d.readArrays(ctx, s))
 	default:
 		err = about("Type", fmt.Errorf("data set %q is not one of %v", s.Type, Types))
 	}
@@ -132,8 +144,8 @@ func Open(s Source) (*Dataset, error) {
 	return d, nil
 }
 
-// readFiles lists the images of a file data set.
-func (d *Dataset) readFiles(s Source) error {
+// readFiles lists images that are files.
+func (d *Dataset) readFiles(ctx context.Context, s Source) error {
 	d.Classes = s.Classes
 	if d.Classes == nil && s.Type == "ImageNet" {
 		d.Classes = ImageNetClasses()
@@ -141,31 +153,32 @@ func (d *Dataset) readFiles(s Source) error {
 	if s.AnnFile != "" {
 		var err error
 		if d.AnnFile, err = expandUser(s.AnnFile); err == nil {
-			err = d.readAnnFile(d.AnnFile, s.Prefix)
+			d.Files = append(d.Files, File{"ann_file", d.AnnFile})
+			err = d.readAnnFile(ctx, d.AnnFile, s.Prefix)
 		}
 		return about("AnnFile", err)
 	}
 	if s.Extensions == nil {
 		s.Extensions = defaultExtensions
 	}
-	return about("Prefix", d.scan(s.Prefix, s.Extensions))
+	return about("Prefix", d.scan(ctx, s.Prefix, s.Extensions))
 }
 
-// readArrays reads an array data set.
-func (d *Dataset) readArrays(s Source) error {
+// readArrays reads a data set that is a few files of arrays.
+func (d *Dataset) readArrays(ctx context.Context, s Source) error {
 	if s.AnnFile != "" {
 		d.Warnings = append(d.Warnings, fmt.Sprintf("data set %s has the labels in its own files: ann_file %s is not read", s.Type, s.AnnFile))
 	}
 	var err error
 	switch s.Type {
 	case "CIFAR10":
-		err = d.readCIFAR(cifar10, s.Prefix, !s.Train)
+		err = d.readCIFAR(ctx, cifar10, s.Prefix, !s.Train)
 	case "CIFAR100":
-		err = d.readCIFAR(cifar100, s.Prefix, !s.Train)
+		err = d.readCIFAR(ctx, cifar100, s.Prefix, !s.Train)
 	case "MNIST":
-		err = d.readMNIST(mnist, s.Prefix, !s.Train)
+		err = d.readMNIST(ctx, mnist, s.Prefix, !s.Train)
 	case "FashionMNIST":
-		err = d.readMNIST(fashionMNIST, s.Prefix, !s.Train)
+		err = d.readMNIST(ctx, fashionMNIST, s.Prefix, !s.Train)
 	}
 	if err == nil && len(d.Samples) == 0 {
 		err = errors.New("it has no images")
@@ -179,14 +192,15 @@ func (d *Dataset) readArrays(s Source) error {
 	return nil
 }
 
-// readClasses reads class names, one per line.
-func readClasses(path string) ([]string, error) {
+// readClasses reads names of classes, one a line.
+func (d *Dataset) readClasses(ctx context.Context, path string) ([]string, error) {
 	path, err := expandUser(path)
 	if err != nil {
 		return nil, err
 	}
+	d.Files = append(d.Files, File{"file of class names", path})
 	names := []string{}
-	err = eachLine(path, func(_ int, line string) error {
+	err = eachLine(ctx, path, func(_ int, line string) error {
 		names = append(names, strings.TrimRight(line, "\r\n"))
 		return nil
 	})

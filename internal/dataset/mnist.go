@@ -3,14 +3,16 @@ package dataset
 import (
 	"bufio"
 	"compress/gzip"
+	"context"
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
+
+	"repvgg/internal/infile"
 )
 
 // mnistFiles describes the files of MNIST, or of a data set in its format: the
@@ -53,18 +55,18 @@ var (
 	}
 )
 
-// readMNIST reads the images and labels of the test or the train split. A file may
-// be compressed (.gz); the uncompressed one takes precedence.
-func (d *Dataset) readMNIST(files mnistFiles, prefix string, test bool) error {
+// readMNIST reads the images and labels of the test or the train split. Each
+// file is taken as it is or, if only that is there, compressed (.gz).
+func (d *Dataset) readMNIST(ctx context.Context, files mnistFiles, prefix string, test bool) error {
 	split := files.train
 	if test {
 		split = files.test
 	}
-	shape, pix, err := d.mnistFile(files, prefix, split.images, 3)
+	shape, pix, err := d.mnistFile(ctx, files, prefix, split.images, 3)
 	if err != nil {
 		return err
 	}
-	labelShape, labels, err := d.mnistFile(files, prefix, split.labels, 1)
+	labelShape, labels, err := d.mnistFile(ctx, files, prefix, split.labels, 1)
 	if err != nil {
 		return err
 	}
@@ -84,12 +86,12 @@ func (d *Dataset) readMNIST(files mnistFiles, prefix string, test bool) error {
 }
 
 // mnistFile reads one file.
-func (d *Dataset) mnistFile(files mnistFiles, prefix string, file fileSum, axes int) ([]int, []byte, error) {
+func (d *Dataset) mnistFile(ctx context.Context, files mnistFiles, prefix string, file fileSum, axes int) ([]int, []byte, error) {
 	path := join(prefix, file.name)
-	r, err := os.Open(path)
+	r, err := infile.Open(ctx, path)
 	compressed := errors.Is(err, fs.ErrNotExist)
 	if compressed {
-		r, err = os.Open(path + ".gz")
+		r, err = infile.Open(ctx, path+".gz")
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, fmt.Errorf("neither %q nor %q exists: put the file of that name from %s into data_prefix %q",
@@ -100,13 +102,11 @@ func (d *Dataset) mnistFile(files mnistFiles, prefix string, file fileSum, axes 
 	}
 	defer r.Close()
 	if compressed {
+		d.Files = append(d.Files, File{"data set", path + ".gz"})
 		return d.mnistGzip(r, path+".gz", file, axes)
 	}
-	size := int64(-1) // unknown, if it is not a regular file
-	if info, err := r.Stat(); err == nil && info.Mode().IsRegular() {
-		size = info.Size()
-	}
-	shape, data, err := readIDX(r, axes, size)
+	d.Files = append(d.Files, File{"data set", path})
+	shape, data, err := readIDX(r, axes, r.Size())
 	if err != nil {
 		return nil, nil, fmt.Errorf("file %q: %w", path, err)
 	}

@@ -61,7 +61,7 @@ func TestArrays(t *testing.T) {
 	if len(expected.Tensors) != 10 {
 		t.Fatalf("there are %d cases", len(expected.Tensors))
 	}
-	mnist, err := dataset.Open(dataset.Source{Type: "MNIST", Prefix: fixtures + "/mnist"})
+	mnist, err := dataset.Open(t.Context(), dataset.Source{Type: "MNIST", Prefix: fixtures + "/mnist"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,11 +25,20 @@ type Options struct {
 	// Workers is the number of images that are read and transformed at a time. 0 means
 	// one per core.
 	Workers int
-	// SkipBad leaves out images that can't be read, decoded or transformed. Otherwise
-	// the first of them is an error.
+	// Memory, unless 0, is how many bytes the images may take that are on their way to
+	// the network, and how many the scores. More is an error before any of it is
+	// allocated.
+	Memory int64
+	// SkipBad leaves images that cannot be read, decoded or transformed out,
+	// where otherwise the first of them is an error.
 	SkipBad bool
-	// Progress, unless nil, is called after each batch with its number of samples,
-	// including bad ones.
+	// Each, unless nil, is given the outcome of every sample, in order, as soon as its
+	// batch is done: its scores, which it may keep, or why its image can't be used. The
+	// Prediction then holds nothing, and no image is an error of Predict. An error of
+	// Each ends the work. The pipeline must say how large its images are.
+	Each func(sample int, scores []float32, bad error) error
+	// Progress, unless nil, is called after each batch with the number of
+	// samples that are done with it, bad ones included.
 	Progress func(samples int)
 	// Profile, unless nil, is filled in with where the time went.
 	Profile *Profile
@@ -100,10 +110,13 @@ func Predict(ctx context.Context, r engine.Runner, p *preprocess.Pipeline, sampl
 	if err := s.findSize(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.checkMemory(); err != nil {
+		return nil, err
+	}
 	started := s.now()
-	out := &Prediction{
-		Scores:  make([]float32, len(samples)*opts.Classes),
-		Samples: make([]int, 0, len(samples)),
+	out := new(Prediction)
+	if opts.Each == nil {
+		out.Scores, out.Samples = make([]float32, len(samples)*opts.Classes), make([]int, 0, len(samples))
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	s.start(ctx, g)
@@ -111,7 +124,7 @@ func Predict(ctx context.Context, r engine.Runner, p *preprocess.Pipeline, sampl
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	if len(out.Samples) == 0 {
+	if opts.Each == nil && len(out.Samples) == 0 {
 		return nil, fmt.Errorf("none of the %d images can be used; the first: %w", len(samples), out.Bad[0].Err)
 	}
 	out.Scores = out.Scores[:len(out.Samples)*opts.Classes]
@@ -121,8 +134,10 @@ func Predict(ctx context.Context, r engine.Runner, p *preprocess.Pipeline, sampl
 
 // pending is a batch that the network is computing.
 type pending struct {
-	rows    []float32 // its logits, once wait has returned
+	rows    []float32 // the logits of its good images, when wait has returned
+	first   int       // of its samples
 	samples int
+	bad     []error // of each sample, for Options.Each
 	wait    func() error
 }
 
@@ -159,18 +174,22 @@ func (out *Prediction) run(ctx context.Context, r engine.Runner, s *stream) erro
 
 // begin starts the network on the good images of a batch.
 func (out *Prediction) begin(ctx context.Context, r engine.Runner, s *stream, b *batch) (pending, error) {
-	first, classes := len(out.Samples), s.opts.Classes
-	f := pending{samples: b.n, wait: func() error { return nil }}
-	if err := s.collect(b, out); err != nil {
+	before, classes := len(out.Samples), s.opts.Classes
+	f := pending{first: b.first, samples: b.n, wait: func() error { return nil }}
+	n, err := s.collect(b, out)
+	if err != nil {
 		return f, err
 	}
-	n := len(out.Samples) - first
+	if s.opts.Each != nil {
+		f.bad = slices.Clone(b.errs[:b.n])
+		f.rows = make([]float32, n*classes)
+	} else {
+		f.rows = out.Scores[before*classes : (before+n)*classes]
+	}
 	if n == 0 {
 		return f, nil
 	}
-	f.rows = out.Scores[first*classes : (first+n)*classes]
 	started := s.now()
-	var err error
 	if s.raw() {
 		f.wait, err = s.startBytes(ctx, f.rows, b.pixels[:n*s.imageLen()], n, s.height, s.width)
 	} else {
@@ -187,8 +206,19 @@ func (s *stream) end(f pending) error {
 		return err
 	}
 	s.ran += s.since(started)
-	for rows, classes := f.rows, s.opts.Classes; len(rows) > 0; rows = rows[classes:] {
+	classes := s.opts.Classes
+	for rows := f.rows; len(rows) > 0; rows = rows[classes:] {
 		metrics.Softmax(rows[:classes], rows[:classes])
+	}
+	rows := f.rows
+	for i, bad := range f.bad {
+		var scores []float32
+		if bad == nil {
+			scores, rows = rows[:classes:classes], rows[classes:]
+		}
+		if err := s.opts.Each(f.first+i, scores, bad); err != nil {
+			return err
+		}
 	}
 	if s.opts.Progress != nil {
 		s.opts.Progress(f.samples)

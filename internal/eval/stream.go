@@ -64,7 +64,7 @@ func (s *stream) findSize(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		m, err := w.image(i)
+		m, err := w.image(ctx, i)
 		if err == nil {
 			s.height, s.width = m.Height, m.Width
 			return nil
@@ -79,11 +79,36 @@ func (s *stream) findSize(ctx context.Context) error {
 	return fmt.Errorf("none of the %d images can be used; the first: %w", len(s.samples), first)
 }
 
-// start starts the feeder and the workers.
+// batches are how many samples a batch has, and how many batches there are at a time.
+func (s *stream) batches() (size, count int) {
+	size = min(max(s.opts.BatchSize, 1), len(s.samples))
+	count = 2 + (2*s.opts.Workers+size-1)/size
+	return size, min(count, (len(s.samples)+size-1)/size)
+}
+
+// checkMemory reports images that would take more memory than they may.
+func (s *stream) checkMemory() error {
+	size, count := s.batches()
+	bytes := 4.0
+	if s.raw() {
+		bytes = 1
+	}
+	bytes *= float64(s.channels) * float64(s.height) * float64(s.width)
+	if all := bytes * float64(size) * float64(count); s.opts.Memory > 0 && all > float64(s.opts.Memory) {
+		return fmt.Errorf("a batch of %d images of %d x %d takes %.0f MB, and with those that are read ahead %.0f MB, more than the %.0f MB that are there for images: use a smaller batch or smaller images",
+			size, s.height, s.width, bytes*float64(size)/1e6, all/1e6, float64(s.opts.Memory)/1e6)
+	}
+	scores := 4 * float64(len(s.samples)) * float64(s.opts.Classes)
+	if s.opts.Each == nil && s.opts.Memory > 0 && scores > float64(s.opts.Memory) {
+		return fmt.Errorf("the scores of %d images and %d classes take %.0f MB, more than the %.0f MB that are there for them: test fewer images at a time",
+			len(s.samples), s.opts.Classes, scores/1e6, float64(s.opts.Memory)/1e6)
+	}
+	return nil
+}
+
+// start lets the feeder and the workers run.
 func (s *stream) start(ctx context.Context, g *errgroup.Group) {
-	size := min(max(s.opts.BatchSize, 1), len(s.samples))
-	count := 2 + (2*s.opts.Workers+size-1)/size
-	count = min(count, (len(s.samples)+size-1)/size)
+	size, count := s.batches()
 	s.free, s.order = make(chan *batch, count), make(chan *batch, count)
 	for range count {
 		b := &batch{errs: make([]error, size), done: make(chan struct{}, 1)}
@@ -151,10 +176,10 @@ func (s *stream) next(ctx context.Context) (*batch, error) {
 	}
 }
 
-// collect moves the good images of a batch to its start, and records their samples.
-// The first bad image is an error, unless bad images are skipped.
-func (s *stream) collect(b *batch, out *Prediction) error {
-	n, good := s.imageLen(), 0
+// collect moves the good images of a batch together, counts them and lists which
+// they are. The first bad one is the error, unless bad ones are to be skipped.
+func (s *stream) collect(b *batch, out *Prediction) (good int, err error) {
+	n := s.imageLen()
 	for slot, err := range b.errs[:b.n] {
 		sample := b.first + slot
 		var bad badImage
@@ -168,12 +193,16 @@ func (s *stream) collect(b *batch, out *Prediction) error {
 				copy(b.images[good*n:(good+1)*n], b.images[slot*n:])
 			}
 			good++
-			out.Samples = append(out.Samples, sample)
+			if s.opts.Each == nil {
+				out.Samples = append(out.Samples, sample)
+			}
+		case s.opts.Each != nil && errors.As(err, &bad):
+			b.errs[slot] = bad.error
 		case s.opts.SkipBad && errors.As(err, &bad):
 			out.Bad = append(out.Bad, BadImage{sample, bad.error})
 		default:
-			return err
+			return 0, err
 		}
 	}
-	return nil
+	return good, nil
 }

@@ -3,11 +3,10 @@ package eval
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"repvgg/internal/dataset"
+	"repvgg/internal/infile"
 	"repvgg/internal/preprocess"
 )
 
@@ -48,17 +47,17 @@ func (w *worker) run(ctx context.Context, jobs <-chan job) error {
 		if !ok {
 			return nil
 		}
-		j.batch.errs[j.slot] = w.fill(j)
+		j.batch.errs[j.slot] = w.fill(ctx, j)
 		if j.batch.pending.Add(-1) == 0 {
 			j.batch.done <- struct{}{}
 		}
 	}
 }
 
-// fill writes a sample's image to its slot.
-func (w *worker) fill(j job) error {
+// fill writes a sample's image to its place.
+func (w *worker) fill(ctx context.Context, j job) error {
 	s, i := w.stream, j.batch.first+j.slot
-	m, err := w.image(i)
+	m, err := w.image(ctx, i)
 	if err != nil {
 		return err
 	}
@@ -79,11 +78,14 @@ func (w *worker) fill(j job) error {
 	return nil
 }
 
-// image returns a sample's image after the 8-bit transforms.
-func (w *worker) image(i int) (*preprocess.Image, error) {
+// image takes a sample's image through the 8-bit transforms.
+func (w *worker) image(ctx context.Context, i int) (*preprocess.Image, error) {
 	s := &w.stream.samples[i]
 	w.profile.Images++
-	m, err := w.open(s)
+	m, err := w.open(ctx, s)
+	if ctx.Err() != nil {
+		return nil, ctx.Err() // which is not the image's fault
+	}
 	if err != nil {
 		return nil, badImage{err}
 	}
@@ -95,12 +97,12 @@ func (w *worker) image(i int) (*preprocess.Image, error) {
 }
 
 // open reads and decodes an image.
-func (w *worker) open(s *dataset.Sample) (*preprocess.Image, error) {
+func (w *worker) open(ctx context.Context, s *dataset.Sample) (*preprocess.Image, error) {
 	if s.Array != nil {
 		return fromArray(s.Array), nil
 	}
 	stop := w.lap(&w.profile.Read)
-	data, err := readFile(s.Path, w.file)
+	data, err := infile.Read(ctx, s.Path, w.file, maxFile)
 	stop()
 	if err != nil {
 		return nil, fmt.Errorf("reading image: %w", err)
@@ -132,12 +134,12 @@ func fromArray(a *dataset.Array) *preprocess.Image {
 	return &preprocess.Image{Width: a.Width, Height: a.Height, Grey: a.Channels == 1, Pix: a.Pix}
 }
 
-// Open returns a sample's image as it is before the pipeline.
-func Open(s dataset.Sample) (*preprocess.Image, error) {
+// Open gives the image of a sample as it is before the pipeline.
+func Open(ctx context.Context, s dataset.Sample) (*preprocess.Image, error) {
 	if s.Array != nil {
 		return fromArray(s.Array), nil
 	}
-	data, err := readFile(s.Path, nil)
+	data, err := infile.Read(ctx, s.Path, nil, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading image: %w", err)
 	}
@@ -146,32 +148,4 @@ func Open(s dataset.Sample) (*preprocess.Image, error) {
 		return nil, fmt.Errorf("reading image %q: %w", s.Path, err)
 	}
 	return m, nil
-}
-
-// readFile is like os.ReadFile, but uses buf if it is large enough.
-func readFile(path string, buf []byte) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%q is not a regular file", path)
-	}
-	size := info.Size()
-	if size > maxFile {
-		return nil, fmt.Errorf("%q has %d bytes, which is too large for an image", path, size)
-	}
-	if int64(cap(buf)) < size {
-		buf = make([]byte, size+size/4)
-	}
-	n, err := io.ReadFull(f, buf[:size])
-	if err != nil {
-		return nil, fmt.Errorf("reading %q: %w", path, err)
-	}
-	return buf[:n], nil
 }

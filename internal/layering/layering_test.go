@@ -19,8 +19,8 @@ import (
 // layers are the layers from the bottom up. A package may only import packages of
 // lower layers.
 var layers = [][]string{
-	{"configs", "internal/tensor", "internal/python", "internal/table", "internal/figure", "internal/figure/canvas", "internal/shard", "internal/atomicfile", "internal/python/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest", "internal/gpu/cuda", "internal/testkit/need"},
-	{"internal/config/value", "internal/model", "internal/metrics", "internal/figure/matrix", "internal/preprocess", "internal/dataset"},
+	{"configs", "internal/tensor", "internal/python", "internal/table", "internal/figure", "internal/figure/canvas", "internal/cleanup", "internal/infile", "internal/python/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest", "internal/gpu/cuda", "internal/testkit/need"},
+	{"internal/atomicfile", "internal/shard", "internal/config/value", "internal/model", "internal/metrics", "internal/figure/matrix", "internal/preprocess", "internal/dataset"},
 	{"internal/config/starlark", "internal/checkpoint", "internal/model/repvgg", "internal/engine", "internal/flops"},
 	{"internal/config", "internal/weights", "internal/cpu/kernel", "internal/testkit", "internal/zoo"},
 	{"internal/recipe", "internal/convert", "internal/cpu", "internal/gpu", "internal/onnx"},

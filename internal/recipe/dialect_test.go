@@ -146,7 +146,7 @@ func evaluate(t *testing.T, r *Recipe) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	images, err := data.Open()
+	images, err := data.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -189,7 +189,7 @@ func TestDataErrors(t *testing.T) {
 		"type='CustomDataset', data_prefix='x', ann_file=''":                              "ann_file: ann_file must be a str or None, got ''",
 		"type='CustomDataset', data_prefix='x', classes=3":                                "classes: want a list of names",
 		"type='CustomDataset', data_prefix='x', classes=''":                               "classes: want a list of names",
-		"type='CustomDataset', data_prefix='x', classes=['a', 3]":                         "classes: item 1 is 3, want a string",
+		"type='CustomDataset', data_prefix='x', classes=['a', None]":                      "classes: item 1 is None, want a string or a number",
 		"type='CustomDataset', data_prefix='x', file_client_args=dict(backend='petrel')":  "file_client_args: backend petrel is not supported",
 		"type='ImageNet21k', data_prefix='x', multi_label=True":                           "multi_label: ",
 		"type='ImageNet21k', data_prefix='x', recursion_subdir=False":                     "recursion_subdir: the `recursion_subdir` option is deprecated: remove it; images are found at any depth",
@@ -229,7 +229,7 @@ func TestOpenErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := data.Open(); err == nil || !strings.HasPrefix(err.Error(), `config "configs/repvgg-digits.py"`+want) {
+		if _, err := data.Open(t.Context()); err == nil || !strings.HasPrefix(err.Error(), `config "configs/repvgg-digits.py"`+want) {
 			t.Errorf("%s: error %v, want %s", override, err, want)
 		}
 		t.Chdir("../../internal/recipe")

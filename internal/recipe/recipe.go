@@ -9,6 +9,7 @@
 package recipe
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -47,9 +48,9 @@ type Data struct {
 	keys map[string]string
 }
 
-// Open opens the data set. Errors name the place in the config.
-func (d *Data) Open() (*dataset.Dataset, error) {
-	set, err := dataset.Open(d.Source)
+// Open opens the data set. Its errors name the place in the config.
+func (d *Data) Open(ctx context.Context) (*dataset.Dataset, error) {
+	set, err := dataset.Open(ctx, d.Source)
 	if wrong, ok := errors.AsType[*dataset.SourceError](err); ok {
 		return nil, d.section.Errorf(d.keys[wrong.Field], "%w", wrong.Err)
 	}
@@ -98,7 +99,10 @@ func (r *Recipe) Data() (*Data, error) {
 // the plan.
 func (r *Recipe) Details() (*flops.Details, error) { return r.dialect.details(r.config) }
 
-// Warnings returns what the user should know about the config, one line each.
+// Files are the paths of the files that the config was read from.
+func (r *Recipe) Files() []string { return r.config.Files() }
+
+// Warnings are what a user should know of the config, a line each.
 func (r *Recipe) Warnings() []string { return r.config.Warnings() }
 
 // Unread returns the overrides, as given, that nothing has read: they are probably

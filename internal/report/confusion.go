@@ -93,20 +93,18 @@ func (c *Confusion) writeCSV(w io.Writer) error {
 	for label := range c.Classes {
 		names = append(names, strconv.Itoa(label))
 	}
-	return table.WriteCSV(w, names, func(yield func([]table.Cell) bool) {
-		cells := make([]table.Cell, len(names))
-		for label, row := range c.rows {
-			cells[0], cells[1] = table.Int(label), table.Text(c.Classes[label])
-			counts := cells[2:]
-			for i := range counts {
-				counts[i] = table.Int(0)
-			}
-			for _, cell := range row {
-				counts[cell.Predicted] = table.Int(cell.Count)
-			}
-			if !yield(cells) {
-				return
-			}
+	out := table.NewCSV(w, names)
+	cells := make([]table.Cell, len(names))
+	for label, row := range c.rows {
+		cells[0], cells[1] = table.Int(label), table.Text(c.Classes[label])
+		counts := cells[2:]
+		for i := range counts {
+			counts[i] = table.Int(0)
 		}
-	})
+		for _, cell := range row {
+			counts[cell.Predicted] = table.Int(cell.Count)
+		}
+		out.Add(cells...)
+	}
+	return out.Flush()
 }

@@ -155,8 +155,8 @@ func TestPaintedName(t *testing.T) {
 		{"..", "__.png"},
 		{"", ".png"},
 	} {
-		if got := paintedName(c.name); got != c.want {
-			t.Errorf("paintedName(%q) is %q, want %q", c.name, got, c.want)
+		if got := PaintedName(c.name); got != c.want {
+			t.Errorf("PaintedName(%q) is %q, want %q", c.name, got, c.want)
 		}
 	}
 }
@@ -179,7 +179,7 @@ func TestPainterSave(t *testing.T) {
 		{"../small", "__/small.png", "png", 28, 20, image.Pt(308, 220)},
 		{filepath.Join(dir, "abs.jpg"), filepath.Join(dir, "abs.jpg")[1:], "jpeg", 321, 200, image.Pt(321, 200)},
 	} {
-		if err := p.Save(c.name, plainImage(t, c.width, c.height, blue), caption, true); err != nil {
+		if err := p.Save(c.name, "", plainImage(t, c.width, c.height, blue), caption, true); err != nil {
 			t.Fatal(err)
 		}
 		data, err := os.ReadFile(filepath.Join(dir, "new", "show", c.file))
@@ -246,7 +246,7 @@ func TestPainterStaysInFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if err := p.Save("link/a.png", plainImage(t, 10, 10, color.RGBA{}), caption, true); err == nil || !strings.Contains(err.Error(), `painting image "link/a.png"`) {
+	if err := p.Save("link/a.png", "", plainImage(t, 10, 10, color.RGBA{}), caption, true); err == nil || !strings.Contains(err.Error(), `painting image "link/a.png"`) {
 		t.Errorf("error %v", err)
 	}
 	if entries, err := os.ReadDir(outside); err != nil || len(entries) > 0 {

@@ -6,49 +6,47 @@ import (
 	"image"
 	"image/jpeg"
 	"image/png"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
+	"repvgg/internal/atomicfile"
 	"repvgg/internal/preprocess"
 )
 
-// Painter writes painted copies of images to a folder. It is safe for concurrent
-// use.
-type Painter struct{ root *os.Root }
+// Painter keeps painted copies of images in a folder. Its methods may be called
+// by several goroutines at a time.
+type Painter struct{ folder *atomicfile.Folder }
 
 // NewPainter returns a Painter for a folder, and makes the folder if it is missing.
 func NewPainter(dir string) (*Painter, error) {
-	err := os.MkdirAll(dir, 0o777)
-	if err == nil {
-		var root *os.Root
-		if root, err = os.OpenRoot(dir); err == nil {
-			return &Painter{root}, nil
-		}
+	folder, err := atomicfile.OpenFolder(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening folder of painted images: %w", err)
 	}
-	return nil, fmt.Errorf("opening folder of painted images: %w", err)
+	return &Painter{folder}, nil
 }
 
-// Close closes the folder.
-func (p *Painter) Close() error { return p.root.Close() }
+// Close ends the use of the folder.
+func (p *Painter) Close() error { return p.folder.Close() }
 
 // paintQuality is the quality of painted JPEG files.
 const paintQuality = 95
 
-// Save paints a caption on a copy of the image, and writes it to the folder under
-// the image's name. No name can lead out of the folder. A .jpg or .jpeg becomes a
-// JPEG file, and a .png a PNG file. Any other name gets the suffix .png. Small
-// images are enlarged so that the caption is legible.
-func (p *Painter) Save(name string, m *preprocess.Image, lines []string, right bool) error {
-	if err := p.save(name, m, lines, right); err != nil {
+// Save paints a caption on a copy of the image and writes it under the image's
+// name in the folder, whatever that name is: it can't leave the folder. A .jpg
+// or .jpeg becomes a JPEG, a .png a PNG; any other name gets the suffix .png.
+// Small images are enlarged so that the caption can be read. The file that the image
+// was read from, at original, is never replaced.
+func (p *Painter) Save(name, original string, m *preprocess.Image, lines []string, right bool) error {
+	if err := p.save(name, original, m, lines, right); err != nil {
 		return fmt.Errorf("painting image %q: %w", name, err)
 	}
 	return nil
 }
 
-func (p *Painter) save(name string, m *preprocess.Image, lines []string, right bool) error {
-	file := paintedName(name)
+func (p *Painter) save(name, original string, m *preprocess.Image, lines []string, right bool) error {
+	file := PaintedName(name)
 	painted := enlarged(m)
 	if err := paint(painted, lines, right); err != nil {
 		return err
@@ -61,17 +59,12 @@ func (p *Painter) save(name string, m *preprocess.Image, lines []string, right b
 	if err := encode(); err != nil {
 		return err
 	}
-	if err := p.root.MkdirAll(filepath.FromSlash(path.Dir(file)), 0o777); err != nil {
-		return err
-	}
-	// Without a temporary file and a sync: thousands of files would each wait for the
-	// disk, and a truncated picture after a crash misleads nobody.
-	return p.root.WriteFile(filepath.FromSlash(file), data.Bytes(), 0o666)
+	return p.folder.Write(filepath.FromSlash(file), data.Bytes(), original)
 }
 
-// paintedName turns an image's name into a path below the folder. Leading "/" and
-// "." elements are dropped, and ".." becomes "__".
-func paintedName(name string) string {
+// PaintedName is where Save puts the image of a name, as a path below the folder:
+// "/" and "." steps fall away, ".." becomes "__".
+func PaintedName(name string) string {
 	var steps []string
 	for step := range strings.SplitSeq(filepath.ToSlash(name), "/") {
 		switch step {

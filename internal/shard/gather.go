@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"repvgg/internal/cleanup"
 )
 
 // poll is the interval at which the folder is checked.
@@ -22,6 +24,8 @@ const startTimeout = 10 * time.Minute
 type Gathering struct {
 	group Group
 	dir   string
+	// settled says that the folder, which rank 0 made, is gone.
+	settled func()
 }
 
 // Join starts the exchange. Rank 0 makes the folder, and the others wait for it.
@@ -31,14 +35,16 @@ func (g Group) Join(ctx context.Context, dir string) (*Gathering, error) {
 		if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
 			return nil, fmt.Errorf("gathering results: %w", err)
 		}
-		err := os.Mkdir(dir, 0o777)
+		gathering := &Gathering{group: g, dir: dir}
+		settled, err := cleanup.Do(func() { _ = gathering.remove() }, func() error { return os.Mkdir(dir, 0o777) })
 		if errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("the tmpdir %q already exists, perhaps left by a run that was killed; since it will be deleted after testing, delete it or choose another folder", dir)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("gathering results: %w", err)
 		}
-		return &Gathering{g, dir}, nil
+		gathering.settled = settled
+		return gathering, nil
 	}
 	waiting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -55,7 +61,7 @@ func (g Group) Join(ctx context.Context, dir string) (*Gathering, error) {
 	if err != nil {
 		return nil, fmt.Errorf("waiting for rank 0 in %q: %w", dir, err)
 	}
-	return &Gathering{g, dir}, nil
+	return &Gathering{group: g, dir: dir}, nil
 }
 
 // patience is the time that a process waits before it gives a note.
@@ -101,6 +107,12 @@ func (g *Gathering) Close() error {
 	if g.group.Rank > 0 {
 		return nil
 	}
+	err := g.remove()
+	g.settled()
+	return err
+}
+
+func (g *Gathering) remove() error {
 	err := os.RemoveAll(g.dir)
 	if parent := filepath.Dir(g.dir); filepath.Base(parent) == defaultParent {
 		_ = os.Remove(parent) // fails if another run uses the folder

@@ -15,8 +15,46 @@ func WriteJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// MarshalJSON writes a list with an object for each row. The keys are the columns'
-// names, in order.
+// JSONList writes a list as WriteJSON does, an item at a time.
+type JSONList struct {
+	w     io.Writer
+	items int
+}
+
+// NewJSONList starts a list. Nothing is written before its first item or its end.
+func NewJSONList(w io.Writer) *JSONList { return &JSONList{w: w} }
+
+// Add writes an item.
+func (l *JSONList) Add(v any) error {
+	var b bytes.Buffer
+	before := ",\n  "
+	if l.items == 0 {
+		before = "[\n  "
+	}
+	b.WriteString(before)
+	e := json.NewEncoder(&b)
+	e.SetIndent("  ", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	l.items++
+	_, err := l.w.Write(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+	return err
+}
+
+// End ends the list.
+func (l *JSONList) End() error {
+	text := "\n]\n"
+	if l.items == 0 {
+		text = "[]\n"
+	}
+	_, err := io.WriteString(l.w, text)
+	return err
+}
+
+// MarshalJSON writes a list with an object for each row, whose keys are the
+// columns' names in their order.
 func (t *Table) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -86,10 +86,16 @@ func (n *named) shapes() map[string][]int {
 	return shapes
 }
 
-// Match matches an open checkpoint with a network. The checkpoint must have exactly
-// the tensors of one form, each with the right shape and with all its bytes in the
-// file. Counters of training steps are optional. Match reads no values.
-func Match(file *checkpoint.File, plan *model.Plan) (*Set, error) {
+// Match finds a network in an open checkpoint: exactly the tensors of one of its
+// forms, each with its shape and its bytes in the file. It reads no values.
+// Counters of training steps may be there or not; what ignore names, as of Open, is
+// left out. The error is a *MisfitError if the tensors are others than those of the
+// network.
+func Match(file *checkpoint.File, plan *model.Plan, ignore ...string) (*Set, error) {
+	ignored, err := leaveOut(file, ignore)
+	if err != nil {
+		return nil, err
+	}
 	var keys *model.KeyMap
 	if plan.Family != nil && len(plan.Family.KeyMaps) > 0 {
 		keys = plan.Family.KeyMaps[0]
@@ -116,50 +122,104 @@ func Match(file *checkpoint.File, plan *model.Plan) (*Set, error) {
 			return nil, fmt.Errorf("reading checkpoint %q: %w", file.Path, err)
 		}
 	}
-	return &Set{Plan: plan, KeyMap: keys, File: file, tensors: n.tensors, variances: plan.Variances()}, nil
+	return &Set{Plan: plan, KeyMap: keys, File: file, Ignored: ignored, tensors: n.tensors, variances: plan.Variances()}, nil
+}
+
+// MisfitError is a checkpoint whose tensors are not those of a network: names that
+// can be printed, and an advice that fits.
+type MisfitError struct {
+	Path string
+	// Missing are tensors that the file lacks, Unreadable those that have a type that
+	// is not read there, Unexpected those that the network does not have.
+	Missing, Unreadable, Unexpected []string
+	// Misshapen say which tensors have which other shape.
+	Misshapen []string
+	Advice    string
+}
+
+func (e *MisfitError) Error() string {
+	var faults []string
+	for _, f := range []struct {
+		what  string
+		names []string
+	}{
+		{"missing", e.Missing}, {"of a type that is not read (complex, quantized, sparse; save tensor.float())", e.Unreadable},
+		{"unexpected", e.Unexpected}, {"misshapen", e.Misshapen},
+	} {
+		if len(f.names) > 0 {
+			faults = append(faults, f.what+": "+enumerate(f.names))
+		}
+	}
+	return fmt.Sprintf("checkpoint %q does not fit the config: %s; %s", e.Path, strings.Join(faults, "; "), e.Advice)
 }
 
 // fit returns an error if tensors are missing, unexpected or misshapen.
 func (n *named) fit(plan *model.Plan) error {
-	var missing, unreadable, misshapen, unexpected []string
+	e := &MisfitError{Path: n.file.Path}
 	known := make(map[string]bool)
 	for _, spec := range plan.Tensors() {
 		known[spec.Name] = true
 		switch t, name := n.tensors[spec.Name], n.inFile(spec.Name); {
 		case t == nil && n.unreadable[spec.Name]:
-			unreadable = append(unreadable, name)
+			e.Unreadable = append(e.Unreadable, name)
 		case t == nil:
-			missing = append(missing, name)
+			e.Missing = append(e.Missing, name)
 		case !slices.Equal(t.Shape, spec.Shape):
-			misshapen = append(misshapen, fmt.Sprintf("%s has shape %s where the config needs %s",
+			e.Misshapen = append(e.Misshapen, fmt.Sprintf("%s has shape %s where the config needs %s",
 				name, tensor.FormatShape(t.Shape), tensor.FormatShape(spec.Shape)))
 		}
 	}
 	for _, name := range n.names {
 		if !known[name] && !model.IsCounter(name) {
-			unexpected = append(unexpected, printable(n.tensors[name].Name))
+			e.Unexpected = append(e.Unexpected, printable(n.tensors[name].Name))
 		}
 	}
-	var faults []string
-	for _, f := range []struct {
-		what  string
-		names []string
-	}{{"missing", missing}, {"of a type that is not read (complex, quantized, sparse; save tensor.float())", unreadable}, {"unexpected", unexpected}, {"misshapen", misshapen}} {
-		if len(f.names) > 0 {
-			faults = append(faults, f.what+": "+enumerate(f.names))
-		}
-	}
-	if len(faults) == 0 {
+	if len(e.Missing)+len(e.Unreadable)+len(e.Unexpected)+len(e.Misshapen) == 0 {
 		return nil
 	}
-	advice := ""
+	e.Advice = n.advice(plan, e)
+	return e
+}
+
+// advice says what else a checkpoint may be, and what to do.
+func (n *named) advice(plan *model.Plan, e *MisfitError) string {
 	if plan.Family != nil && plan.Family.Identify != nil {
-		advice = plan.Family.Identify(n.shapes())
+		if found := plan.Family.Identify(n.shapes()); found != "" {
+			return found
+		}
 	}
-	if advice == "" {
-		advice = "use the config that the checkpoint was trained with"
+	whole := len(e.Unreadable)+len(e.Misshapen) == 0
+	switch prefix := commonPrefix(e.Missing, e.Unexpected); {
+	case whole && len(e.Missing) == 0:
+		return "all that the config needs is there: leave the others out"
+	case whole && len(e.Missing) == len(plan.HeadTensors()) && !slices.ContainsFunc(plan.HeadTensors(), func(s tensor.Spec) bool { return n.tensors[s.Name] != nil }):
+		if len(e.Unexpected) == 0 {
+			return "it holds all blocks of the config, but not the head: only whole classifiers are read"
+		}
+		return "it holds all blocks of the config, but another network's head, as of a detector or segmenter: only whole classifiers are read"
+	case whole && prefix != "":
+		return fmt.Sprintf("its tensors are those that the config has under %q, the backbone alone: only whole classifiers are read", prefix)
 	}
-	return fmt.Errorf("checkpoint %q does not fit the config: %s; %s", n.file.Path, strings.Join(faults, "; "), advice)
+	return "use the config that the checkpoint was trained with"
+}
+
+// commonPrefix is what stands before names of the network in place of which a file
+// has them without it: of all that it has. It is empty if there is none.
+func commonPrefix(missing, unexpected []string) string {
+	if len(unexpected) == 0 {
+		return ""
+	}
+	i := slices.IndexFunc(missing, func(name string) bool { return strings.HasSuffix(name, "."+unexpected[0]) })
+	if i < 0 {
+		return ""
+	}
+	prefix := strings.TrimSuffix(missing[i], unexpected[0])
+	for _, name := range unexpected {
+		if !slices.Contains(missing, prefix+name) {
+			return ""
+		}
+	}
+	return prefix
 }
 
 // inFile returns the name in the file of a tensor of the plan.

@@ -48,9 +48,9 @@ func placed(place string, err error) error {
 	return &Error{place, err}
 }
 
-// Eval evaluates the text of a .py config. name is the file's name in places.
-// Errors are of type *Error.
-func Eval(name, text string) (*File, error) {
+// Eval evaluates the text of a .py config, and counts its values. name is what
+// places call the file. Its errors are of type *Error.
+func Eval(name, text string, size *value.Sizer) (*File, error) {
 	text = keepEscapes(text)
 	file, err := pythonOptions.Parse(name, text, 0)
 	if err != nil {
@@ -68,7 +68,7 @@ func Eval(name, text string) (*File, error) {
 	if err != nil {
 		return nil, evalError(name, err)
 	}
-	return settings(file, globals)
+	return settings(file, globals, size)
 }
 
 // runProgram runs a compiled file with a step limit. A time limit covers the few
@@ -123,11 +123,10 @@ func evalError(name string, err error) error {
 	return &Error{place, errors.New(msg)}
 }
 
-// settings converts the globals, in the order in which the file sets them. It skips
-// functions and names that start with "__".
-func settings(file *syntax.File, globals starlark.StringDict) (*File, error) {
+// settings converts the globals in the order in which the file binds them.
+// Functions and names that begin with "__" are no settings.
+func settings(file *syntax.File, globals starlark.StringDict, size *value.Sizer) (*File, error) {
 	f := &File{Values: new(value.Dict), Places: make(map[string]string)}
-	var size value.Sizer
 	module := file.Module.(*resolve.Module)
 	for _, binding := range module.Globals {
 		key := binding.First.Name
@@ -136,7 +135,7 @@ func settings(file *syntax.File, globals starlark.StringDict) (*File, error) {
 			continue
 		}
 		place := binding.First.NamePos.String()
-		converted, err := fromStarlark(v, key, &size)
+		converted, err := fromStarlark(v, key, size)
 		if err != nil {
 			return nil, &Error{place, err}
 		}
@@ -166,6 +165,9 @@ func fromStarlark(v starlark.Value, path string, size *value.Sizer) (value.Value
 	case starlark.Float:
 		return float64(v), nil
 	case starlark.String:
+		if err := size.Text(string(v)); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
 		return string(v), nil
 	case starlark.Tuple:
 		items, err := fromItems(v, path, size)
@@ -202,6 +204,9 @@ func fromDict(v *starlark.Dict, path string, size *value.Sizer) (value.Value, er
 		var key value.Value
 		switch k := item[0].(type) {
 		case starlark.String:
+			if err := size.Text(string(k)); err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
+			}
 			key = string(k)
 		case starlark.Int:
 			n, ok := k.Int64()

@@ -43,7 +43,7 @@ func TestPythonValues(t *testing.T) {
 		{"a = 'a-b'.replace('-', '_').upper()\nb = 'a b'.split()\nc = hasattr(b, 'append')", "{'a': 'A_B', 'b': ['a', 'b'], 'c': True}"},
 	}
 	for _, test := range tests {
-		file, err := Eval("a.py", test.text)
+		file, err := Eval("a.py", test.text, new(value.Sizer))
 		if err != nil {
 			t.Errorf("%q: %v", test.text, err)
 			continue
@@ -134,7 +134,7 @@ func TestPythonErrors(t *testing.T) {
 		{"a = sum(['x'])", "1:8: sum: want numbers"},
 	}
 	for _, test := range tests {
-		_, err := Eval("a.py", test.text)
+		_, err := Eval("a.py", test.text, new(value.Sizer))
 		var placed *Error
 		if !errors.As(err, &placed) || !strings.HasPrefix(err.Error(), "a.py:"+test.want) {
 			t.Errorf("%q\n got %v\nwant %s", test.text, err, test.want)
@@ -181,7 +181,7 @@ func TestPythonBounds(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if _, err := Eval("a.py", test.text); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := Eval("a.py", test.text, new(value.Sizer)); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %.300v\nwant %s", err, test.want)
 			}
 		})

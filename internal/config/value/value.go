@@ -6,6 +6,7 @@ package value
 import (
 	"fmt"
 	"iter"
+	"strings"
 )
 
 // A Value is one of nil (None), bool, int64, float64, string, List, Tuple and
@@ -136,13 +137,26 @@ func Items(v Value) (items []Value, ok bool) {
 	return nil, false
 }
 
-// Join returns the dotted path of the value of key in the container at path:
-// data.test.pipeline.2. The path of the outermost container is empty.
+// Join is the dotted path of what stands at key of the container at path:
+// data.test.pipeline.2. The path of the outermost container is empty. A path that
+// nobody would read loses its end: values far down would take the work of all keys
+// above them.
 func Join(path string, key Value) string {
-	if path == "" {
-		return fmt.Sprint(key)
+	const most = 1000
+	if len(path) > most {
+		return path
 	}
-	return path + "." + fmt.Sprint(key)
+	name, ok := key.(string)
+	if !ok {
+		name = fmt.Sprint(key)
+	}
+	if len(name) > most {
+		name = strings.ToValidUTF8(name[:most], "") + "..."
+	}
+	if path == "" {
+		return name
+	}
+	return path + "." + name
 }
 
 func equal(a, b Value) bool {
