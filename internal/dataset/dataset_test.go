@@ -134,7 +134,7 @@ func TestAnnFileErrors(t *testing.T) {
 		"long":  `long.txt:2": the line has more than 65536 bytes`,
 		"utf16": "utf16.txt\": it is UTF-16: save it as UTF-8",
 		"mac":   `mac.txt:1": it has a carriage return within it`,
-		"none":  "none.txt\": no such file or directory; a path of a config is relative to the current folder",
+		"none":  "none.txt\": no such file or directory; paths in a config are relative to the current folder",
 	} {
 		source := custom(root)
 		source.AnnFile = fmt.Sprintf("%s/%s.txt", root, name)
