@@ -62,11 +62,16 @@ type LinearNames struct{ Weight, Bias string }
 // Identity reports whether the branch is the block's input, normalized or not.
 func (b *Branch) Identity() bool { return b.Conv == nil }
 
+// WeightSpec is the tensor of the convolution's weight; the branch is no identity.
+func (b *Branch) WeightSpec() tensor.Spec {
+	return tensor.Spec{Name: b.Weight, Shape: b.Conv.WeightShape()}
+}
+
 // tensors of a branch of so many output channels, as a state dict has them.
 func (b *Branch) tensors(channels int) []tensor.Spec {
 	var specs []tensor.Spec
 	if b.Conv != nil {
-		specs = append(specs, tensor.Spec{Name: b.Weight, Shape: b.Conv.WeightShape()})
+		specs = append(specs, b.WeightSpec())
 		if b.Bias != "" {
 			specs = append(specs, tensor.Spec{Name: b.Bias, Shape: []int{channels}})
 		}
