@@ -16,7 +16,10 @@ type convolution interface {
 	Run(dst, src *kernel.Maps, n, share, shares int, ep kernel.Epilogue, scratch *kernel.Scratch)
 	Border(h, w int) (top, left, bottom, right int)
 	Panels() int
-	Pack(panel int, weight []float32)
+	Pieces() int
+	Populate(piece int)
+	Pack(panel int, rows []float32)
+	Release()
 	Bytes() int
 	Algorithm() string
 }
@@ -74,12 +77,12 @@ type packer struct {
 	plan       *model.Plan
 	weights    tensor.Source
 	variant    *kernel.Variant
-	pool       *pool
 	algorithms []algorithm // by block
+	stream     *stream
 }
 
-// pack sets the layers and the head of r.
-func (p *packer) pack(r *Runner) error {
+// read sets the layers and the head of r, and sends their weights.
+func (p *packer) read(r *Runner) error {
 	for i := range p.plan.Blocks[:p.plan.Depth] {
 		l := &layer{Block: &p.plan.Blocks[i]}
 		// A planar map has no cells for an identity branch to add to.
@@ -127,28 +130,23 @@ func (p *packer) layer(l *layer, a algorithm) error {
 }
 
 func (p *packer) folded(l *layer, a algorithm) error {
-	weight, err := tensor.Load(p.weights, l.WeightSpec())
-	if err != nil {
-		return err
-	}
 	bias, err := tensor.Load(p.weights, l.BiasSpec())
 	if err != nil {
 		return err
 	}
-	return p.main(l, a, weight, bias)
+	return p.main(l, a, p.weights, l.WeightSpec(), bias)
 }
 
-// main packs the main convolution.
-func (p *packer) main(l *layer, a algorithm, weight, bias []float32) error {
+// main packs the main convolution, whose weight src has.
+func (p *packer) main(l *layer, a algorithm, src tensor.Source, weight tensor.Spec, bias []float32) error {
 	// What else there is in a layer adds to its output.
 	l.rounds = a.m == 0 && p.plan.Form == model.Deploy && l.SE == nil
 	c, err := p.convolution(mainConv(p.plan.Form, l.Block), a, l.planar, bias)
 	if err != nil {
 		return err
 	}
-	p.setWeights(c, weight)
 	l.main, l.bf16 = c, a == directBF16
-	return nil
+	return p.stream.send(c, src, weight)
 }
 
 // convolution is one without weights.
@@ -162,11 +160,6 @@ func (p *packer) convolution(c model.Conv, a algorithm, planar bool, bias []floa
 		return p.variant.NewBF16Winograd(c, bias)
 	}
 	return p.variant.NewWinograd(c, a.m, bias)
-}
-
-// setWeights packs the panels on all workers.
-func (p *packer) setWeights(c convolution, weight []float32) {
-	p.pool.run(c.Panels(), func(_, panel int) { c.Pack(panel, weight) })
 }
 
 // branches packs a train-form block. The convolutions' biases are added up: each
@@ -197,7 +190,7 @@ func (p *packer) branches(l *layer, a algorithm) error {
 	for _, f := range others {
 		addTo(main.Shift, f.Shift)
 	}
-	if err := p.main(l, a, main.Weight, engine.Narrow(main.Shift)); err != nil {
+	if err := p.main(l, a, main, main.WeightSpec(), engine.Narrow(main.Shift)); err != nil {
 		return err
 	}
 	for _, f := range others {
@@ -205,8 +198,10 @@ func (p *packer) branches(l *layer, a algorithm) error {
 		if err != nil {
 			return err
 		}
-		p.setWeights(c, f.Weight)
 		l.others = append(l.others, c)
+		if err := p.stream.send(c, f, f.WeightSpec()); err != nil {
+			return err
+		}
 	}
 	if scale != nil {
 		l.identity = &affine{padded(engine.Narrow(scale)), padded(engine.Narrow(shift))}
@@ -254,10 +249,6 @@ func padded(x []float32) []float32 {
 
 // linear packs a linear layer as a 1x1 convolution.
 func (p *packer) linear(weight, bias tensor.Spec) (*kernel.Conv, error) {
-	w, err := tensor.Load(p.weights, weight)
-	if err != nil {
-		return nil, err
-	}
 	b, err := tensor.Load(p.weights, bias)
 	if err != nil {
 		return nil, err
@@ -266,6 +257,5 @@ func (p *packer) linear(weight, bias tensor.Spec) (*kernel.Conv, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.setWeights(c, w)
-	return c, nil
+	return c, p.stream.send(c, p.weights, weight)
 }

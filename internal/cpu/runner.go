@@ -40,7 +40,7 @@ const MaxThreads = 1024
 // defaultSize is the height and width of images unless the options say another.
 const defaultSize = 224
 
-// Runner runs a network. Close it to end its workers. Calls may come from
+// Runner runs a network. Close it to end its workers and to free its weights. Calls may come from
 // several goroutines; they wait for one another.
 type Runner struct {
 	mu     sync.Mutex
@@ -49,7 +49,8 @@ type Runner struct {
 	plan    *model.Plan
 	variant *kernel.Variant
 	layers  []*layer
-	head    *kernel.Conv // nil without a head
+	head    *kernel.Conv  // nil without a head
+	packed  []convolution // all that have weights
 	pool    *pool
 	scratch []kernel.Scratch // for each worker
 	// lanes are one for each worker, and one for all together.
@@ -84,9 +85,13 @@ func New(plan *model.Plan, weights tensor.Source, opts Options) (*Runner, error)
 		opts.algorithms = choose(plan, opts)
 	}
 	r := &Runner{plan: plan, variant: opts.variant, scratch: make([]kernel.Scratch, opts.Threads), pool: newPool(opts.Threads), limit: MachineMemory() / 2}
-	p := packer{plan: plan, weights: weights, variant: opts.variant, pool: r.pool, algorithms: opts.algorithms}
-	if err := p.pack(r); err != nil {
-		r.pool.close()
+	err := packAll(r.pool, func(s *stream) error {
+		p := packer{plan: plan, weights: weights, variant: opts.variant, algorithms: opts.algorithms, stream: s}
+		defer func() { r.packed = s.sent }()
+		return p.read(r)
+	})
+	if err != nil {
+		r.release()
 		return nil, err
 	}
 	r.doGroup = r.group
@@ -105,15 +110,23 @@ func (r *Runner) Capabilities() engine.Capabilities {
 	return engine.Capabilities{Kernels: r.variant.String(), Trace: r.Trace, Layers: r.Layers, Memory: r.memory}
 }
 
-// Close ends the workers. A second call does nothing.
+// Close ends the workers and frees the weights. A second call does nothing.
 func (r *Runner) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.closed {
 		r.closed = true
-		r.pool.close()
+		r.release()
 	}
 	return nil
+}
+
+// release gives the packed weights' memory back, which takes all workers a while,
+// and ends them.
+func (r *Runner) release() {
+	r.pool.run(len(r.packed), func(_, i int) { r.packed[i].Release() })
+	r.packed = nil
+	r.pool.close()
 }
 
 // Run computes n images of h x w. src holds them normalised, each InChannels,

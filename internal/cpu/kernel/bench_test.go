@@ -37,9 +37,7 @@ func benchmarkLayer(b *testing.B, v *Variant, s model.Conv, m, n, h int) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		for p := range c.Panels() {
-			c.Pack(p, weight)
-		}
+		packAll(c, s, weight)
 		border = c.Border
 		run = func() { c.Run(dst, src, n, 0, 1, Epilogue{ReLU: true}, &scratch) }
 	}

@@ -179,9 +179,7 @@ func TestBF16Winograd(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for p := range c.Panels() {
-					c.Pack(p, weight)
-				}
+				packAll(c, s, weight)
 				src, values := randomMaps(rng, layout(s.In, h, w, c.Border), n)
 				dst, all := guarded(layout(s.Out, h, w, nil), n)
 				want, magnitude := convolved(s, weight64, bias64, values, n, h, w, false)

@@ -40,9 +40,7 @@ func (p *problem) algorithms(t *testing.T, v *Variant) []convolution {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for panel := range w.Panels() {
-			w.Pack(panel, p.weight)
-		}
+		packAll(w, p.Conv, p.weight)
 		all = append(all, w)
 	}
 	for m := range v.transforms {

@@ -22,16 +22,6 @@ func (s shape) check(bias []float32) error {
 	return nil
 }
 
-// weight is the index of an output channel's first weight for an input channel,
-// or -1 if they are in different groups.
-func (s shape) weight(out, in int) int {
-	outs, ins := s.Out/s.Groups, s.In/s.Groups
-	if out/outs != in/ins {
-		return -1
-	}
-	return (out*ins + in%ins) * s.Taps()
-}
-
 // run is consecutive panels of 16 output channels with the same input blocks:
 // those of all groups that a panel has channels of. Weights between groups are
 // zeros.
@@ -84,8 +74,8 @@ type Conv struct {
 	// blocks the taps, for each tap the block's channels, for each channel 16
 	// weights. For planar input a block is one channel; for bf16 input it is 32,
 	// and weights come two to a word as the channels do.
-	weights []float32
-	bias    []float32
+	memory
+	bias []float32
 }
 
 // NewConv prepares a convolution whose input is planar or not. Its weights are
@@ -111,7 +101,7 @@ func (v *Variant) newConv(conv model.Conv, in Layout, gemm [][]gemmFunc, bias []
 	}
 	c := &Conv{shape: s, variant: v, in: in, gemm: gemm, runs: s.runs(in.channels()), bias: s.biases(bias)}
 	last := c.runs[len(c.runs)-1]
-	c.weights = AlignedFloats((last.at + (last.panel1-last.panel0)*last.blocks) * c.blockLen())
+	c.memory = newMemory((last.at + (last.panel1-last.panel0)*last.blocks) * c.blockLen())
 	return c, nil
 }
 
@@ -121,31 +111,6 @@ func (c *Conv) blockLen() int { return c.Taps() * c.in.cell() * Lanes }
 // panel is a panel's packed weights.
 func (c *Conv) panel(r run, p int) []float32 {
 	return c.weights[(r.at+(p-r.panel0)*r.blocks)*c.blockLen():][:r.blocks*c.blockLen()]
-}
-
-// Pack sets the weights of a panel. weight is those of the whole convolution,
-// Out, In/Groups, Kernel, Kernel, and is not kept.
-func (c *Conv) Pack(panel int, weight []float32) {
-	r := runOf(c.runs, panel)
-	dst := c.panel(r, panel)
-	taps, channels := c.Taps(), c.in.channels()
-	for o := panel * Lanes; o < min((panel+1)*Lanes, c.Out); o++ {
-		for b := range r.blocks {
-			for i := range min(channels, c.In-(r.block0+b)*channels) {
-				from := c.weight(o, (r.block0+b)*channels+i)
-				if from < 0 {
-					continue
-				}
-				for t, w := range weight[from : from+taps] {
-					if c.in.BF16 {
-						setHalf(&dst[((b*taps+t)*Lanes+i/2)*Lanes+o%Lanes], i%2, w)
-					} else {
-						dst[((b*taps+t)*channels+i)*Lanes+o%Lanes] = w
-					}
-				}
-			}
-		}
-	}
 }
 
 // Bytes is the memory of the packed weights.

@@ -148,9 +148,7 @@ func (p *problem) winograd(t *testing.T, v *Variant, m int, relu bool, shares in
 // packed packs and checks a Winograd convolution.
 func (p *problem) packed(t *testing.T, c *Winograd, relu bool, shares int, tolerance float64) float64 {
 	t.Helper()
-	for panel := range c.Panels() {
-		c.Pack(panel, p.weight)
-	}
+	packAll(c, p.Conv, p.weight)
 	src := p.source(false, c.Border)
 	dst, all := guarded(layout(p.Out, p.oh, p.ow, oddBorder), p.n)
 	var scratch Scratch

@@ -1,7 +1,5 @@
 package kernel
 
-import "unsafe"
-
 // Lanes is the channels of a cell.
 const Lanes = 16
 
@@ -69,14 +67,6 @@ func (m *Maps) Row(i, block, y int) []float32 {
 // pointer is the address of a cell.
 func (m *Maps) pointer(i, block, y, x int) *float32 {
 	return &m.Data[i*m.Len()+m.at(block, y, x)]
-}
-
-// AlignedFloats allocates n zeros at the start of a cache line, so that no cell
-// lies in two.
-func AlignedFloats(n int) []float32 {
-	s := make([]float32, n+Lanes-1)
-	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(s)))&(cellBytes-1)) / floatBytes
-	return s[skip:][:n:n]
 }
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }

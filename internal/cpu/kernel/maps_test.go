@@ -126,9 +126,7 @@ func differ(a, b []float32) int {
 func withWeights(c *Conv, err error) func(weight []float32) (*Conv, error) {
 	return func(weight []float32) (*Conv, error) {
 		if err == nil {
-			for p := range c.Panels() {
-				c.Pack(p, weight)
-			}
+			packAll(c, c.Conv, weight)
 		}
 		return c, err
 	}

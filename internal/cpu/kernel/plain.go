@@ -87,7 +87,7 @@ func plainTransforms() map[int]transforms {
 	for _, m := range winograd.Outputs() {
 		f := winograd.New(m)
 		bt, at := newSparse(f.BT), newSparse(f.AT)
-		all[m] = transforms{input: inputGo(f.N, bt), output: outputGo(f.N, at)}
+		all[m] = transforms{input: inputGo(f.N, bt), output: outputGo(f.N, at), weights: weightsGo(f)}
 	}
 	return all
 }

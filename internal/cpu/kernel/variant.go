@@ -40,8 +40,9 @@ type outputFunc func(src *float32, srcProduct, srcTile int, dst *float32, dstRow
 
 // transforms are those of F(m, 3).
 type transforms struct {
-	input  inputFunc
-	output outputFunc
+	input   inputFunc
+	output  outputFunc
+	weights weightsFunc
 }
 
 // addScaledFunc adds scale*src + shift to n cells of dst and applies ReLU if
@@ -82,7 +83,8 @@ type Variant struct {
 	narrow   narrowFunc
 	// inputBF16 is the input transform of F(2, 3) with bf16 results, 32 bytes for
 	// 16 channels.
-	inputBF16 inputFunc
+	inputBF16   inputFunc
+	weightsBF16 weightsFunc // of F(2, 3)
 	// Epilogues of sums in memory, with float32 and bf16 results.
 	finish, finishBF16 finishFunc
 	// amx computes direct convolutions of bf16 inputs in tile registers, or is nil.

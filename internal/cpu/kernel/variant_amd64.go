@@ -23,9 +23,9 @@ func vectorVariants() []*Variant {
 					gemmAVX512_8x3, gemmAVX512_9x3},
 			},
 			transforms: map[int]transforms{
-				2: {winogradInputAVX512_2, winogradOutputAVX512_2},
-				4: {winogradInputAVX512_4, winogradOutputAVX512_4},
-				5: {winogradInputAVX512_5, winogradOutputAVX512_5},
+				2: {winogradInputAVX512_2, winogradOutputAVX512_2, winogradWeightsAVX512_2},
+				4: {winogradInputAVX512_4, winogradOutputAVX512_4, winogradWeightsAVX512_4},
+				5: {winogradInputAVX512_5, winogradOutputAVX512_5, winogradWeightsAVX512_5},
 			},
 			addScaled: addScaledAVX512, gate: gateAVX512, sum: sumAVX512,
 		}
@@ -38,7 +38,7 @@ func vectorVariants() []*Variant {
 				{gemmBF16_1x3, gemmBF16_2x3, gemmBF16_3x3, gemmBF16_4x3, gemmBF16_5x3, gemmBF16_6x3, gemmBF16_7x3,
 					gemmBF16_8x3, gemmBF16_9x3},
 			}
-			w.narrow, w.inputBF16 = narrowBF16, winogradInputBF16_2
+			w.narrow, w.inputBF16, w.weightsBF16 = narrowBF16, winogradInputBF16_2, winogradWeightsBF16_2
 			w.finish, w.finishBF16 = finishAVX512, finishBF16
 			if requestAMX() {
 				w.amx = tilesAMX
@@ -51,9 +51,9 @@ func vectorVariants() []*Variant {
 			name: "avx2",
 			gemm: [][]gemmFunc{{gemmAVX2_1x1, gemmAVX2_2x1, gemmAVX2_3x1, gemmAVX2_4x1, gemmAVX2_5x1, gemmAVX2_6x1}},
 			transforms: map[int]transforms{
-				2: {winogradInputAVX2_2, winogradOutputAVX2_2},
-				4: {winogradInputAVX2_4, winogradOutputAVX2_4},
-				5: {winogradInputAVX2_5, winogradOutputAVX2_5},
+				2: {winogradInputAVX2_2, winogradOutputAVX2_2, winogradWeightsAVX2_2},
+				4: {winogradInputAVX2_4, winogradOutputAVX2_4, winogradWeightsAVX2_4},
+				5: {winogradInputAVX2_5, winogradOutputAVX2_5, winogradWeightsAVX2_5},
 			},
 			addScaled: addScaledAVX2, gate: gateAVX2, sum: sumAVX2,
 		})

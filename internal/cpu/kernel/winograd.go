@@ -21,7 +21,7 @@ type Winograd struct {
 	runs    []run
 	// weights holds for each product, for each panel of 16 output channels, for
 	// each of its input channels 16 weights; for bf16, for each pair of channels.
-	weights []float32
+	memory
 	product int // values of one product's weights
 	bias    []float32
 }
@@ -58,11 +58,11 @@ func (v *Variant) newWinograd(conv model.Conv, m int, bias []float32, bf16 bool)
 	}
 	c := &Winograd{shape: s, variant: v, f: winograd.New(m), t: t, gemm: v.gemm, bf16: bf16, words: Lanes, runs: s.runs(Lanes), bias: s.biases(bias)}
 	if bf16 {
-		c.gemm, c.t.input, c.words = v.gemmBF16, v.inputBF16, Lanes/2
+		c.gemm, c.t.input, c.t.weights, c.words = v.gemmBF16, v.inputBF16, v.weightsBF16, Lanes/2
 	}
 	last := c.runs[len(c.runs)-1]
 	c.product = (last.at + (last.panel1-last.panel0)*last.blocks) * c.words * Lanes
-	c.weights = AlignedFloats(c.f.N * c.f.N * c.product)
+	c.memory = newMemory(c.f.N * c.f.N * c.product)
 	return c, nil
 }
 
@@ -71,54 +71,6 @@ func (c *Winograd) Panels() int { return ceilDiv(c.Out, Lanes) }
 
 // Bytes is the memory of the packed weights.
 func (c *Winograd) Bytes() int { return (len(c.weights) + len(c.bias)) * floatBytes }
-
-// Pack transforms the weights of a panel, G g GT for each pair of channels, in
-// float64. weight is as for NewConv and is not kept.
-func (c *Winograd) Pack(panel int, weight []float32) {
-	n := c.f.N
-	r := runOf(c.runs, panel)
-	at := (r.at + (panel-r.panel0)*r.blocks) * c.words * Lanes
-	var g [winograd.Taps * winograd.Taps][Lanes]float64
-	half := make([][Lanes]float64, n*winograd.Taps)
-	for i := range r.blocks * Lanes {
-		in := r.block0*Lanes + i
-		if in >= c.In {
-			break
-		}
-		clear(g[:])
-		for l := range min(Lanes, c.Out-panel*Lanes) {
-			if from := c.weight(panel*Lanes+l, in); from >= 0 {
-				for t, w := range weight[from : from+len(g)] {
-					g[t][l] = float64(w)
-				}
-			}
-		}
-		for p, row := range c.f.G {
-			for x := range winograd.Taps {
-				h := &half[p*winograd.Taps+x]
-				for l := range h {
-					h[l] = row[0]*g[x][l] + row[1]*g[3+x][l] + row[2]*g[6+x][l]
-				}
-			}
-		}
-		for p := range n {
-			h := half[p*winograd.Taps:][:winograd.Taps]
-			for q, row := range c.f.G {
-				if c.bf16 {
-					dst := c.weights[(p*n+q)*c.product+at+i/2*Lanes:][:Lanes]
-					for l := range dst {
-						setHalf(&dst[l], i%2, float32(row[0]*h[0][l]+row[1]*h[1][l]+row[2]*h[2][l]))
-					}
-					continue
-				}
-				dst := c.weights[(p*n+q)*c.product+at+i*Lanes:][:Lanes]
-				for l := range dst {
-					dst[l] = float32(row[0]*h[0][l] + row[1]*h[1][l] + row[2]*h[2][l])
-				}
-			}
-		}
-	}
-}
 
 // Tiles is the number of tiles of a map of h x w.
 func (c *Winograd) Tiles(h, w int) int { return ceilDiv(h, c.f.M) * ceilDiv(w, c.f.M) }
