@@ -3,20 +3,18 @@ package main
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"repvgg/internal/app"
 	"repvgg/internal/atomicfile"
 	"repvgg/internal/bench"
 	"repvgg/internal/bench/benchreport"
 	"repvgg/internal/config"
-	"repvgg/internal/cpu"
 	"repvgg/internal/engine"
-	"repvgg/internal/jpeg"
 	"repvgg/internal/model"
 )
 
@@ -53,7 +51,7 @@ come before them.`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return config.Embedded(), cobra.ShellCompDirectiveDefault
 		},
-		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
+		RunE: withSettings(func(cmd *cobra.Command, s *benchSettings, args []string) error {
 			if cmd.Flags().Changed("runs") && cmd.Flags().Changed("duration") {
 				return usageError{errors.New("--runs and --duration both say how long to measure: give one of them")}
 			}
@@ -103,10 +101,31 @@ func printFormats() []string {
 	return slices.DeleteFunc(benchreport.Formats(), func(name string) bool { return name == "html" })
 }
 
+type benchSettings struct {
+	overrideSettings
+	emaSettings
+	threadSettings
+	deviceSettings
+	formatSettings
+	Zoo          bool          `mapstructure:"zoo"`
+	Checkpoint   string        `mapstructure:"checkpoint"`
+	Form         []string      `mapstructure:"form"`
+	BatchSize    []int         `mapstructure:"batch-size"`
+	InputSize    int           `mapstructure:"input-size"`
+	Duration     time.Duration `mapstructure:"duration"`
+	Runs         int           `mapstructure:"runs"`
+	Warmup       int           `mapstructure:"warmup"`
+	Layers       bool          `mapstructure:"layers"`
+	Out          string        `mapstructure:"out"`
+	Plot         string        `mapstructure:"plot"`
+	Baseline     string        `mapstructure:"baseline"`
+	FailIfSlower bool          `mapstructure:"fail-if-slower"`
+}
+
 // runBench is repvgg bench. Whatever is wrong with the arguments is found before
 // anything is measured.
-func runBench(cmd *cobra.Command, s *settings, args []string) error {
-	forms, err := checkBench(s, args)
+func runBench(cmd *cobra.Command, s *benchSettings, args []string) error {
+	b, err := s.benchmark(cmd, args)
 	if err != nil {
 		return usageError{err}
 	}
@@ -116,71 +135,61 @@ func runBench(cmd *cobra.Command, s *settings, args []string) error {
 			return fmt.Errorf("reading baseline: %w; give a file that repvgg bench --out FILE.json wrote", err)
 		}
 	}
-	networks, err := benchNetworks(cmd, s, args, forms)
-	if err != nil {
-		return err
-	}
-	if err := checkMachine(s, networks); err != nil {
-		return err
-	}
-	weights, err := openBenchWeights(cmd, s, networks)
-	if err != nil {
-		return err
-	}
-	defer weights.close()
-	report := &bench.Report{Machine: thisMachine()}
-	subjects, err := benchSubjects(cmd, s, networks, weights, &report.Machine)
-	if err != nil {
-		return err
-	}
-	if err := checkBenchFiles(s, subjects); err != nil {
-		return err
-	}
-	peak := cpuPeak
-	if s.Device == deviceCUDA {
-		peak = gpuPeak(cmd, s)
-	}
 	bar := newShareProgress(cmd)
-	report.Rows, err = bench.Measure(cmd.Context(), subjects, bench.Options{
-		Runs: s.Runs, Duration: s.Duration, Warmup: s.Warmup, Layers: s.Layers, Peak: peak, Progress: bar.show,
-	})
+	b.Measure.Progress = bar.show
+	report, err := app.Bench(cmd.Context(), *b, host(cmd))
 	bar.end()
+	if errors.Is(err, app.ErrSeveralNetworks) {
+		return usageError{err}
+	}
+	if report == nil {
+		return hint(err)
+	}
 	if before != nil {
 		for _, text := range report.Compare(before) {
 			note(cmd, "baseline %q: %s", s.Baseline, text)
 		}
 		if s.FailIfSlower && err == nil {
-			err = slower(s, report)
+			if err = app.Slower(report); err != nil {
+				err = fmt.Errorf("baseline %q: %w", s.Baseline, err)
+			}
 		}
 	}
 	return writeBench(cmd, s, report, err)
 }
 
-// slower is the error of --fail-if-slower.
-func slower(s *settings, report *bench.Report) error {
-	compared, worse := 0, []string{}
-	for i := range report.Rows {
-		c := report.Rows[i].Baseline
-		if c == nil || c.Verdict == bench.TooFew {
-			continue
-		}
-		if compared++; c.Verdict == bench.Slower {
-			worse = append(worse, fmt.Sprintf("%s by %.1f %%", report.Rows[i].Label(), 100*c.ChangeShare))
-		}
+// benchmark checks the settings and says what to measure.
+func (s *benchSettings) benchmark(cmd *cobra.Command, args []string) (*app.Benchmark, error) {
+	if err := s.check(args); err != nil {
+		return nil, err
 	}
-	switch {
-	case compared == 0:
-		return fmt.Errorf("baseline %q: no row can be compared with it", s.Baseline)
-	case len(worse) > 0:
-		return fmt.Errorf("slower than baseline %q: %s", s.Baseline, strings.Join(worse, "; "))
+	forms, err := benchForms(s.Form)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	device, err := s.device(s.Threads)
+	if err != nil {
+		return nil, err
+	}
+	b := &app.Benchmark{
+		Configs: args, Zoo: s.Zoo, Overrides: s.CfgOptions, Checkpoint: s.Checkpoint, EMA: s.UseEMA, Forms: forms,
+		Device: device, BatchSizes: s.BatchSize, InputSize: s.InputSize, Version: cmd.Root().Version, Ready: s.checkFiles,
+		Measure: bench.Options{Runs: s.Runs, Duration: s.Duration, Warmup: s.Warmup, Layers: s.Layers},
+	}
+	for _, name := range s.Precision {
+		p, err := engine.ParsePrecision(name, app.Precisions(device.CUDA))
+		if err != nil {
+			return nil, err
+		}
+		b.Precisions = append(b.Precisions, p)
+	}
+	return b, nil
 }
 
 // writeBench writes what was measured wherever it was asked for, also after an
 // error of measuring, and although one of the places fails. It returns the first
 // error and prints the others.
-func writeBench(cmd *cobra.Command, s *settings, report *bench.Report, err error) error {
+func writeBench(cmd *cobra.Command, s *benchSettings, report *bench.Report, err error) error {
 	if len(report.Rows) == 0 {
 		return err
 	}
@@ -211,89 +220,56 @@ func writeBench(cmd *cobra.Command, s *settings, report *bench.Report, err error
 	return err
 }
 
-// checkBench checks the flags and returns the forms that were asked for.
-func checkBench(s *settings, args []string) ([]model.Form, error) {
+// check checks the settings by themselves.
+func (s *benchSettings) check(args []string) error {
 	if len(args) == 0 && !s.Zoo {
-		return nil, errors.New("give a config to measure (repvgg-A0, my_config.py), before flags that take several values, or --zoo for all published variants")
+		return errors.New("give a config to measure (repvgg-A0, my_config.py), before flags that take several values, or --zoo for all published variants")
 	}
-	if err := checkDevice(s.Device, []string{deviceCPU, deviceCUDA}, s.Precision); err != nil {
-		return nil, err
-	}
-	if s.GPUID < 0 {
-		return nil, fmt.Errorf("--gpu-id %d: want a GPU from 0", s.GPUID)
+	if err := s.deviceSettings.check(deviceCPU, deviceCUDA); err != nil {
+		return err
 	}
 	if !slices.Contains(printFormats(), s.Format) {
-		return nil, fmt.Errorf("--format %s: want one of %s", s.Format, strings.Join(printFormats(), ", "))
+		return fmt.Errorf("--format %s: want one of %s", s.Format, strings.Join(printFormats(), ", "))
 	}
 	for _, n := range s.BatchSize {
 		if n < 1 || n > 4096 {
-			return nil, fmt.Errorf("--batch-size %d: want 1 to 4096", n)
+			return fmt.Errorf("--batch-size %d: want 1 to 4096", n)
 		}
 	}
 	if s.InputSize < 1 || s.InputSize > 4096 {
-		return nil, fmt.Errorf("--input-size %d: want 1 to 4096", s.InputSize)
+		return fmt.Errorf("--input-size %d: want 1 to 4096", s.InputSize)
 	}
 	if s.Runs < -1 || s.Warmup < -1 {
-		return nil, fmt.Errorf("--runs %d --warmup %d: want 0 or more; without them both are as long as they need", s.Runs, s.Warmup)
+		return fmt.Errorf("--runs %d --warmup %d: want 0 or more; without them both are as long as they need", s.Runs, s.Warmup)
 	}
 	if s.Baseline == "" && s.FailIfSlower {
-		return nil, errors.New("--fail-if-slower needs --baseline FILE.json")
+		return errors.New("--fail-if-slower needs --baseline FILE.json")
 	}
 	if s.Runs < 0 && s.Duration <= 0 {
-		return nil, fmt.Errorf("--duration %v: want a positive duration such as 3s", s.Duration)
+		return fmt.Errorf("--duration %v: want a positive duration such as 3s", s.Duration)
 	}
 	if len(s.Precision) == 0 || len(s.BatchSize) == 0 {
-		return nil, errors.New("--precision and --batch-size need at least one value each")
+		return errors.New("--precision and --batch-size need at least one value each")
 	}
 	if s.Out != "" {
 		if _, err := benchreport.FormatOf(s.Out); err != nil {
-			return nil, fmt.Errorf("--out %w", err)
+			return fmt.Errorf("--out %w", err)
 		}
 	}
 	if s.Plot != "" {
 		if err := benchreport.CheckPicture(s.Plot); err != nil {
-			return nil, fmt.Errorf("--plot %w", err)
+			return fmt.Errorf("--plot %w", err)
 		}
 		if s.Runs == 0 {
-			return nil, errors.New("--plot has nothing to draw without runs")
-		}
-	}
-	return benchForms(s.Form)
-}
-
-// checkMachine reports what this machine can't do, before anything is opened.
-func checkMachine(s *settings, networks []benchNetwork) error {
-	if s.Device == deviceCPU {
-		for _, name := range s.Precision {
-			precision, err := engine.ParsePrecision(name, cpu.Precisions())
-			if err != nil {
-				return err
-			}
-			if err := cpu.Supported(precision); err != nil {
-				return fmt.Errorf("--precision %s: %w", name, err)
-			}
-		}
-	}
-	if s.Runs == 0 {
-		return nil
-	}
-	// A network of each form has images and results of its own; feature maps come
-	// on top.
-	memory, batch := float64(cpu.MachineMemory()), slices.Max(s.BatchSize)
-	for i := range networks {
-		p := networks[i].plan
-		bytes := 4 * float64(batch) * (float64(p.InChannels)*float64(s.InputSize)*float64(s.InputSize) + float64(p.OutLen(s.InputSize, s.InputSize)))
-		if bytes > memory/4 {
-			return fmt.Errorf("config %q: a batch of %d images of %d x %d and its results take %.0f MB, more than a quarter of this machine's memory (%.0f MB): lower --batch-size or --input-size",
-				networks[i].config, batch, s.InputSize, s.InputSize, bytes/1e6, memory/1e6)
+			return errors.New("--plot has nothing to draw without runs")
 		}
 	}
 	return nil
 }
 
-// checkBenchFiles reports files that could not be written in the end.
-func checkBenchFiles(s *settings, subjects []bench.Subject) error {
-	if s.Plot != "" && !s.Layers && !slices.ContainsFunc(subjects, func(b bench.Subject) bool { return b.Row.PublishedTop1Percent != nil }) {
+// checkFiles reports files that could not be written in the end.
+func (s *benchSettings) checkFiles(rows []bench.Row) error {
+	if s.Plot != "" && !s.Layers && !slices.ContainsFunc(rows, func(r bench.Row) bool { return r.PublishedTop1Percent != nil }) {
 		return fmt.Errorf("--plot %q: no row has a published accuracy; measure a published variant at --input-size 224, or give --layers", s.Plot)
 	}
 	for _, path := range []string{s.Out, s.Plot} {
@@ -321,66 +297,4 @@ func benchForms(names []string) ([]model.Form, error) {
 	}
 	slices.Sort(forms)
 	return slices.Compact(forms), nil
-}
-
-// benchSubjects are all rows, those of one network and setting together. What a
-// GPU is becomes known when its first row is opened: machine is told then.
-func benchSubjects(cmd *cobra.Command, s *settings, networks []benchNetwork, weights *benchWeights, machine *bench.Machine) ([]bench.Subject, error) {
-	threads := s.Threads
-	if threads == 0 {
-		threads = min(runtime.GOMAXPROCS(0), cpu.MaxThreads)
-	}
-	var subjects []bench.Subject
-	for i := range networks {
-		n := &networks[i]
-		for _, precision := range distinct(s.Precision) {
-			for _, batch := range distinct(s.BatchSize) {
-				for _, form := range n.forms {
-					row := bench.Row{
-						Config: n.config, Variant: n.variant, Device: s.Device, Kernels: cpuKernels(), Precision: precision,
-						BatchSize: batch, Threads: threads, InputSize: s.InputSize, Weights: weights.name(),
-					}
-					plan := n.plan.As(form)
-					if err := row.Describe(plan); err != nil {
-						return nil, fmt.Errorf("config %q: %w", n.config, err)
-					}
-					n.describe(&row, form)
-					open := func() (engine.Runner, error) { return newCPURunner(cmd.Context(), plan, weights, &row) }
-					if s.Device == deviceCUDA {
-						// The host has little to do; the library and the GPU are named once
-						// they are open.
-						row.Threads, row.Kernels = 1, "cuDNN"
-						row.Notes = append(row.Notes, residentNote)
-						open = func() (engine.Runner, error) { return newGPURunner(cmd, s, plan, weights, &row, machine) }
-					}
-					subjects = append(subjects, bench.Subject{Row: row, Plan: plan, Open: open})
-				}
-			}
-		}
-	}
-	return subjects, nil
-}
-
-// distinct keeps the first of equal values.
-func distinct[T comparable](values []T) []T {
-	var kept []T
-	for _, v := range values {
-		if !slices.Contains(kept, v) {
-			kept = append(kept, v)
-		}
-	}
-	return kept
-}
-
-func thisMachine() bench.Machine {
-	m := bench.ThisMachine()
-	m.Time = time.Now().UTC().Format(time.RFC3339)
-	m.Repvgg = version()
-	m.Kernels = cpuKernels()
-	if name, ok := jpeg.Library(); ok {
-		m.JPEGDecoder = name
-	} else {
-		m.JPEGDecoder = "Go"
-	}
-	return m
 }

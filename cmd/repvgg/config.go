@@ -18,16 +18,14 @@ gives the same values, a beginning for one of your own.`,
   repvgg config my_config.py --cfg-options model.head.num_classes=10`,
 		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
-		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
-			return printConfig(cmd, args[0], s.CfgOptions)
-		}),
+		RunE:              withSettings(printConfig),
 	}
 	addOverridesFlag(cmd)
 	return cmd
 }
 
-func printConfig(cmd *cobra.Command, name string, overrides []string) error {
-	cfg, err := config.Load(name, overrides)
+func printConfig(cmd *cobra.Command, s *overrideSettings, args []string) error {
+	cfg, err := config.Load(args[0], s.CfgOptions)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -9,16 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"repvgg/internal/atomicfile"
+	"repvgg/internal/app"
 	"repvgg/internal/checkpoint"
-	"repvgg/internal/convert"
 	"repvgg/internal/model"
 	"repvgg/internal/onnx"
 	"repvgg/internal/recipe"
-	"repvgg/internal/weights"
 )
-
-const onnxSuffix = ".onnx"
 
 // exportOutputs are the values of --output, the default first.
 var exportOutputs = []string{onnx.Probs, onnx.Logits}
@@ -46,9 +41,7 @@ those that --names asks for.`,
   repvgg export my_config.py deploy.pth model.safetensors --names timm`,
 		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
-		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
-			return export(cmd, s, args[0], args[1], args[2])
-		}),
+		RunE:              withSettings(export),
 	}
 	f := cmd.Flags()
 	f.Int("fix-batch", 0, "fix the number of images (0: open)")
@@ -61,74 +54,38 @@ those that --names asks for.`,
 	return cmd
 }
 
-func export(cmd *cobra.Command, s *settings, cfgName, srcPath, dstPath string) error {
-	if err := s.checkExport(cmd, dstPath); err != nil {
+type exportSettings struct {
+	overrideSettings
+	emaSettings
+	namesSettings
+	Output   string `mapstructure:"output"`
+	FixBatch int    `mapstructure:"fix-batch"`
+	FixShape []int  `mapstructure:"fix-shape"`
+}
+
+func export(cmd *cobra.Command, s *exportSettings, args []string) error {
+	e := app.Exporting{
+		Source: app.Source{Config: args[0], Overrides: s.CfgOptions, Checkpoint: args[1], EMA: s.UseEMA},
+		Dst:    args[2], Names: s.Names,
+		ONNX: onnx.Options{Output: s.Output, Batch: s.FixBatch, Producer: "repvgg", Version: cmd.Root().Version},
+	}
+	if err := s.check(cmd, e.Dst); err != nil {
 		return err
 	}
-	r, err := loadRecipe(cmd, cfgName, s.CfgOptions)
-	if err != nil {
-		return err
+	if n := len(s.FixShape); n > 0 {
+		e.ONNX.Height, e.ONNX.Width = s.FixShape[0], s.FixShape[n-1]
 	}
-	src, err := weights.Open(srcPath, r.Network, s.UseEMA)
-	if err != nil {
-		return err
+	if err := app.Export(cmd.Context(), e, host(cmd)); err != nil {
+		return hint(err)
 	}
-	defer src.Close()
-	noteAverages(cmd, s, src.File)
-	if filepath.Ext(dstPath) == onnxSuffix {
-		err = s.exportONNX(cmd, r, src, dstPath)
-	} else {
-		err = s.exportWeights(cmd, src, dstPath)
-	}
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(cmd.OutOrStdout(), "Done! Save at path \"%s\"\n", dstPath)
+	fmt.Fprintf(cmd.OutOrStdout(), "Done! Save at path \"%s\"\n", e.Dst)
 	return nil
 }
 
-// exportWeights writes a checkpoint.
-func (s *settings) exportWeights(cmd *cobra.Command, src *weights.Set, dstPath string) error {
-	keys, err := s.keyMap(src.KeyMap)
-	if err != nil {
-		return err
-	}
-	return convert.WriteDeploy(cmd.Context(), src, dstPath, keys, nil)
-}
-
-// exportONNX writes an ONNX model.
-func (s *settings) exportONNX(cmd *cobra.Command, r *recipe.Recipe, src *weights.Set, dstPath string) error {
-	o := onnx.Options{Output: s.Output, Batch: s.FixBatch, Producer: "repvgg", Version: cmd.Root().Version}
-	if p, err := r.Pipeline(); err == nil { // a config need not have one
-		o.Metadata = append(o.Metadata, onnx.Property{Key: "pipeline", Value: p.String()})
-	}
-	if len(src.File.Classes) == src.Plan.Head.Classes {
-		classes, err := json.Marshal(src.File.Classes)
-		if err != nil {
-			return err
-		}
-		o.Metadata = append(o.Metadata, onnx.Property{Key: "classes", Value: string(classes)})
-	}
-	if len(s.FixShape) > 0 {
-		o.Height, o.Width = s.FixShape[0], s.FixShape[len(s.FixShape)-1]
-	}
-	network, err := onnx.New(src.Plan.As(model.Deploy), o)
-	if err == nil {
-		err = atomicfile.Probe(dstPath)
-	}
-	if err != nil {
-		return fmt.Errorf("writing %q: %w", dstPath, err)
-	}
-	if atomicfile.Same(src.File.Path, dstPath) {
-		return fmt.Errorf("writing %q: it is the checkpoint that is read; give another name", dstPath)
-	}
-	return network.Write(cmd.Context(), dstPath, src.Deploy(), src.Verify)
-}
-
-func (s *settings) checkExport(cmd *cobra.Command, dstPath string) error {
+func (s *exportSettings) check(cmd *cobra.Command, dstPath string) error {
 	ext := filepath.Ext(dstPath)
 	useless := []string{"fix-batch", "fix-shape", "output"}
-	if ext == onnxSuffix {
+	if ext == app.ONNXSuffix {
 		useless = []string{"names"}
 	}
 	for _, name := range useless {
@@ -136,7 +93,7 @@ func (s *settings) checkExport(cmd *cobra.Command, dstPath string) error {
 			return usageHint(cmd, fmt.Errorf("--%s has no effect on %q", name, dstPath))
 		}
 	}
-	switch suffixes := append([]string{onnxSuffix}, checkpoint.Suffixes...); {
+	switch suffixes := append([]string{app.ONNXSuffix}, checkpoint.Suffixes...); {
 	case !slices.Contains(suffixes, ext):
 		return usageError{fmt.Errorf("writing %q: the path should end in one of %s, the formats that are written", dstPath, strings.Join(suffixes, " "))}
 	case s.FixBatch < 0 || s.FixBatch > recipe.MaxBatch:
@@ -147,6 +104,5 @@ func (s *settings) checkExport(cmd *cobra.Command, dstPath string) error {
 	if err := checkChoice("output", s.Output, exportOutputs); err != nil {
 		return err
 	}
-	_, err := s.keyMap(nil)
-	return err
+	return s.namesSettings.check()
 }

@@ -27,9 +27,7 @@ forgets it there.`,
   repvgg flops my_config.py --shape 192 256 --cfg-options model.backbone.deploy=True`,
 		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
-		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
-			return countFLOPs(cmd, s, args[0])
-		}),
+		RunE:              withSettings(countFLOPs),
 	}
 	cmd.Flags().IntSlice("shape", []int{224, 224}, "size of the image: H or H W")
 	markList(cmd, "shape")
@@ -37,12 +35,17 @@ forgets it there.`,
 	return cmd
 }
 
-func countFLOPs(cmd *cobra.Command, s *settings, cfgName string) error {
+type flopsSettings struct {
+	overrideSettings
+	Shape []int `mapstructure:"shape"`
+}
+
+func countFLOPs(cmd *cobra.Command, s *flopsSettings, args []string) error {
 	if len(s.Shape) != 1 && len(s.Shape) != 2 {
 		return usageHint(cmd, errors.New("--shape takes one size or height and width"))
 	}
 	h, w := s.Shape[0], s.Shape[len(s.Shape)-1]
-	r, err := recipe.Load(cfgName, s.CfgOptions)
+	r, err := recipe.Load(args[0], s.CfgOptions)
 	if err != nil {
 		return err
 	}
@@ -55,7 +58,7 @@ func countFLOPs(cmd *cobra.Command, s *settings, cfgName string) error {
 	if err != nil {
 		return err
 	}
-	noteConfig(cmd, r)
+	host(cmd).NoteRecipe(r)
 	if plan.Form == model.Deploy && plan.Blocks[0].SE != nil {
 		note(cmd, "the totals include squeeze-and-excitation, which the original's deploy form leaves out")
 	}

@@ -29,9 +29,7 @@ in the file is executed.`,
 		Example: `  repvgg inspect RepVGG-A0-train.pth
   repvgg inspect model.safetensors --format json`,
 		Args: namedArgs,
-		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
-			return inspect(cmd, s, args[0])
-		}),
+		RunE: withSettings(inspect),
 	}
 	addChoice(cmd, "format", inspectFormats, "what to print")
 	addEMAFlag(cmd)
@@ -57,7 +55,12 @@ type contents struct {
 	Averages   int      `json:"averaged_tensors"`
 }
 
-func inspect(cmd *cobra.Command, s *settings, path string) error {
+type inspectSettings struct {
+	emaSettings
+	formatSettings
+}
+
+func inspect(cmd *cobra.Command, s *inspectSettings, args []string) error {
 	if err := checkChoice("format", s.Format, inspectFormats); err != nil {
 		return err
 	}
@@ -65,7 +68,7 @@ func inspect(cmd *cobra.Command, s *settings, path string) error {
 	if s.UseEMA {
 		open = checkpoint.OpenAveraged
 	}
-	c, err := open(path)
+	c, err := open(args[0])
 	if err != nil {
 		return err
 	}

@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bytes"
-	"encoding/binary"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -19,6 +15,7 @@ import (
 	"repvgg/internal/model/repvgg"
 	"repvgg/internal/recipe"
 	"repvgg/internal/tensor"
+	"repvgg/internal/testkit"
 	"repvgg/internal/weights"
 )
 
@@ -91,29 +88,11 @@ func farthest(got, want []float32) (worst, largest float64) {
 	return worst, largest
 }
 
-var npyShape = regexp.MustCompile(`'descr': '<f4', 'fortran_order': False, 'shape': \(([0-9, ]*)\)`)
-
-// readNPY reads a float32 array of numpy's format 1.0.
+// readNPY reads a float32 array.
 func readNPY(t *testing.T, path string) (values []float32, shape []int) {
 	t.Helper()
-	data, err := os.ReadFile(path)
+	values, shape, err := testkit.ReadNPY(path)
 	if err != nil {
-		t.Fatal(err)
-	}
-	header := 10 + int(binary.LittleEndian.Uint16(data[8:]))
-	m := npyShape.FindSubmatch(data[:header])
-	if m == nil {
-		t.Fatalf("%s: header %q", path, data[:header])
-	}
-	for _, d := range strings.FieldsFunc(string(m[1]), func(r rune) bool { return r == ',' || r == ' ' }) {
-		var n int
-		if _, err := fmt.Sscan(d, &n); err != nil {
-			t.Fatal(err)
-		}
-		shape = append(shape, n)
-	}
-	values = make([]float32, tensor.Numel(shape))
-	if err := binary.Read(bytes.NewReader(data[header:]), binary.LittleEndian, values); err != nil {
 		t.Fatal(err)
 	}
 	return values, shape

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"repvgg"
+	"repvgg/internal/app"
 	"repvgg/internal/table"
 )
 
@@ -31,9 +31,7 @@ recorded none, or too few, and there are 1000.`,
   repvgg predict my_config.py deploy.pth photos/*.png --format csv >classes.csv`,
 		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
-		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
-			return predict(cmd, s, args[0], args[1], args[2:])
-		}),
+		RunE:              withSettings(predict),
 	}
 	f := cmd.Flags()
 	f.Int("topk", 1, "how many classes to print of each image, the best first")
@@ -46,35 +44,41 @@ recorded none, or too few, and there are 1000.`,
 // imagesAtATime is how many images' scores are held at a time.
 const imagesAtATime = 1024
 
-func predict(cmd *cobra.Command, s *settings, cfg, ckpt string, images []string) error {
+type predictSettings struct {
+	overrideSettings
+	emaSettings
+	threadSettings
+	formatSettings
+	TopK int `mapstructure:"topk"`
+}
+
+func predict(cmd *cobra.Command, s *predictSettings, args []string) error {
 	if err := checkChoice("format", s.Format, predictFormats); err != nil {
 		return err
 	}
 	if s.TopK < 1 {
 		return usageError{fmt.Errorf("--topk %d: want a number from 1", s.TopK)}
 	}
+	images := args[2:]
+	h := host(cmd)
 	bar := newProgress(cmd, len(images), "images")
 	defer bar.end()
-	c, err := repvgg.Open(cmd.Context(), cfg, ckpt, repvgg.Options{
-		Overrides: s.CfgOptions, Averaged: s.UseEMA, Threads: s.Threads, Progress: bar.add,
-	})
+	h.Progress = func(string, int) (func(int), func()) { return bar.add, func() {} } // one bar for all chunks
+	source := app.Source{Config: args[0], Overrides: s.CfgOptions, Checkpoint: args[1], EMA: s.UseEMA}
+	c, err := app.OpenClassifier(cmd.Context(), source, app.Device{Threads: s.Threads}, h)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = c.Close() }() // a failure of that changes no result
-	for _, w := range c.Warnings() {
-		note(cmd, "%s", w)
-	}
-	noteDecoder(cmd, images)
-	names := c.Classes()
+	h.NoteDecoder(images)
 	var labelled []labelledImage
 	for paths := range slices.Chunk(images, imagesAtATime) {
-		predictions, err := c.ClassifyFiles(cmd.Context(), paths...)
+		predictions, err := c.Files(cmd.Context(), paths)
 		if err != nil {
 			return err
 		}
 		for i, p := range predictions {
-			labelled = append(labelled, labelledImage{paths[i], best(p.Scores, names, s.TopK)})
+			labelled = append(labelled, labelledImage{paths[i], best(p.Scores, c.Classes, s.TopK)})
 		}
 	}
 	bar.end()

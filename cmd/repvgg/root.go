@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,7 +46,7 @@ status is 0, 1 after a failure, 2 after wrong usage, 130 after an interruption.`
 		},
 	}
 	cmd.SetFlagErrorFunc(flagError)
-	cmd.AddCommand(newReparameterizeCmd(), newTestCmd(), newBenchCmd(), newExportCmd(), newPredictCmd(), newInspectCmd(), newConfigCmd(), newFlopsCmd(), newZooCmd())
+	cmd.AddCommand(newReparameterizeCmd(), newTestCmd(), newBenchCmd(), newExportCmd(), newPredictCmd(), newInspectCmd(), newConfigCmd(), newFlopsCmd(), newZooCmd(), newVersionCmd())
 	completeShells(cmd)
 	return cmd
 }
@@ -102,12 +101,4 @@ func completeConfig(_ *cobra.Command, args []string, _ string) ([]string, cobra.
 		return nil, cobra.ShellCompDirectiveDefault
 	}
 	return config.Embedded(), cobra.ShellCompDirectiveDefault
-}
-
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "unknown"
-	}
-	return info.Main.Version
 }

@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/cobra"
@@ -19,83 +18,54 @@ import (
 	"repvgg/internal/cpu"
 )
 
-// settings are what flags, REPVGG_* variables and repvgg.yaml can set. Each
-// command has flags for those that concern it.
-type settings struct {
-	FailIfSlower  bool          `mapstructure:"fail-if-slower"`
-	Baseline      string        `mapstructure:"baseline"`
-	BatchSize     []int         `mapstructure:"batch-size"`
-	CfgOptions    []string      `mapstructure:"cfg-options"`
-	Checkpoint    string        `mapstructure:"checkpoint"`
-	Compare       string        `mapstructure:"compare"`
-	CompareOut    string        `mapstructure:"compare-out"`
-	Confusion     string        `mapstructure:"confusion"`
-	Device        string        `mapstructure:"device"`
-	Duration      time.Duration `mapstructure:"duration"`
-	FixBatch      int           `mapstructure:"fix-batch"`
-	FixShape      []int         `mapstructure:"fix-shape"`
-	Form          []string      `mapstructure:"form"`
-	Format        string        `mapstructure:"format"`
-	GPUCollect    bool          `mapstructure:"gpu-collect"`
-	GPUID         int           `mapstructure:"gpu-id"`
-	GPUIDs        []int         `mapstructure:"gpu-ids"`
-	InputSize     int           `mapstructure:"input-size"`
-	Launcher      string        `mapstructure:"launcher"`
-	Layers        bool          `mapstructure:"layers"`
-	LocalRank     int           `mapstructure:"local_rank"`
-	MetricOptions []string      `mapstructure:"metric-options"`
-	Metrics       []string      `mapstructure:"metrics"`
-	Names         string        `mapstructure:"names"`
-	Out           string        `mapstructure:"out"`
-	OutItems      []string      `mapstructure:"out-items"`
-	Output        string        `mapstructure:"output"`
-	PerClass      string        `mapstructure:"per-class"`
-	Plot          string        `mapstructure:"plot"`
-	Precision     []string      `mapstructure:"precision"`
-	ProfileInput  bool          `mapstructure:"profile-input"`
-	Runs          int           `mapstructure:"runs"`
-	Shape         []int         `mapstructure:"shape"`
-	Show          bool          `mapstructure:"show"`
-	ShowDir       string        `mapstructure:"show-dir"`
-	ShowOptions   []string      `mapstructure:"show-options"`
-	SkipBadImages bool          `mapstructure:"skip-bad-images"`
-	Threads       int           `mapstructure:"threads"`
-	TmpDir        string        `mapstructure:"tmpdir"`
-	TopK          int           `mapstructure:"topk"`
-	UseEMA        bool          `mapstructure:"use-ema"`
-	Verify        bool          `mapstructure:"verify"`
-	Warmup        int           `mapstructure:"warmup"`
-	Zoo           bool          `mapstructure:"zoo"`
-}
+// Every command has a struct of what flags, REPVGG_* variables and repvgg.yaml can
+// set for it, with the flags' names as tags. These are parts of several.
+type (
+	overrideSettings struct {
+		CfgOptions []string `mapstructure:"cfg-options"`
+	}
+	emaSettings struct {
+		UseEMA bool `mapstructure:"use-ema"`
+	}
+	threadSettings struct {
+		Threads int `mapstructure:"threads"`
+	}
+	namesSettings struct {
+		Names string `mapstructure:"names"`
+	}
+	formatSettings struct {
+		Format string `mapstructure:"format"`
+	}
+)
 
 const settingsFile = "repvgg.yaml"
 
 // withSettings makes a command's RunE of a function that is given its settings.
-func withSettings(run func(cmd *cobra.Command, s *settings, args []string) error) func(*cobra.Command, []string) error {
+func withSettings[S any](run func(cmd *cobra.Command, s *S, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		s, err := readSettings(cmd)
-		if err != nil {
+		s := new(S)
+		if err := readSettings(cmd, s); err != nil {
 			return err
 		}
 		return run(cmd, s, args)
 	}
 }
 
-// readSettings gathers the settings of a command.
-func readSettings(cmd *cobra.Command) (*settings, error) {
+// readSettings gathers the settings of a command into its struct.
+func readSettings(cmd *cobra.Command, into any) error {
 	file, err := readSettingsFile(cmd)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("reading settings %q: %w", settingsFile, err)}
+		return usageError{fmt.Errorf("reading settings %q: %w", settingsFile, err)}
 	}
 	v := viper.New()
 	if err := v.MergeConfigMap(file); err != nil {
-		return nil, err
+		return err
 	}
 	v.SetEnvPrefix("REPVGG")
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
 	v.AutomaticEnv()
 	if err := v.BindPFlags(cmd.LocalFlags()); err != nil {
-		return nil, err
+		return err
 	}
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		// viper would split a variable at commas, also within brackets.
@@ -103,18 +73,21 @@ func readSettings(cmd *cobra.Command) (*settings, error) {
 			v.Set(f.Name, splitWords(text, strings.HasSuffix(f.Value.Type(), "Slice")))
 		}
 	})
-	var s settings
 	hooks := mapstructure.ComposeDecodeHookFunc(wholeNumbers, mapstructure.StringToTimeDurationHookFunc(), mapstructure.StringToSliceHookFunc(","))
-	if err := v.Unmarshal(&s, viper.DecodeHook(hooks)); err != nil {
-		return nil, usageError{fmt.Errorf("reading settings (flags, REPVGG_* variables, %s): %s", settingsFile, flatten(err))}
+	squash := func(c *mapstructure.DecoderConfig) { c.Squash = true } // embedded parts
+	if err := v.Unmarshal(into, viper.DecodeHook(hooks), squash); err != nil {
+		return usageError{fmt.Errorf("reading settings (flags, REPVGG_* variables, %s): %s", settingsFile, flatten(err))}
 	}
-	if s.Threads < 0 {
-		return nil, usageError{errors.New("--threads must not be negative; 0 takes all cores")}
+	if cmd.LocalFlags().Lookup("threads") == nil {
+		return nil
 	}
-	if s.Threads > cpu.MaxThreads {
-		return nil, usageError{fmt.Errorf("--threads %d: want at most %d, or 0 for all cores", s.Threads, cpu.MaxThreads)}
+	switch threads := v.GetInt("threads"); {
+	case threads < 0:
+		return usageError{errors.New("--threads must not be negative; 0 takes all cores")}
+	case threads > cpu.MaxThreads:
+		return usageError{fmt.Errorf("--threads %d: want at most %d, or 0 for all cores", threads, cpu.MaxThreads)}
 	}
-	return &s, nil
+	return nil
 }
 
 // readSettingsFile gives the settings of the file, if there is one: those of all
@@ -144,14 +117,14 @@ func readSettingsFile(cmd *cobra.Command) (map[string]any, error) {
 		if !ok {
 			return nil, fmt.Errorf("%s: want settings below the name of a command", c.Name())
 		}
-		if err := checkSettings(section); err != nil {
+		if err := checkSettings(cmd.Root(), section); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Name(), err)
 		}
 		if c.Name() == cmd.Name() {
 			own = section
 		}
 	}
-	if err := checkSettings(all); err != nil {
+	if err := checkSettings(cmd.Root(), all); err != nil {
 		return nil, err
 	}
 	maps.Copy(all, own)
@@ -169,15 +142,12 @@ func readSettingsFile(cmd *cobra.Command) (map[string]any, error) {
 	return all, nil
 }
 
-// checkSettings reports keys that are no settings: a misspelt one would have no
-// effect. Whether a value is good is for the command that reads it.
-func checkSettings(values map[string]any) error {
-	var known []string
-	for f := range reflect.TypeFor[settings]().Fields() {
-		known = append(known, f.Tag.Get("mapstructure"))
-	}
+// checkSettings reports keys that are no settings of any command: a misspelt one
+// would have no effect. Whether a value is good is for the command that reads it.
+func checkSettings(root *cobra.Command, values map[string]any) error {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if !slices.Contains(known, name) {
+		known := func(c *cobra.Command) bool { return c.LocalFlags().Lookup(name) != nil }
+		if name == "help" || name == "version" || !slices.ContainsFunc(root.Commands(), known) {
 			return fmt.Errorf("there is no setting %.80q", name)
 		}
 	}

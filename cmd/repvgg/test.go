@@ -34,9 +34,7 @@ original.`,
   torchrun --nproc_per_node 4 --no_python repvgg test my_config.py latest.pth --metrics accuracy --launcher pytorch`,
 		Args:              namedArgs,
 		ValidArgsFunction: completeConfig,
-		RunE: withSettings(func(cmd *cobra.Command, s *settings, args []string) error {
-			return evaluate(cmd, s, args[0], args[1])
-		}),
+		RunE:              withSettings(test),
 	}
 	addTestFlags(cmd)
 	addEMAFlag(cmd)
@@ -79,7 +77,7 @@ func addTestFlags(cmd *cobra.Command) {
 		markList(cmd, name)
 	}
 	for name, values := range map[string][]string{
-		"metrics":   {metrics.Accuracy, metrics.Precision, metrics.Recall, metrics.F1Score, metrics.Support},
+		"metrics":   metrics.Names(),
 		"out-items": {report.ClassScores, report.PredScore, report.PredLabel, report.PredClass, report.Filename, report.GTLabel, "none", "all"},
 		"device":    {deviceAuto, deviceCPU, deviceCUDA},
 		"precision": allPrecisions(),

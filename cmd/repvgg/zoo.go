@@ -24,7 +24,7 @@ The accuracies are the publisher's, on ImageNet-1k. Nothing is downloaded.`,
   repvgg zoo --format markdown
   repvgg zoo --format json | jq '.models[] | select(.published_deploy_flops_giga < 5) | .name'`,
 		Args: namedArgs,
-		RunE: withSettings(func(cmd *cobra.Command, s *settings, _ []string) error {
+		RunE: withSettings(func(cmd *cobra.Command, s *formatSettings, _ []string) error {
 			err := zoo.Write(cmd.OutOrStdout(), s.Format, repvgg.Zoo())
 			if err != nil && !slices.Contains(zoo.Formats, s.Format) {
 				return usageHint(cmd, err)

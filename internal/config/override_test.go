@@ -230,12 +230,6 @@ func TestOverrideInErrors(t *testing.T) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
-	if got := m.Place(); got != `config "`+c.Path()+`": m` {
-		t.Errorf("place %s", got)
-	}
-	if got := (Section{}).Place(); got != `config ""` {
-		t.Errorf("place %s", got)
-	}
 }
 
 func TestOptions(t *testing.T) {

@@ -123,9 +123,6 @@ func (s Section) Errorf(key, format string, args ...any) error {
 	return &sectionError{s.place(key), fmt.Errorf(format, args...)}
 }
 
-// Place is what Errorf's errors about the section begin with.
-func (s Section) Place() string { return s.place("") }
-
 func (s Section) place(key string) string {
 	path := s.path
 	if key != "" {

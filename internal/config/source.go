@@ -121,8 +121,7 @@ func parse(src source, text string) (document, error) {
 func parsePython(name, text string) (document, error) {
 	file, err := starlark.Eval(name, text)
 	if err != nil {
-		var at *starlark.Error
-		if errors.As(err, &at) {
+		if at, ok := errors.AsType[*starlark.Error](err); ok {
 			err = &placeError{at.Place, at.Err}
 		}
 		return document{}, err

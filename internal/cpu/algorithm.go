@@ -11,15 +11,15 @@ import (
 type algorithm struct {
 	// m is that of Winograd's F(m, 3); 0 is the direct sum, as the definition has it.
 	m int
-	// bf16 multiplies bfloat16 values; sums are of float32.
-	bf16 bool
+	// elem is the type of what is multiplied; sums are of float32.
+	elem kernel.Elem
 }
 
 var (
 	direct     = algorithm{}
-	directBF16 = algorithm{bf16: true}
+	directBF16 = algorithm{elem: kernel.BFloat16}
 	// winogradBF16 is the only one of Winograd's that is exact enough for bfloat16.
-	winogradBF16 = algorithm{m: 2, bf16: true}
+	winogradBF16 = algorithm{m: 2, elem: kernel.BFloat16}
 )
 
 // A model of what the algorithms cost, in cycles of one core per image; its
@@ -27,31 +27,31 @@ var (
 // same proportion on others. See docs/benchmarks.md.
 const (
 	productsPerCycle = 30.0 // of 32, when the data is at hand
-	// What tile registers do of bf16 products, on dense data with what they lose
-	// to loads; an estimate from others' measurements.
-	tileProductsPerCycle = 300.0
-	bytesPerCycle        = 8.0 // of weights from beyond the second-level cache
-	nearBytes            = 256 << 10
-	narrowCycles         = 3.0 // to round a cell to bf16
+	// What AMX does of bf16 products, on dense data with what it loses to loads; an
+	// estimate from others' measurements.
+	amxProductsPerCycle = 300.0
+	bytesPerCycle       = 8.0 // of weights from beyond the second-level cache
+	nearBytes           = 256 << 10
+	narrowCycles        = 3.0 // to round a cell to bf16
 )
 
-// transformCycles is what transforming a tile takes for each block of 16
-// channels, input and output together.
+// transformCycles is what transforming a tile of Winograd's takes for each block
+// of 16 channels, input and output together.
 var transformCycles = map[int]float64{2: 150, 4: 400, 5: 580}
 
 // cost estimates an algorithm for a convolution of an h x w map, if the weights
 // are read once for so many images, and the size of its weights in bytes.
-func cost(s model.Conv, a algorithm, h, w, images int, tileRegisters bool) (cycles float64, bytes int64) {
+func cost(s model.Conv, a algorithm, h, w, images int, amx bool) (cycles float64, bytes int64) {
+	// Groups of few channels cost as much as 16: depthwise, 16 times the products that
+	// there are.
 	in := float64(ceilDiv(s.In/s.Groups, kernel.Lanes) * kernel.Lanes)
 	out := float64(ceilDiv(s.Out, kernel.Lanes) * kernel.Lanes)
-	products, tiles := float64(s.Taps()), float64(h*w)
-	rate, size := productsPerCycle, 4.0
-	if a.bf16 {
-		rate, size = 2*productsPerCycle, 2
-	}
+	products, tiles := float64(s.Taps()), float64(h*w) // a direct sum is one of a pixel
+	size := float64(a.elem.Size())
+	rate := productsPerCycle * 4 / size
 	if a == directBF16 {
-		if tileRegisters {
-			rate = tileProductsPerCycle
+		if amx {
+			rate = amxProductsPerCycle
 		}
 		cycles = narrowCycles * float64(s.Stride*s.Stride) * tiles * float64(s.In) / kernel.Lanes
 	}
@@ -107,10 +107,10 @@ func chooseFrom(candidates []algorithm, p *model.Plan, opts Options) (chosen []a
 		best, least, size := direct, 0.0, int64(0)
 		for _, a := range candidates {
 			s := mainConv(p.Form, b)
-			if a.m > 0 && !kernel.CanWinograd(s) || a.bf16 && i == 0 {
+			if a.m > 0 && !kernel.CanWinograd(s) || a.elem != kernel.Float32 && i == 0 {
 				continue
 			}
-			if c, bytes := cost(s, a, h, w, images, opts.variant != nil && opts.variant.Tiles()); a == direct || c < least {
+			if c, bytes := cost(s, a, h, w, images, opts.variant != nil && opts.variant.AMX()); a == direct || c < least {
 				best, least, size = a, c, bytes
 			}
 		}

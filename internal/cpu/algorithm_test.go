@@ -85,7 +85,7 @@ func TestPackedLimit(t *testing.T) {
 func TestMixedAlgorithms(t *testing.T) {
 	v := kernel.Variants()[0]
 	all := []algorithm{direct, {m: 2}, {m: 4}, {m: 5}}
-	if v.BF16() {
+	if v.Has(kernel.BFloat16) {
 		all = append(all, directBF16, winogradBF16)
 	}
 	for _, form := range []model.Form{model.Train, model.Deploy} {
@@ -96,13 +96,13 @@ func TestMixedAlgorithms(t *testing.T) {
 				tolerance := netTolerance
 				for i := range chosen {
 					a := all[rng.IntN(len(all))]
-					if seed == 0 && v.BF16() {
+					if seed == 0 && v.Has(kernel.BFloat16) {
 						a = directBF16 // one after the other
 					}
 					if a.m > 0 && !kernel.CanWinograd(p.Blocks[i].Conv) {
 						a = direct
 					}
-					if a.bf16 {
+					if a.elem == kernel.BFloat16 {
 						tolerance = 2e-2
 					}
 					chosen[i] = a

@@ -32,7 +32,7 @@ func BenchmarkRun(b *testing.B) {
 			}
 			defer r.Close()
 			src, dst := testkit.Images(c.n*3*224*224, 1), make([]float32, c.n*1000)
-			r.Trace(true)
+			r.trace(true)
 			for b.Loop() {
 				if err := r.Run(context.Background(), dst, src, c.n, 224, 224); err != nil {
 					b.Fatal(err)
@@ -44,7 +44,7 @@ func BenchmarkRun(b *testing.B) {
 			b.ReportMetric(float64(packed)/1e6, "MB-packed")
 			b.ReportMetric(float64(total-packed)/1e6, "MB-beside")
 			if testing.Verbose() {
-				for _, l := range r.Layers() {
+				for _, l := range r.layerTimes() {
 					b.Logf("%-28s %-16s %8.1f us/image", l.Name, l.Algorithm, l.Time.Seconds()*1e6/float64(b.N*c.n))
 				}
 			}

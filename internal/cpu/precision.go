@@ -18,7 +18,7 @@ func Supported(p engine.Precision) error { return supportedBy(p, kernel.Variants
 
 func supportedBy(p engine.Precision, v *kernel.Variant) error {
 	switch {
-	case p == engine.BF16 && !v.BF16():
+	case p == engine.BF16 && !v.Has(kernel.BFloat16):
 		return fmt.Errorf("bf16 needs a processor with AVX512-BF16, and this one has %v kernels only; use fp32", v)
 	case p != engine.FP32 && p != engine.BF16:
 		return fmt.Errorf("%v is not a precision of the CPU; use fp32 or bf16", p)
@@ -29,5 +29,9 @@ func supportedBy(p engine.Precision, v *kernel.Variant) error {
 // Peak measures the most GFLOP/s that threads can do in a precision; 0 if the
 // machine has no instructions for it.
 func Peak(p engine.Precision, threads int) float64 {
-	return kernel.Variants()[0].Peak(threads, p == engine.BF16)
+	elem := kernel.Float32
+	if p == engine.BF16 {
+		elem = kernel.BFloat16
+	}
+	return kernel.Variants()[0].Peak(threads, elem)
 }

@@ -24,6 +24,11 @@ type Options struct {
 	// LowLatency chooses the algorithms that are fastest for single images.
 	// Results then differ from those without, by rounding.
 	LowLatency bool
+	// Observe, unless nil, is called with what each block gives for each image, as
+	// soon as it is computed: to find the range of activations, say. Calls come one at
+	// a time, in the order of the blocks for an image, but not of the images. The run
+	// waits for them.
+	Observe func(Activation)
 
 	// variant is the kernels' implementation, for tests; nil means the fastest.
 	variant *kernel.Variant
@@ -40,28 +45,36 @@ const MaxThreads = 1024
 // defaultSize is the height and width of images unless the options say another.
 const defaultSize = 224
 
-// Runner runs a network. Close it to end its workers and to free its weights. Calls may come from
-// several goroutines; they wait for one another.
+// Runner is an engine.Runner on the host's processor. Close it to end its workers
+// and to free its weights, which are not in Go's memory.
 type Runner struct {
-	mu     sync.Mutex
+	mu     sync.Mutex // held while anything below is used
 	closed bool
 
 	plan    *model.Plan
 	variant *kernel.Variant
 	layers  []*layer
-	head    *kernel.Conv  // nil without a head
-	packed  []convolution // all that have weights
+	head    *convolution // nil without a head
+	packed  []packed     // all that have weights
+	limit   int64        // bytes of feature maps
+
 	pool    *pool
-	scratch []kernel.Scratch // for each worker
-	// lanes are one for each worker, and one for all together.
-	lanes  []*lane
-	shared *lane
-	batch  batch
-	trace  bool
-	limit  int64 // bytes of feature maps
-	// doGroup is the method as a value: making it at each use would allocate.
+	scratch []kernel.Scratch // of each worker
+	// executors are one for each worker; shared is one for all together.
+	executors []*executor
+	shared    *executor
+
+	// batch is what Run is computing. doGroup is the method as a value: making it at
+	// each use would allocate.
+	batch   batch
 	doGroup func(worker, item int)
+
+	tracing   bool
+	observe   func(Activation) // nil unless asked for
+	observing sync.Mutex       // held by the worker that calls observe
 }
+
+var _ engine.Runner = (*Runner)(nil)
 
 // New packs the weights of the blocks that the plan's result depends on and
 // starts the workers.
@@ -84,30 +97,31 @@ func New(plan *model.Plan, weights tensor.Source, opts Options) (*Runner, error)
 	if opts.algorithms == nil {
 		opts.algorithms = choose(plan, opts)
 	}
-	r := &Runner{plan: plan, variant: opts.variant, scratch: make([]kernel.Scratch, opts.Threads), pool: newPool(opts.Threads), limit: MachineMemory() / 2}
-	err := packAll(r.pool, func(s *stream) error {
+	r := &Runner{
+		plan: plan, variant: opts.variant, limit: MachineMemory() / 2,
+		pool: newPool(opts.Threads), scratch: make([]kernel.Scratch, opts.Threads),
+	}
+	err := r.packAll(func(s *stream) (err error) {
 		p := packer{plan: plan, weights: weights, variant: opts.variant, algorithms: opts.algorithms, stream: s}
-		defer func() { r.packed = s.sent }()
-		return p.read(r)
+		r.layers, r.head, err = p.network()
+		return err
 	})
 	if err != nil {
 		r.release()
 		return nil, err
 	}
-	r.doGroup = r.group
-	r.shared = newLane(r, -1)
 	for worker := range opts.Threads {
-		r.lanes = append(r.lanes, newLane(r, worker))
+		r.executors = append(r.executors, newExecutor(r, worker))
 	}
+	r.shared = newExecutor(r, all)
+	r.doGroup = r.group
+	r.observe = r.oneAtATime(opts.Observe)
 	return r, nil
 }
 
-// Plan is the network that r runs.
-func (r *Runner) Plan() *model.Plan { return r.plan }
-
-// Capabilities are all but those of a device apart from the processor.
+// Capabilities are those of engine.Capabilities that need no device.
 func (r *Runner) Capabilities() engine.Capabilities {
-	return engine.Capabilities{Kernels: r.variant.String(), Trace: r.Trace, Layers: r.Layers, Memory: r.memory}
+	return engine.Capabilities{Kernels: r.variant.String(), Trace: r.trace, Layers: r.layerTimes, Memory: r.memory}
 }
 
 // Close ends the workers and frees the weights. A second call does nothing.
@@ -121,19 +135,17 @@ func (r *Runner) Close() error {
 	return nil
 }
 
-// release gives the packed weights' memory back, which takes all workers a while,
-// and ends them.
+// release gives the memory of the packed weights back, which takes the kernel a
+// while where pages are small, and ends the workers.
 func (r *Runner) release() {
 	r.pool.run(len(r.packed), func(_, i int) { r.packed[i].Release() })
 	r.packed = nil
 	r.pool.close()
 }
 
-// Run computes n images of h x w. src holds them normalised, each InChannels,
-// h, w; dst takes OutLen(h, w) values of the plan for each: logits, or the last
-// feature map of a plan without a head. Memory is allocated only when a call
-// needs more than those before it, or another size. When ctx ends, Run returns
-// its error after the current layer, with dst partly written.
+// Run is that of engine.Runner. Memory is allocated only when a call needs more
+// than those before it, or another size. When ctx ends, Run returns after the
+// current layer.
 func (r *Runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -155,18 +167,9 @@ func (r *Runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error
 		if err := r.shared.prepare(h, w, n, n, r.limit); err != nil {
 			return err
 		}
-		return r.shared.all(&r.batch, 0, n)
+		return r.shared.run(&r.batch, 0, n)
 	}
 	return r.byGroups(&r.batch)
-}
-
-// together reports whether all workers compute n images layer by layer. Groups of
-// their own are faster unless a sixth of the workers' time, or more, would be
-// spent waiting for the others.
-func (r *Runner) together(n int) bool {
-	threads := len(r.lanes)
-	idle := ceilDiv(n, threads)*threads - n
-	return 6*idle > n
 }
 
 // batch is the arguments of Run.
@@ -177,21 +180,49 @@ type batch struct {
 	group    int // images that a worker takes
 }
 
+// images are n of the batch's, from the given one on; results is what Run gives
+// for them.
+func (b *batch) images(first, n int) []float32  { return part(b.src, b.n, first, n) }
+func (b *batch) results(first, n int) []float32 { return part(b.dst, b.n, first, n) }
+
+// part is n of so many equal parts of x.
+func part(x []float32, of, first, n int) []float32 {
+	size := len(x) / of
+	return x[first*size:][:n*size]
+}
+
+// together reports whether all workers compute n images layer by layer. Groups of
+// their own are faster unless a sixth of the workers' time, or more, would be
+// spent waiting for the others.
+func (r *Runner) together(n int) bool {
+	threads := r.pool.threads()
+	idle := ceilDiv(n, threads)*threads - n
+	return 6*idle > n
+}
+
 // maxGroup is how many images a worker takes through the network at once:
 // enough for the weights of the late layers to be read once for many tiles.
 const maxGroup = 16
 
 // byGroups gives each worker groups of images.
 func (r *Runner) byGroups(b *batch) error {
-	rounds := ceilDiv(b.n, len(r.lanes)*maxGroup)
-	b.group = ceilDiv(b.n, len(r.lanes)*rounds)
-	for _, l := range r.lanes {
-		if err := l.prepare(b.h, b.w, b.group, 1, r.limit/int64(len(r.lanes))); err != nil {
+	threads := r.pool.threads()
+	rounds := ceilDiv(b.n, threads*maxGroup)
+	b.group = ceilDiv(b.n, threads*rounds)
+	for _, e := range r.executors {
+		if err := e.prepare(b.h, b.w, b.group, 1, r.limit/int64(threads)); err != nil {
 			return err
 		}
 	}
 	r.pool.run(ceilDiv(b.n, b.group), r.doGroup)
 	return b.ctx.Err()
+}
+
+// group takes one group of the batch through the network.
+func (r *Runner) group(worker, item int) {
+	b := &r.batch
+	// An error is the context's: byGroups finds it there.
+	_ = r.executors[worker].run(b, item*b.group, min((item+1)*b.group, b.n))
 }
 
 // ceilDiv rounds the quotient up.

@@ -15,7 +15,7 @@ type stream struct {
 	jobs    chan func()
 	free    chan []float32 // memory to read into
 	workers int
-	sent    []convolution
+	sent    []packed
 }
 
 const (
@@ -27,9 +27,9 @@ const (
 )
 
 // packAll calls read, which sends weights, and packs them on all workers. It returns
-// read's error when neither reads nor packs any more.
-func packAll(p *pool, read func(s *stream) error) error {
-	workers := min(p.threads(), maxPackers)
+// read's error when nothing reads or packs any more.
+func (r *Runner) packAll(read func(s *stream) error) error {
+	workers := min(r.pool.threads(), maxPackers)
 	buffers := workers + 2 // one to read into, one that waits
 	s := &stream{jobs: make(chan func(), buffers+workers), free: make(chan []float32, buffers), workers: workers}
 	for range buffers {
@@ -40,16 +40,17 @@ func packAll(p *pool, read func(s *stream) error) error {
 		defer close(s.jobs)
 		err = read(s)
 	}()
-	p.run(p.threads(), func(_, _ int) {
+	r.pool.run(r.pool.threads(), func(_, _ int) {
 		for job := range s.jobs {
 			job()
 		}
 	})
+	r.packed = s.sent
 	return err
 }
 
 // send reads the weights of a convolution and has them packed.
-func (s *stream) send(c convolution, src tensor.Source, spec tensor.Spec) error {
+func (s *stream) send(c packed, src tensor.Source, spec tensor.Spec) error {
 	s.sent = append(s.sent, c)
 	s.populate(c)
 	width := spec.RowLen()
@@ -73,7 +74,7 @@ func (s *stream) send(c convolution, src tensor.Source, spec tensor.Spec) error 
 }
 
 // populate makes the memory of a convolution's packed weights ready, on all workers.
-func (s *stream) populate(c convolution) {
+func (s *stream) populate(c packed) {
 	var next atomic.Int64
 	job := func() {
 		for piece := next.Add(1); piece <= int64(c.Pieces()); piece = next.Add(1) {

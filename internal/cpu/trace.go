@@ -1,25 +1,26 @@
 package cpu
 
 import (
-	"repvgg/internal/engine"
 	"slices"
 	"time"
+
+	"repvgg/internal/engine"
 )
 
-// Trace starts to measure the layers' times, or stops.
-func (r *Runner) Trace(on bool) {
+// trace starts to measure the layers' times, or stops.
+func (r *Runner) trace(on bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.trace = on
-	for _, l := range slices.Concat(r.lanes, []*lane{r.shared}) {
-		clear(l.times)
+	r.tracing = on
+	for _, e := range r.allExecutors() {
+		clear(e.times)
 	}
 }
 
-// Layers are the times since Trace, for each layer and the head, by the clock on
+// layerTimes are those since trace, for each layer and the head, by the clock on
 // the wall: where workers took images of their own through a layer, the mean of
 // theirs.
-func (r *Runner) Layers() []engine.LayerTime {
+func (r *Runner) layerTimes() []engine.LayerTime {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	times := make([]engine.LayerTime, len(r.layers)+1)
@@ -29,8 +30,8 @@ func (r *Runner) Layers() []engine.LayerTime {
 		if i < len(r.layers) {
 			t.Name, t.Algorithm = r.layers[i].Name, r.layers[i].main.Algorithm()
 		}
-		for _, l := range r.lanes {
-			t.Time += l.times[i] / time.Duration(len(r.lanes))
+		for _, e := range r.executors {
+			t.Time += e.times[i] / time.Duration(len(r.executors))
 		}
 		t.Time += r.shared.times[i]
 	}
@@ -46,14 +47,16 @@ func (r *Runner) memory() (packed, total int64) {
 		packed += int64(l.bytes())
 	}
 	if r.head != nil {
-		packed += int64(r.head.Bytes())
+		packed += int64(r.head.bytes())
 	}
 	total = packed
 	for i := range r.scratch {
 		total += int64(r.scratch[i].Bytes())
 	}
-	for _, l := range slices.Concat(r.lanes, []*lane{r.shared}) {
-		total += int64(l.bytes)
+	for _, e := range r.allExecutors() {
+		total += e.bytes
 	}
 	return packed, total
 }
+
+func (r *Runner) allExecutors() []*executor { return append(slices.Clone(r.executors), r.shared) }

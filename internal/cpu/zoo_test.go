@@ -63,15 +63,7 @@ func logitsError(t *testing.T, r *Runner, values tensor.Map, size int) float64 {
 	if err := r.Run(context.Background(), dst, src, 1, size, size); err != nil {
 		t.Fatal(err)
 	}
-	want := testkit.Network{Plan: p, Values: values}.Image(src, size, size)
-	worst, largest := 0.0, 0.0
-	for i, v := range want {
-		if d := math.Abs(float64(dst[i]) - v); !(d <= worst) {
-			worst = d
-		}
-		largest = max(largest, math.Abs(v))
-	}
-	return worst / largest
+	return largestError(dst, testkit.Network{Plan: p, Values: values}.Image(src, size, size))
 }
 
 // The published networks, with the algorithms that they have at 224x224.

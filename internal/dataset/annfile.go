@@ -35,7 +35,7 @@ func (d *Dataset) readAnnFile(path, prefix string) error {
 		return fmt.Errorf("reading ann_file %q: it has no lines; want lines of an image path and a label", path)
 	}
 	if _, err := os.Stat(d.Samples[0].Path); err != nil {
-		return fmt.Errorf("looking for the first image of ann_file %q: %w; check data_prefix %q", path, err, prefix)
+		return about("Prefix", fmt.Errorf("looking for the first image of ann_file %q: %w; check data_prefix %q", path, err, prefix))
 	}
 	return nil
 }

@@ -119,12 +119,12 @@ func TestCIFARSample(t *testing.T) {
 func TestCIFARErrors(t *testing.T) {
 	root := t.TempDir()
 	source := Source{Type: "CIFAR10", Prefix: root}
-	wantError(t, source, `reading CIFAR10: "`+root+`/cifar-10-batches-py/test_batch" is not there: unpack https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz in data_prefix "`+root+`"`)
+	wantError(t, source, "Prefix", `reading CIFAR10: "`+root+`/cifar-10-batches-py/test_batch" is not there: unpack https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz in data_prefix "`+root+`"`)
 	source.Train = true
-	wantError(t, source, "data_batch_1")
-	wantError(t, Source{Type: "CIFAR100", Prefix: root}, "cifar-100-python/test")
+	wantError(t, source, "Prefix", "data_batch_1")
+	wantError(t, Source{Type: "CIFAR100", Prefix: root}, "Prefix", "cifar-100-python/test")
 	// The fixtures are not the published files.
-	wantError(t, Source{Type: "CIFAR10", Prefix: fixtures}, "but that of the published file is 40351d587109b95175f43aff81a1287e: it is damaged or another file")
+	wantError(t, Source{Type: "CIFAR10", Prefix: fixtures}, "Prefix", "but that of the published file is 40351d587109b95175f43aff81a1287e: it is damaged or another file")
 
 	folder := filepath.Join(root, cifar10.folder)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
@@ -229,7 +229,7 @@ func TestMNISTErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		t.Run(name, func(t *testing.T) { wantError(t, Source{Type: "MNIST", Prefix: root}, c.want) })
+		t.Run(name, func(t *testing.T) { wantError(t, Source{Type: "MNIST", Prefix: root}, "Prefix", c.want) })
 	}
 }
 
@@ -249,7 +249,7 @@ func TestMNISTGzipErrors(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(root, "t10k-images-idx3-ubyte.gz"), []byte(c.data), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		t.Run(name, func(t *testing.T) { wantError(t, Source{Type: "MNIST", Prefix: root}, c.want) })
+		t.Run(name, func(t *testing.T) { wantError(t, Source{Type: "MNIST", Prefix: root}, "Prefix", c.want) })
 	}
 }
 

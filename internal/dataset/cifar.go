@@ -105,7 +105,7 @@ func (d *Dataset) readCIFAR(files cifarFiles, prefix string, test bool) error {
 func (f cifarFiles) explain(prefix string, file fileSum, err error) error {
 	name := join(prefix, path.Join(f.folder, file.name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%q is not there: unpack %s in data_prefix %q, or make the folder above %s the data_prefix", name, f.url, prefix, f.folder)
+		return fmt.Errorf("%q is not there: unpack %s in data_prefix %q, or name the folder above %s", name, f.url, prefix, f.folder)
 	}
 	return fmt.Errorf("file %q: %w", name, err)
 }

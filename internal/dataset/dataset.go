@@ -68,10 +68,7 @@ func ImageNetClasses() []string {
 
 // A Source says what images there are and where.
 type Source struct {
-	// Place is what errors call the place that describes the source:
-	// config "a.py": data.test. It may be empty.
-	Place string
-	Type  string // one of Types
+	Type string // one of Types
 	// Prefix is the folder of the images or of the arrays' files. A leading ~ is the
 	// home folder, in AnnFile and ClassFile too.
 	Prefix string
@@ -88,36 +85,50 @@ type Source struct {
 	Train bool
 }
 
-// Open lists the samples of a source, and reads them where they are arrays.
-// Nothing is downloaded.
-func Open(s Source) (*Dataset, error) {
-	d := &Dataset{Type: s.Type}
-	if err := d.open(s); err != nil {
-		if s.Place != "" {
-			err = fmt.Errorf("%s: %w", s.Place, err)
-		}
-		return nil, err
-	}
-	return d, nil
+// A SourceError is what is wrong with a source, or with what is there.
+type SourceError struct {
+	// Field is the name of the source's field that is wrong, or leads there.
+	Field string
+	Err   error
 }
 
-func (d *Dataset) open(s Source) error {
+func (e *SourceError) Error() string { return e.Err.Error() }
+func (e *SourceError) Unwrap() error { return e.Err }
+
+// about makes an error one about a field, unless it is one about another.
+func about(field string, err error) error {
+	var known *SourceError
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	return &SourceError{field, err}
+}
+
+// Open lists the samples of a source, and reads them where they are arrays.
+// Nothing is downloaded. An error is a *SourceError.
+func Open(s Source) (*Dataset, error) {
+	d := &Dataset{Type: s.Type}
 	var err error
 	if s.Prefix, err = expandUser(s.Prefix); err != nil {
-		return err
+		return nil, about("Prefix", err)
 	}
 	if s.Classes == nil && s.ClassFile != "" {
 		if s.Classes, err = readClasses(s.ClassFile); err != nil {
-			return err
+			return nil, about("ClassFile", err)
 		}
 	}
 	switch s.Type {
 	case "CustomDataset", "ImageNet", "ImageNet21k":
-		return d.readFiles(s)
+		err = d.readFiles(s)
 	case "CIFAR10", "CIFAR100", "MNIST", "FashionMNIST":
-		return d.readArrays(s)
+		err = about("Prefix", d.readArrays(s))
+	default:
+		err = about("Type", fmt.Errorf("data set %q is not one of %v", s.Type, Types))
 	}
-	return fmt.Errorf("data set %q is not one of %v", s.Type, Types)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // readFiles lists images that are files.
@@ -128,15 +139,15 @@ func (d *Dataset) readFiles(s Source) error {
 	}
 	if s.AnnFile != "" {
 		var err error
-		if d.AnnFile, err = expandUser(s.AnnFile); err != nil {
-			return err
+		if d.AnnFile, err = expandUser(s.AnnFile); err == nil {
+			err = d.readAnnFile(d.AnnFile, s.Prefix)
 		}
-		return d.readAnnFile(d.AnnFile, s.Prefix)
+		return about("AnnFile", err)
 	}
 	if s.Extensions == nil {
 		s.Extensions = defaultExtensions
 	}
-	return d.scan(s.Prefix, s.Extensions)
+	return about("Prefix", d.scan(s.Prefix, s.Extensions))
 }
 
 // readArrays reads a data set that is a few files of arrays.

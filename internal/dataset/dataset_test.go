@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,11 +46,13 @@ func mustOpen(t *testing.T, s Source) *Dataset {
 	return d
 }
 
-func wantError(t *testing.T, s Source, want string) {
+// wantError wants an error about a field.
+func wantError(t *testing.T, s Source, field, want string) {
 	t.Helper()
-	s.Place = "the place"
-	if _, err := Open(s); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), s.Place+": ") {
-		t.Errorf("%+v\nerror %v\nwant one with %q", s, err, want)
+	_, err := Open(s)
+	var wrong *SourceError
+	if !errors.As(err, &wrong) || wrong.Field != field || !strings.Contains(err.Error(), want) {
+		t.Errorf("%+v\nerror %v (%+v)\nwant one about %s with %q", s, err, wrong, field, want)
 	}
 }
 
@@ -113,21 +116,23 @@ func TestAnnFile(t *testing.T) {
 func TestAnnFileErrors(t *testing.T) {
 	root := tree(t, "a.png", "blank.txt:a.png 1\n\nb.png 2\n", "tab.txt:a.png\t1\n", "word.txt:a.png one\n", "float.txt:a.png 1.0\n",
 		"huge.txt:a.png 99999999999999999999\n", "empty.txt:", "gone.txt:b.png 1\n", "long.txt:a.png 1\n"+strings.Repeat("x", maxLine+1))
-	for name, want := range map[string]string{
+	for name, want := range map[string]string{ // of the AnnFile
 		"blank": `blank.txt:2": the line is blank`,
 		"tab":   `tab.txt:1": want an image path, a space and a label`,
 		"word":  `word.txt:1": label "one" is not an integer`,
 		"float": `label "1.0" is not an integer`,
 		"huge":  `is not an integer`,
 		"empty": "it has no lines",
-		"gone":  "check data_prefix",
 		"long":  `long.txt:2": bufio.Scanner: token too long`,
 		"none":  "none.txt\": no such file or directory; a path of a config is relative to the current folder",
 	} {
 		source := custom(root)
 		source.AnnFile = fmt.Sprintf("%s/%s.txt", root, name)
-		wantError(t, source, want)
+		wantError(t, source, "AnnFile", want)
 	}
+	gone := custom(root)
+	gone.AnnFile = root + "/gone.txt"
+	wantError(t, gone, "Prefix", "check data_prefix")
 }
 
 func TestHome(t *testing.T) {
@@ -180,30 +185,26 @@ func TestFolderErrors(t *testing.T) {
 	root := tree(t, "a/1.png", "b/1.png")
 	one := custom(root)
 	one.Classes = []string{"x"}
-	wantError(t, one, "The number of subfolders (2) doesn't match the number of specified classes (1). Please check the data folder")
-	wantError(t, Source{Type: "ImageNet", Prefix: root}, "subfolders (2) doesn't match the number of specified classes (1000)")
+	wantError(t, one, "Prefix", "The number of subfolders (2) doesn't match the number of specified classes (1). Please check the data folder")
+	wantError(t, Source{Type: "ImageNet", Prefix: root}, "Prefix", "subfolders (2) doesn't match the number of specified classes (1000)")
 	flat := tree(t, "1.png")
-	wantError(t, custom(flat), "Found 0 files in subfolders of: "+flat+". Supported extensions are: .jpg,.jpeg,.png,.ppm,.bmp,.pgm,.tif")
-	wantError(t, custom(root+"/none"), "scanning data_prefix")
+	wantError(t, custom(flat), "Prefix", "Found 0 files in subfolders of: "+flat+". Supported extensions are: .jpg,.jpeg,.png,.ppm,.bmp,.pgm,.tif")
+	wantError(t, custom(root+"/none"), "Prefix", "scanning data_prefix")
 	circle := tree(t, "a/1.png")
 	if err := os.Symlink("..", filepath.Join(circle, "a", "up")); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, custom(circle), "circle")
+	wantError(t, custom(circle), "Prefix", "circle")
 }
 
 func TestSourceErrors(t *testing.T) {
-	wantError(t, Source{Type: "VOC"}, "[CustomDataset ImageNet ImageNet21k CIFAR10 CIFAR100 MNIST FashionMNIST]")
+	wantError(t, Source{Type: "VOC"}, "Type", "[CustomDataset ImageNet ImageNet21k CIFAR10 CIFAR100 MNIST FashionMNIST]")
 	source := custom(tree(t, "a/1.png"))
 	source.ClassFile = "none.txt"
-	wantError(t, source, "reading class names: open none.txt")
+	wantError(t, source, "ClassFile", "reading class names: open none.txt")
 	source.Classes = []string{"a"} // they win
 	if d := mustOpen(t, source); len(d.Classes) != 1 {
 		t.Errorf("classes %q", d.Classes)
-	}
-	// Without a place an error begins with what was done.
-	if _, err := Open(custom("none")); err == nil || !strings.HasPrefix(err.Error(), "scanning data_prefix") {
-		t.Error(err)
 	}
 }
 

@@ -20,7 +20,7 @@ func Write(w io.Writer, root *Module, channels, height, width int) error {
 	p := printer{out: out, total: root.Cost}
 	p.write(root, "")
 	fmt.Fprintf(out, "\n%s\nInput shape: (%d, %d, %d)\nFlops: %s\nParams: %s\n%s\n", line,
-		channels, height, width, model.FormatFLOPs(root.Cost.FLOPs), model.FormatParams(root.Cost.Params), line)
+		channels, height, width, formatFLOPs(root.Cost.FLOPs), formatParams(root.Cost.Params), line)
 	fmt.Fprintln(out, "!!!Please be cautious if you use the results in papers. "+
 		"You may need to check if all ops are supported and verify that the flops computation is correct.")
 	return out.Flush()
@@ -62,3 +62,17 @@ func (p *printer) write(m *Module, indent string) {
 func share(part, whole int64) string {
 	return strconv.FormatFloat(float64(part)/float64(whole)*100, 'f', 3, 64) + "%"
 }
+
+// formatParams is a number of parameters as the original prints it: "9.11 M".
+func formatParams(n int64) string {
+	switch {
+	case n >= 1e6:
+		return python.Rounded(float64(n)/1e6, 2) + " M"
+	case n >= 1e3:
+		return python.Rounded(float64(n)/1e3, 2) + " k"
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// formatFLOPs is a number of operations as the original prints it: "1.52 GFLOPs".
+func formatFLOPs(n int64) string { return python.Rounded(float64(n)/1e9, 2) + " GFLOPs" }

@@ -14,15 +14,16 @@ import (
 	"strings"
 
 	"repvgg/internal/atomicfile"
+	"repvgg/internal/gpu/cuda"
 )
 
-// cacheFormat is raised when what a choice means changes.
+// cacheFormat is raised when the meaning of a choice changes.
 const cacheFormat = 2
 
-// maxCacheFile bounds the file: some thousands of shapes.
+// maxCacheFile bounds the file in bytes. It holds some thousands of shapes.
 const maxCacheFile = 16 << 20
 
-// hardware is what measured choices hold for.
+// hardware is what choices were measured on. They hold for nothing else.
 type hardware struct {
 	GPU    string `json:"gpu"`
 	Driver string `json:"driver"`
@@ -30,49 +31,22 @@ type hardware struct {
 	CUDNN uint64 `json:"cudnn"`
 }
 
-// knob is a setting of an engine of cuDNN.
-type knob struct {
-	Type  int32 `json:"type"`
-	Value int64 `json:"value"`
-}
-
-// choice is what was found fastest for a convolution.
+// choice is how a convolution is computed.
 type choice struct {
 	Method string `json:"method"`
-	// Engine and Knobs say which engine of cuDNN a graph is run by.
-	Engine int64  `json:"engine,omitempty"`
-	Knobs  []knob `json:"knobs,omitempty"`
-	// Microseconds is what it took when it was measured.
+	// Engine and Knobs are the engine that runs a graph.
+	Engine int64       `json:"engine,omitempty"`
+	Knobs  []cuda.Knob `json:"knobs,omitempty"`
+	// Microseconds is the time of a run when it was measured.
 	Microseconds float64 `json:"microseconds,omitempty"`
 }
 
-// The ways to compute a convolution with its epilogue.
-const (
-	// One graph of cuDNN's: with the bias in float32; in the precision of the maps;
-	// so and with the result, times 0, as the tensor to add, which is the pattern
-	// that cuDNN's own kernels were compiled for.
-	methodGraph       = "graph"
-	methodGraphNarrow = "graph-narrow-bias"
-	methodGraphZero   = "graph-zero"
-	// A graph of the convolution alone, and a kernel of ours.
-	methodGraphPlain = "graph-plain"
-	// cudnnConvolutionBiasActivationForward.
-	methodLegacy = "legacy"
-	// A kernel of ours alone.
-	methodDirect = "direct"
-)
-
-// graph tells whether the choice is an engine of the graph interface.
-func (c choice) graph() bool {
-	return slices.Contains([]string{methodGraph, methodGraphNarrow, methodGraphZero, methodGraphPlain}, c.Method)
-}
-
-// same tells whether two choices are one engine with one setting.
+// same reports whether two choices are the same engine with the same settings.
 func (c choice) same(d choice) bool {
 	return c.Method == d.Method && c.Engine == d.Engine && slices.Equal(c.Knobs, d.Knobs)
 }
 
-// name is the choice in words.
+// name is the choice as messages and reports name it.
 func (c choice) name() string {
 	switch c.Method {
 	case methodLegacy:
@@ -85,30 +59,29 @@ func (c choice) name() string {
 	return fmt.Sprintf("cuDNN engine %d", c.Engine)
 }
 
-// valid tells whether a choice read from a file can be one.
+// valid reports whether a choice from a file can be one of ours.
 func (c choice) valid() bool {
 	if c.Method == methodLegacy {
 		return c.Engine == 0 && len(c.Knobs) == 0
 	}
-	return c.graph() && c.Engine >= 0 && len(c.Knobs) <= maxKnobs
+	return c.graph() && c.Engine >= 0 && len(c.Knobs) <= cuda.MaxKnobs
 }
 
-// maxKnobs is above the number of types of knobs that cuDNN 9 has.
-const maxKnobs = 64
-
-// tuned are the choices of a GPU, kept in a file. What can't be read or written
-// is measured again, so that failures are told but are none.
-type tuned struct {
-	path    string            // empty: nothing is kept
+// choices are the choices for a piece of hardware, by the keys of shapes. They are
+// kept in a file. A file that can't be read or written costs measuring again and no
+// more, so its errors are only reported.
+type choices struct {
+	path    string            // empty: there is no file
 	Format  int               `json:"format"`
 	On      hardware          `json:"hardware"`
-	Choices map[string]choice `json:"choices"`
-	changed bool
-	passing map[string]choice // for this process only
+	Kept    map[string]choice `json:"choices"`
+	changed bool              // the file lacks some of Kept
+	// session are those that hold for this process only.
+	session map[string]choice
 }
 
-// shapeKey names a convolution in the file.
-func shapeKey(s convShape, e epilogue, p precision) string {
+// shapeKey is the name of a convolution in the file.
+func shapeKey(s cuda.ConvShape, e epilogue, p precision) string {
 	key := fmt.Appendf(nil, "%v n%d %dx%d c%d k%d r%d s%d d%d g%d", p, s.N, s.H, s.W, s.C, s.K, s.R, s.Stride, s.Dilation, s.Groups)
 	for _, part := range []struct {
 		on   bool
@@ -121,16 +94,17 @@ func shapeKey(s convShape, e epilogue, p precision) string {
 	return string(key)
 }
 
-// cachePath is the file for a piece of hardware below a folder; the user's cache
-// if dir is empty.
-func cachePath(dir string, on hardware) (string, error) {
-	if dir == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			return "", err
-		}
-		dir = filepath.Join(user, "repvgg", "cudnn")
+// cacheFolder is the user's folder for the choices.
+func cacheFolder() (string, error) {
+	user, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
 	}
+	return filepath.Join(user, "repvgg", "cudnn"), nil
+}
+
+// cachePath is the file of the choices for a piece of hardware in a folder.
+func cachePath(dir string, on hardware) string {
 	text := fmt.Sprintf("%s\n%s\n%d", on.GPU, on.Driver, on.CUDNN)
 	sum := sha256.Sum256([]byte(text))
 	name := strings.Map(func(r rune) rune {
@@ -139,112 +113,104 @@ func cachePath(dir string, on hardware) (string, error) {
 		}
 		return '-'
 	}, on.GPU)
-	return filepath.Join(dir, fmt.Sprintf("%.40s-%d-%s.json", name, on.CUDNN, hex.EncodeToString(sum[:4]))), nil
+	return filepath.Join(dir, fmt.Sprintf("%.40s-%d-%s.json", name, on.CUDNN, hex.EncodeToString(sum[:4])))
 }
 
-// openTuned reads the choices for a piece of hardware. The error says why a file
-// that exists can't be used; what is returned then is empty and replaces it.
-func openTuned(path string, on hardware) (*tuned, error) {
-	empty := &tuned{path: path, Format: cacheFormat, On: on, Choices: make(map[string]choice), passing: make(map[string]choice)}
+// openChoices reads the choices for a piece of hardware. The error says why a file
+// that exists can't be used. The choices are returned in any case; without those of
+// the file save replaces it.
+func openChoices(path string, on hardware) (*choices, error) {
+	empty := &choices{path: path, Format: cacheFormat, On: on, Kept: make(map[string]choice), session: make(map[string]choice)}
 	if path == "" {
 		return empty, nil
 	}
-	t, err := readTuned(path)
+	c, err := readChoices(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return empty, nil
 	case err != nil:
 		return empty, fmt.Errorf("reading the choice of engines %q: %w; they are measured again", path, err)
-	case t.Format != cacheFormat || t.On != on:
-		return empty, nil // of another version: nothing is wrong with that
+	case c.Format != cacheFormat || c.On != on:
+		return empty, nil // another version wrote it, which is no error
 	}
-	t.path, t.passing = path, empty.passing
-	for key, c := range t.Choices {
-		if !c.valid() {
-			delete(t.Choices, key)
+	c.path, c.session = path, empty.session
+	for key, one := range c.Kept {
+		if !one.valid() {
+			delete(c.Kept, key)
 			err = fmt.Errorf("reading the choice of engines %q: %q is damaged; it is measured again", path, key)
 		}
 	}
-	if t.Choices == nil {
-		t.Choices = empty.Choices
+	if c.Kept == nil {
+		c.Kept = empty.Kept
 	}
-	return t, err
+	return c, err
 }
 
-func readTuned(path string) (*tuned, error) {
+func readChoices(path string) (*choices, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxCacheFile {
-		return nil, errors.New("it is no file of choices")
+		return nil, errors.New("it is not a file of choices")
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	t := new(tuned)
-	if err := json.Unmarshal(data, t); err != nil {
+	c := new(choices)
+	if err := json.Unmarshal(data, c); err != nil {
 		return nil, err
 	}
-	return t, nil
+	return c, nil
 }
 
 // get is the choice for a convolution, if there is one.
-func (t *tuned) get(key string) (choice, bool) {
-	c, ok := t.passing[key]
+func (c *choices) get(key string) (choice, bool) {
+	one, ok := c.session[key]
 	if !ok {
-		c, ok = t.Choices[key]
+		one, ok = c.Kept[key]
 	}
-	return c, ok
+	return one, ok
 }
 
-// set remembers a choice; keep says that it is for the file too.
-func (t *tuned) set(key string, c choice, keep bool) {
+// set makes a choice; keep says that it is for the file too.
+func (c *choices) set(key string, one choice, keep bool) {
 	if !keep {
-		t.passing[key] = c
+		c.session[key] = one
 		return
 	}
-	t.Choices[key] = c
-	t.changed = true
+	c.Kept[key] = one
+	c.changed = true
 }
 
-// drop forgets a choice.
-func (t *tuned) drop(key string) {
-	delete(t.passing, key)
-	delete(t.Choices, key)
+// drop removes a choice.
+func (c *choices) drop(key string) {
+	delete(c.session, key)
+	delete(c.Kept, key)
 }
 
-// save writes the choices if there are new ones. Those that another process
-// wrote meanwhile are kept.
-func (t *tuned) save() error {
-	if t.path == "" || !t.changed {
+// save writes the file if there are new choices. Choices that another process
+// wrote meanwhile stay in it.
+func (c *choices) save() error {
+	if c.path == "" || !c.changed {
 		return nil
 	}
-	if other, err := openTuned(t.path, t.On); err == nil {
-		for key, c := range other.Choices {
-			if _, ok := t.Choices[key]; !ok {
-				t.Choices[key] = c
+	if other, err := openChoices(c.path, c.On); err == nil {
+		for key, one := range other.Kept {
+			if _, ok := c.Kept[key]; !ok {
+				c.Kept[key] = one
 			}
 		}
 	}
-	err := atomicfile.Write(t.path, func(w *bufio.Writer) error {
+	err := atomicfile.Write(c.path, func(w *bufio.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", " ")
-		return e.Encode(t)
+		return e.Encode(c)
 	})
 	if err != nil {
 		return fmt.Errorf("keeping the choice of engines: %w", err)
 	}
-	t.changed = false
+	c.changed = false
 	return nil
-}
-
-// cudnnVersion is cudnnGetVersion's number in words: 90100 is 9.1.0, 91900 is
-// 9.19.0, 8906 is 8.9.6.
-func cudnnVersion(v uint64) string {
-	if v < 10000 {
-		return fmt.Sprintf("%d.%d.%d", v/1000, v/100%10, v%100)
-	}
-	return fmt.Sprintf("%d.%d.%d", v/10000, v/100%100, v%100)
 }

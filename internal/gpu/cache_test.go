@@ -7,52 +7,51 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"repvgg/internal/gpu/cuda"
 )
 
 var someGPU = hardware{GPU: "NVIDIA H100 80GB HBM3", Driver: "580.1", CUDNN: 91900}
 
-func TestTunedIsKept(t *testing.T) {
-	path, err := cachePath(t.TempDir(), someGPU)
-	if err != nil {
-		t.Fatal(err)
-	}
-	first, err := openTuned(path, someGPU)
-	if err != nil || len(first.Choices) != 0 {
+func TestChoicesAreKept(t *testing.T) {
+	path := cachePath(t.TempDir(), someGPU)
+	first, err := openChoices(path, someGPU)
+	if err != nil || len(first.Kept) != 0 {
 		t.Fatalf("%v, %v", first, err)
 	}
-	a := choice{Method: methodGraph, Engine: 38, Knobs: []knob{{1, 2}, {3, -4}}, Microseconds: 12.5}
+	a := choice{Method: methodGraph, Engine: 38, Knobs: []cuda.Knob{{Type: 1, Value: 2}, {Type: 3, Value: -4}}, Microseconds: 12.5}
 	first.set("a", a, true)
 	first.set("c", choice{Method: methodDirect}, false)
 	if c, ok := first.get("c"); !ok || c.Method != methodDirect {
 		t.Errorf("the choice of this process is %v", c)
 	}
 	// Another process writes meanwhile.
-	second, err := openTuned(path, someGPU)
+	second, err := openChoices(path, someGPU)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := choice{Method: methodLegacy}
 	second.set("b", b, true)
-	for _, c := range []*tuned{second, first} {
+	for _, c := range []*choices{second, first} {
 		if err := c.save(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	again, err := openTuned(path, someGPU)
+	again, err := openChoices(path, someGPU)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]choice{"a": a, "b": b}, again.Choices); diff != "" {
+	if diff := cmp.Diff(map[string]choice{"a": a, "b": b}, again.Kept); diff != "" {
 		t.Error(diff)
 	}
 	other := someGPU
 	other.CUDNN++
-	if c, err := openTuned(path, other); err != nil || len(c.Choices) != 0 {
-		t.Errorf("choices of another cuDNN: %v, %v", c.Choices, err)
+	if c, err := openChoices(path, other); err != nil || len(c.Kept) != 0 {
+		t.Errorf("choices of another cuDNN: %v, %v", c.Kept, err)
 	}
 }
 
-func TestTunedDamaged(t *testing.T) {
+func TestDamagedChoices(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct{ name, text, want string }{
 		{"empty", "", "measured again"},
@@ -71,31 +70,31 @@ func TestTunedDamaged(t *testing.T) {
 		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got, err := openTuned(path, someGPU)
+		got, err := openChoices(path, someGPU)
 		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path)) {
 			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
 		}
-		if _, ok := got.Choices["x"]; ok || got.Choices == nil {
-			t.Errorf("%s: choices %v", c.name, got.Choices)
+		if _, ok := got.Kept["x"]; ok || got.Kept == nil {
+			t.Errorf("%s: choices %v", c.name, got.Kept)
 		}
-		// It can be replaced.
+		// save replaces it.
 		got.set("z", choice{Method: methodLegacy}, true)
 		if err := got.save(); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		if again, err := openTuned(path, someGPU); err != nil || again.Choices["z"].Method != methodLegacy {
-			t.Errorf("%s, written anew: %v, %v", c.name, again.Choices, err)
+		if again, err := openChoices(path, someGPU); err != nil || again.Kept["z"].Method != methodLegacy {
+			t.Errorf("%s, replaced: %v, %v", c.name, again.Kept, err)
 		}
 	}
-	if _, err := openTuned(dir, someGPU); err == nil {
+	if _, err := openChoices(dir, someGPU); err == nil {
 		t.Error("a folder was read")
 	}
 }
 
 const header = `{"format": 2, "hardware": {"gpu": "NVIDIA H100 80GB HBM3", "driver": "580.1", "cudnn": 91900}, `
 
-func TestTunedWithoutAFile(t *testing.T) {
-	c, err := openTuned("", someGPU)
+func TestChoicesWithoutAFile(t *testing.T) {
+	c, err := openChoices("", someGPU)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,20 +112,20 @@ func TestTunedWithoutAFile(t *testing.T) {
 	}
 }
 
-// TestKeysDiffer: whatever decides which engine is fastest is in the key.
+// TestKeysDiffer: the key has everything that decides which engine is fastest.
 func TestKeysDiffer(t *testing.T) {
-	s := convShape{N: 1, H: 2, W: 3, C: 4, K: 5, R: 3, Stride: 1, Dilation: 1, Pad: 1, Groups: 1}
+	s := cuda.ConvShape{N: 1, H: 2, W: 3, C: 4, K: 5, R: 3, Stride: 1, Dilation: 1, Pad: 1, Groups: 1}
 	seen := map[string]bool{shapeKey(s, epilogue{}, fp16): true}
-	add := func(s convShape, e epilogue, p precision) {
+	add := func(s cuda.ConvShape, e epilogue, p precision) {
 		key := shapeKey(s, e, p)
 		if seen[key] {
-			t.Errorf("%q is there twice", key)
+			t.Errorf("two convolutions have the key %q", key)
 		}
 		seen[key] = true
 	}
-	for _, change := range []func(*convShape){
-		func(s *convShape) { s.N++ }, func(s *convShape) { s.H++ }, func(s *convShape) { s.W++ }, func(s *convShape) { s.C++ }, func(s *convShape) { s.K++ },
-		func(s *convShape) { s.R = 1 }, func(s *convShape) { s.Stride++ }, func(s *convShape) { s.Dilation++ }, func(s *convShape) { s.Groups++ },
+	for _, change := range []func(*cuda.ConvShape){
+		func(s *cuda.ConvShape) { s.N++ }, func(s *cuda.ConvShape) { s.H++ }, func(s *cuda.ConvShape) { s.W++ }, func(s *cuda.ConvShape) { s.C++ }, func(s *cuda.ConvShape) { s.K++ },
+		func(s *cuda.ConvShape) { s.R = 1 }, func(s *cuda.ConvShape) { s.Stride++ }, func(s *cuda.ConvShape) { s.Dilation++ }, func(s *cuda.ConvShape) { s.Groups++ },
 	} {
 		c := s
 		change(&c)
@@ -136,21 +135,13 @@ func TestKeysDiffer(t *testing.T) {
 	add(s, epilogue{Bias: true}, fp16)
 	add(s, epilogue{ReLU: true}, fp16)
 	add(s, epilogue{}, bf16)
-	a, _ := cachePath("d", someGPU)
+	a := cachePath("d", someGPU)
 	other := someGPU
 	other.Driver = "581"
-	if b, _ := cachePath("d", other); a == b {
+	if a == cachePath("d", other) {
 		t.Errorf("%q for both drivers", a)
 	}
 	if !strings.HasPrefix(filepath.Base(a), "NVIDIA-H100-80GB-HBM3-91900-") {
 		t.Errorf("the file is called %q", a)
-	}
-}
-
-func TestCUDNNVersion(t *testing.T) {
-	for v, want := range map[uint64]string{90100: "9.1.0", 91900: "9.19.0", 90201: "9.2.1", 8906: "8.9.6"} {
-		if got := cudnnVersion(v); got != want {
-			t.Errorf("%d is %s, want %s", v, got, want)
-		}
 	}
 }

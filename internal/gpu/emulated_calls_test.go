@@ -11,24 +11,26 @@ import (
 	"testing"
 
 	"repvgg/internal/engine"
+	"repvgg/internal/gpu/cuda"
 	"repvgg/internal/model"
 	"repvgg/internal/tensor"
 	"repvgg/internal/testkit"
 )
 
-// TestEmulatedCalls is about calls in any order and their errors.
+// TestEmulatedCalls makes calls in any order and checks their errors.
 func TestEmulatedCalls(t *testing.T) {
 	env := emulated(t, fp16)
-	for name, test := range map[string]func(*testing.T, environment){
-		"random": testRandomCalls, "halving": testHalvingKeepsErrors, "failed start": testFailedStartBytes, "forgets": testForgets,
+	for name, test := range map[string]func(*testing.T, cuda.Environment){
+		"random": testRandomCalls, "halving": testHalvingKeepsErrors, "failed start": testFailedStartBytes, "independent": testIndependent,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, env) })
 	}
 }
 
-// testRandomCalls holds batches of random sizes on random ways, some at the same
-// time and with little memory, against a runner that takes one image at a time.
-func testRandomCalls(t *testing.T, env environment) {
+// testRandomCalls runs batches of random sizes by random calls, some at the same
+// time and with little memory. The results must be those of a runner that takes one
+// image at a time.
+func testRandomCalls(t *testing.T, env cuda.Environment) {
 	plan := testkit.Plans(model.Train)["se"]
 	values, table := testkit.Weights(plan, 4), testkit.Images(3*256, 8)
 	for seed := range uint64(6) {
@@ -36,20 +38,20 @@ func testRandomCalls(t *testing.T, env environment) {
 	}
 }
 
-func testCalls(t *testing.T, env environment, plan *model.Plan, values tensor.Map, table []float32, seed uint64) {
+func testCalls(t *testing.T, env cuda.Environment, plan *model.Plan, values tensor.Map, table []float32, seed uint64) {
 	t.Setenv("EMULATED_MEMORY", "1000000000")
 	rng := rand.New(rand.NewPCG(seed, 1))
-	r := newTestRunner(t, env, plan, values, Options{Precision: engine.FP16, NoTune: true, MaxBatch: rng.IntN(4), CheckLayers: seed%2 == 0, Table: table, Resident: seed%3 == 2, Note: func(string) {}})
-	one := newTestRunner(t, env, plan, values, Options{Precision: engine.FP16, NoTune: true, MaxBatch: 1, Table: table})
-	room := int(r.d.bytes()) + 10_000 + int(seed)*10_000
+	r := newTestRunner(t, env, plan, values, Options{Precision: engine.FP16, noTune: true, maxBatch: rng.IntN(4), CheckLayers: seed%2 == 0, Table: table, Resident: seed%3 == 2, Note: func(string) {}})
+	one := newTestRunner(t, env, plan, values, Options{Precision: engine.FP16, noTune: true, maxBatch: 1, Table: table})
+	room := int(r.d.Allocated()) + 10_000 + int(seed)*10_000
 	memory := func(short bool) {
 		size := 1_000_000_000
 		if short && seed >= 3 { // the device's memory is for both runners
-			size = int(one.d.bytes()) + room
+			size = int(one.d.Allocated()) + room
 		}
 		t.Setenv("EMULATED_MEMORY", fmt.Sprint(size))
 	}
-	var onTheirWay []func()
+	var waits []func()
 	for step := range 8 {
 		n, h, w := 1+rng.IntN(5), 4+rng.IntN(3), 5
 		got, want := make([]float32, n*plan.OutLen(h, w)), make([]float32, n*plan.OutLen(h, w))
@@ -76,7 +78,7 @@ func testCalls(t *testing.T, env environment, plan *model.Plan, values tensor.Ma
 		if err != nil {
 			t.Fatalf("step %d: %v", step, err)
 		}
-		onTheirWay = append(onTheirWay, func() {
+		waits = append(waits, func() {
 			if err := wait(); err != nil {
 				t.Fatalf("step %d: %v", step, err)
 			}
@@ -86,20 +88,20 @@ func testCalls(t *testing.T, env environment, plan *model.Plan, values tensor.Ma
 				}
 			}
 		})
-		for len(onTheirWay) > 0 && rng.IntN(2) == 0 {
-			i := rng.IntN(len(onTheirWay))
-			onTheirWay[i]()
-			onTheirWay = append(onTheirWay[:i], onTheirWay[i+1:]...)
+		for len(waits) > 0 && rng.IntN(2) == 0 {
+			i := rng.IntN(len(waits))
+			waits[i]()
+			waits = append(waits[:i], waits[i+1:]...)
 		}
 	}
-	for _, finish := range onTheirWay {
+	for _, finish := range waits {
 		finish()
 	}
 }
 
-// testHalvingKeepsErrors: when memory is short for the second part of a batch,
-// the error of the first is not lost.
-func testHalvingKeepsErrors(t *testing.T, env environment) {
+// testHalvingKeepsErrors: if memory is short for the second part of a batch, the
+// error of the first part is still returned.
+func testHalvingKeepsErrors(t *testing.T, env cuda.Environment) {
 	plan := testkit.Plans(model.Deploy)["plain"]
 	values := testkit.Weights(plan, 7)
 	const n, h, w = 8, 16, 16
@@ -110,7 +112,7 @@ func testHalvingKeepsErrors(t *testing.T, env environment) {
 	halved := 0
 	for extra := 0; extra < 400_000; extra += 20_000 {
 		t.Setenv("EMULATED_MEMORY", "1000000000")
-		r, err := newRunner(plan, values, Options{Precision: engine.FP16, NoTune: true, NoCache: true, MaxBatch: 4, CheckLayers: true,
+		r, err := newRunner(plan, values, Options{Precision: engine.FP16, noTune: true, maxBatch: 4, CheckLayers: true,
 			Note: func(text string) {
 				if strings.Contains(text, "memory is short") {
 					halved++
@@ -119,7 +121,7 @@ func testHalvingKeepsErrors(t *testing.T, env environment) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Setenv("EMULATED_MEMORY", fmt.Sprint(int(r.d.bytes())+extra))
+		t.Setenv("EMULATED_MEMORY", fmt.Sprint(int(r.d.Allocated())+extra))
 		if err := r.Run(t.Context(), dst, src, n, h, w); err == nil {
 			t.Errorf("%d bytes: no error", extra)
 		}
@@ -132,7 +134,7 @@ func testHalvingKeepsErrors(t *testing.T, env environment) {
 	}
 }
 
-// endsAfter is a context that ends when it has been asked so often.
+// endsAfter is a context that ends after n calls of Err.
 type endsAfter struct {
 	context.Context
 	n int
@@ -145,10 +147,10 @@ func (e *endsAfter) Err() error {
 	return nil
 }
 
-// testFailedStartBytes: nothing writes to results after an error.
-func testFailedStartBytes(t *testing.T, env environment) {
+// testFailedStartBytes: after an error nothing is written to the results.
+func testFailedStartBytes(t *testing.T, env cuda.Environment) {
 	plan := testkit.Plans(model.Deploy)["plain"]
-	r := newTestRunner(t, env, plan, testkit.Weights(plan, 7), Options{Precision: engine.FP16, NoTune: true, MaxBatch: 1, Table: testkit.Images(3*256, 8)})
+	r := newTestRunner(t, env, plan, testkit.Weights(plan, 7), Options{Precision: engine.FP16, noTune: true, maxBatch: 1, Table: testkit.Images(3*256, 8)})
 	const n, h, w = 3, 8, 8
 	if err := r.Prepare(t.Context(), 1, h, w); err != nil {
 		t.Fatal(err)
@@ -170,44 +172,44 @@ func testFailedStartBytes(t *testing.T, env environment) {
 	}
 }
 
-// remembering is an operation whose result depends on what lay there.
-type remembering func() error
+// testOperation is an operation that calls a function.
+type testOperation func() error
 
-func (r remembering) run() error                            { return r() }
-func (r remembering) elsewhere(operands) (operation, error) { return r, nil }
-func (r remembering) close()                                {}
+func (f testOperation) run() error                         { return f() }
+func (f testOperation) rebind(operands) (operation, error) { return f, nil }
+func (f testOperation) close()                             {}
 
-// testForgets: an engine that takes what lies in its result into account is seen,
-// even if its ReLU makes 0 of NaN.
-func testForgets(t *testing.T, env environment) {
+// testIndependent: an engine whose result depends on the old contents of its memory
+// is refused, even if its ReLU turns NaN into 0.
+func testIndependent(t *testing.T, env cuda.Environment) {
 	plan := testkit.Plans(model.Deploy)["plain"]
-	r := newTestRunner(t, env, plan, testkit.Weights(plan, 7), Options{Precision: engine.FP16, NoTune: true})
-	leave, err := r.d.enter()
+	r := newTestRunner(t, env, plan, testkit.Weights(plan, 7), Options{Precision: engine.FP16, noTune: true})
+	leave, err := r.d.Enter()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer leave()
-	s := convShape{N: 1, H: 4, W: 4, C: 8, K: 8, R: 1, Stride: 1, Dilation: 1, Groups: 1}
-	size := 2 * s.results()
-	y, err := r.d.alloc(size)
+	s := cuda.ConvShape{N: 1, H: 4, W: 4, C: 8, K: 8, R: 1, Stride: 1, Dilation: 1, Groups: 1}
+	size := 2 * s.Results()
+	y, err := r.d.Alloc(size)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.d.free(&y)
-	tr := &trial{convolver: r.convolver, wanted: wanted{s: s, at: operands{y: y}}}
-	for _, remembers := range []bool{false, true} {
-		err := tr.forgets(remembering(func() error {
+	defer r.d.Free(&y)
+	tr := &search{convolver: r.convolver, convolution: convolution{shape: s, at: operands{y: y}}}
+	for _, dependent := range []bool{false, true} {
+		err := tr.checkIndependent(testOperation(func() error {
 			var before [2]byte
-			if err := r.d.download(before[:], y, r.compute); err != nil {
+			if err := r.compute.Download(before[:], y); err != nil {
 				return err
 			}
-			if remembers && before[1] == 0xff {
-				return r.d.fill(y, 0, size, r.compute)
+			if dependent && before[1] == 0xff {
+				return r.compute.Fill(y, 0, size)
 			}
-			return r.d.fill(y, 0x3c, size, r.compute)
+			return r.compute.Fill(y, 0x3c, size)
 		}))
-		if (err != nil) != remembers {
-			t.Errorf("remembers %v: %v", remembers, err)
+		if (err != nil) != dependent {
+			t.Errorf("dependent %v: %v", dependent, err)
 		}
 	}
 }

@@ -11,20 +11,21 @@ import (
 	"testing"
 
 	"repvgg/internal/engine"
+	"repvgg/internal/gpu/cuda"
 	"repvgg/internal/model"
 	"repvgg/internal/testkit"
 )
 
 // The tests of this file run on the emulated cuDNN that computes
-// (testdata/emulated_cudnn.h): what we do with graphs, engines and the choice of
-// them. They can't tell whether the real cuDNN takes our graphs.
+// (testdata/emulated_cudnn.h). They check how this package uses graphs and engines
+// and chooses between them. They do not show that the real cuDNN accepts the graphs.
 
 // withGraphs is an emulated environment with that cuDNN instead of the one that
 // refuses everything.
-func (env environment) withGraphs() environment {
-	getenv, driver := env.getenv, env.driver
-	env.getenv = func(name string) string {
-		if name == cudnnVariable {
+func withGraphs(env cuda.Environment) cuda.Environment {
+	getenv, driver := env.Getenv, env.Driver
+	env.Getenv = func(name string) string {
+		if name == "REPVGG_CUDNN_PATH" {
 			return driver
 		}
 		return getenv(name)
@@ -32,10 +33,10 @@ func (env environment) withGraphs() environment {
 	return env
 }
 
-func testGraphs(t *testing.T, env environment, p precision) {
-	env = env.withGraphs()
-	for name, test := range map[string]func(*testing.T, environment, precision){
-		"methods": testMethods, "tunes": testTunes, "remembers": testRemembers,
+func testGraphs(t *testing.T, env cuda.Environment, p precision) {
+	env = withGraphs(env)
+	for name, test := range map[string]func(*testing.T, cuda.Environment, precision){
+		"methods": testMethods, "tunes": testTunes, "dependent": testDependent,
 	} {
 		t.Run(name, func(t *testing.T) {
 			leakFree(t, env)
@@ -59,9 +60,9 @@ func testGraphs(t *testing.T, env environment, p precision) {
 		})
 	case fp16:
 		testMatchesReference(t, env, p, [2]int{9, 10}, [2]int{1, 3})
-		for name, test := range map[string]func(*testing.T, environment){
+		for name, test := range map[string]func(*testing.T, cuda.Environment){
 			"batches": testBatches, "overflow": testOverflow, "failing starts": testFailingStarts, "closed": testCancelledAndClosed,
-			"restores": testRestores, "cramped": testCramped, "refusals": testEngineRefusals, "uncaptured": testUncaptured,
+			"restores": testRestores, "short workspace": testShortWorkspace, "refusals": testEngineRefusals, "uncaptured": testUncaptured,
 			"older interface": testOlderInterface, "cancelled": testCancelledSearch, "resident": testResidentAfterSearch,
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -81,41 +82,40 @@ func testGraphs(t *testing.T, env environment, p precision) {
 	}
 }
 
-// leakFree fails a test after which memory, descriptors or other objects are held
-// that were not before.
-func leakFree(t *testing.T, env environment) {
-	base, err := openDevice(env, 0) // keeps the context
+// leakFree fails a test that leaves memory, descriptors or other objects behind.
+func leakFree(t *testing.T, env cuda.Environment) {
+	base, err := cuda.OpenDevice(env, 0) // keeps the context
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := memory(t, base)
 	t.Cleanup(func() {
 		if after := memory(t, base); after != before {
-			t.Errorf("%d bytes or objects are held", before-after)
+			t.Errorf("%d bytes or objects were not freed", before-after)
 		}
-		base.close()
+		base.Close()
 	})
 }
 
-// wide are two networks whose channels every engine takes.
+// wide is a network whose numbers of channels every engine takes.
 func wide(form model.Form) (*model.Plan, testkit.Network) {
 	plan := testkit.Plans(form)["wide"]
 	return plan, testkit.Network{Plan: plan, Values: testkit.Weights(plan, 3)}
 }
 
-// choose runs a network and returns what was chosen for its convolutions, and the
-// notes.
-func choose(t *testing.T, env environment, form model.Form, opts Options) (chosen *tuned, notes []string, results []float32) {
+// choose runs a network and returns the choices for its convolutions, the notes and
+// the results.
+func choose(t *testing.T, env cuda.Environment, form model.Form, opts Options) (chosen *choices, notes []string, results []float32) {
 	t.Helper()
 	plan, ref := wide(form)
 	opts.Note = func(text string) { notes = append(notes, text) }
 	r := newTestRunner(t, env, plan, ref.Values, opts)
 	results = checkAgainst(t, r, ref, 2, 8, 9)
-	return r.convolver.tuned, notes, results
+	return r.convolver.choices, notes, results
 }
 
-// expect compares choices with the method and the engine that they shall be of.
-func expect(t *testing.T, choices map[string]choice, want int, method string, engine int64, knobs ...knob) {
+// expect compares choices with the method and the engine that they should be.
+func expect(t *testing.T, choices map[string]choice, want int, method string, engine int64, knobs ...cuda.Knob) {
 	t.Helper()
 	if len(choices) != want {
 		t.Errorf("%d choices, want %d", len(choices), want)
@@ -127,15 +127,15 @@ func expect(t *testing.T, choices map[string]choice, want int, method string, en
 	}
 }
 
-// The knobs of the emulated engine 1: with the first it is the fastest.
-var fast, detuned = []knob{{3, 1}, {7, 42}}, []knob{{3, 0}, {7, 42}}
+// The knobs of the emulated engine 1, which is the fastest with the first of them.
+var fast, detuned = []cuda.Knob{{Type: 3, Value: 1}, {Type: 7, Value: 42}}, []cuda.Knob{{Type: 3, Value: 0}, {Type: 7, Value: 42}}
 
 // testTunes: the fastest of methods, engines and knobs is taken.
-func testTunes(t *testing.T, env environment, p precision) {
-	deploy, _, _ := choose(t, env, model.Deploy, Options{Precision: engine.Precision(p), CacheDir: t.TempDir()})
-	expect(t, deploy.Choices, 3, methodGraphZero, 1, fast...)
-	train, _, _ := choose(t, env, model.Train, Options{Precision: engine.Precision(p), CacheDir: t.TempDir()})
-	for key, c := range train.Choices {
+func testTunes(t *testing.T, env cuda.Environment, p precision) {
+	deploy, _, _ := choose(t, env, model.Deploy, Options{Precision: engine.Precision(p), cacheDir: t.TempDir()})
+	expect(t, deploy.Kept, 3, methodGraphZero, 1, fast...)
+	train, _, _ := choose(t, env, model.Train, Options{Precision: engine.Precision(p), cacheDir: t.TempDir()})
+	for key, c := range train.Kept {
 		want := methodGraphZero
 		if strings.Contains(key, " add") {
 			if want = methodGraphNarrow; p.size() == 4 {
@@ -146,21 +146,21 @@ func testTunes(t *testing.T, env environment, p precision) {
 			t.Errorf("%s: %+v, want %s", key, c, want)
 		}
 	}
-	if len(train.Choices) != 6 {
-		t.Errorf("%d choices for 3 blocks", len(train.Choices))
+	if len(train.Kept) != 6 {
+		t.Errorf("%d choices for 3 blocks", len(train.Kept))
 	}
 }
 
-// testRestores: a choice that was kept is taken without a search, one that is
-// refused since is made again.
-func testRestores(t *testing.T, env environment) {
-	opts := Options{Precision: engine.FP16, CacheDir: t.TempDir()}
+// testRestores: a choice that was kept is taken without a search. If cuDNN refuses
+// it, the search is repeated.
+func testRestores(t *testing.T, env cuda.Environment) {
+	opts := Options{Precision: engine.FP16, cacheDir: t.TempDir()}
 	_, notes, first := choose(t, env, model.Deploy, opts)
 	if len(notes) != 1 || !strings.Contains(notes[0], "choosing cuDNN's engines") {
 		t.Errorf("notes %q", notes)
 	}
 	again, notes, second := choose(t, env, model.Deploy, opts)
-	if len(notes) != 0 || again.changed || len(again.passing) != 0 {
+	if len(notes) != 0 || again.changed || len(again.session) != 0 {
 		t.Errorf("searched again: notes %q", notes)
 	}
 	for i := range first {
@@ -173,76 +173,76 @@ func testRestores(t *testing.T, env environment) {
 	if len(notes) != 1 {
 		t.Errorf("notes %q", notes)
 	}
-	expect(t, refused.Choices, 3, methodGraphZero, 1, detuned...)
+	expect(t, refused.Kept, 3, methodGraphZero, 1, detuned...)
 	again, notes, _ = choose(t, env, model.Deploy, opts)
 	if len(notes) != 0 {
 		t.Errorf("searched again: notes %q", notes)
 	}
-	expect(t, again.Choices, 3, methodGraphZero, 1, detuned...)
+	expect(t, again.Kept, 3, methodGraphZero, 1, detuned...)
 }
 
-// testCramped: where memory for a workspace is short, what is chosen is not kept in
-// the place of what was measured with a larger one.
-func testCramped(t *testing.T, env environment) {
-	opts := Options{Precision: engine.FP16, CacheDir: t.TempDir()}
+// testShortWorkspace: if memory for the workspace is short, the choices do not
+// replace those that were measured with a larger one.
+func testShortWorkspace(t *testing.T, env cuda.Environment) {
+	opts := Options{Precision: engine.FP16, cacheDir: t.TempDir()}
 	t.Setenv("EMULATED_ENGINES", "roomy fast")
 	c, _, _ := choose(t, env, model.Deploy, opts)
-	expect(t, c.Choices, 3, methodGraphZero, 9)
-	hog, err := openDevice(env, 0)
+	expect(t, c.Kept, 3, methodGraphZero, 9)
+	other, err := cuda.OpenDevice(env, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer hog.close()
-	p, err := hog.alloc(memory(t, hog) - 50<<20)
+	defer other.Close()
+	p, err := other.Alloc(memory(t, other) - 50<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c, notes, _ := choose(t, env, model.Deploy, opts)
-	expect(t, c.passing, 3, methodGraphZero, 1, fast...)
+	expect(t, c.session, 3, methodGraphZero, 1, fast...)
 	if len(notes) != 1 {
 		t.Errorf("notes %q", notes)
 	}
-	hog.free(&p)
+	other.Free(&p)
 	c, notes, _ = choose(t, env, model.Deploy, opts)
-	expect(t, c.Choices, 3, methodGraphZero, 9)
+	expect(t, c.Kept, 3, methodGraphZero, 9)
 	if len(notes) != 0 {
 		t.Errorf("notes %q", notes)
 	}
 }
 
-// testEngineRefusals: engines that fail when they are made or executed, want too
-// much workspace, can't be captured, or compute something else, are not taken,
-// however fast.
-func testEngineRefusals(t *testing.T, env environment) {
+// testEngineRefusals: engines are not taken, however fast, if they fail when they
+// are made or run, need too much workspace, can't be captured, or do not keep the
+// precision's promise.
+func testEngineRefusals(t *testing.T, env cuda.Environment) {
 	for _, bad := range []string{"refused late large uncaptured", "nondeterministic narrow"} {
 		t.Setenv("EMULATED_ENGINES", bad+" slow fast")
-		c, notes, _ := choose(t, env, model.Deploy, Options{Precision: engine.FP16, CacheDir: t.TempDir()})
-		expect(t, c.Choices, 3, methodGraphZero, 1, fast...)
+		c, notes, _ := choose(t, env, model.Deploy, Options{Precision: engine.FP16, cacheDir: t.TempDir()})
+		expect(t, c.Kept, 3, methodGraphZero, 1, fast...)
 		if len(notes) != 1 {
 			t.Errorf("notes %q", notes)
 		}
-		c, _, _ = choose(t, env, model.Deploy, Options{Precision: engine.FP16, NoTune: true}) // can be run, if not captured
-		for key, c := range c.passing {
+		c, _, _ = choose(t, env, model.Deploy, Options{Precision: engine.FP16, noTune: true}) // can be run, if not captured
+		for key, c := range c.session {
 			if got := c.Engine; c.Method != methodGraph || got != 0 && got != 6 {
 				t.Errorf("%s: %+v", key, c)
 			}
 		}
 		t.Setenv("EMULATED_ENGINES", bad)
-		c, _, _ = choose(t, env, model.Deploy, Options{Precision: engine.FP16, CacheDir: t.TempDir()})
-		expect(t, c.passing, 3, methodLegacy, 0)
+		c, _, _ = choose(t, env, model.Deploy, Options{Precision: engine.FP16, cacheDir: t.TempDir()})
+		expect(t, c.session, 3, methodLegacy, 0)
 	}
 }
 
-// testRemembers: a result may not depend on what lay in its place, whether it is
-// the engine of a graph or the older interface that looks there.
-func testRemembers(t *testing.T, env environment, p precision) {
-	for _, opts := range []Options{{NoTune: true, method: methodGraphZero}, {NoTune: true}, {}} {
+// testDependent: engines whose result depends on the old contents of its memory are
+// not taken, neither for a graph nor of the older interface.
+func testDependent(t *testing.T, env cuda.Environment, p precision) {
+	for _, opts := range []Options{{noTune: true, method: methodGraphZero}, {noTune: true}, {}} {
 		opts.Precision = engine.Precision(p)
-		t.Setenv("EMULATED_ENGINES", "remembers")
-		t.Setenv("EMULATED_LEGACY_REMEMBERS", "1")
-		t.Setenv("EMULATED_NAN", "0") // so that NaN does not show behind a ReLU
+		t.Setenv("EMULATED_ENGINES", "dependent")
+		t.Setenv("EMULATED_LEGACY_DEPENDENT", "1")
+		t.Setenv("EMULATED_NAN", "0") // ReLU hides NaN
 		c, _, _ := choose(t, env, model.Deploy, opts)
-		for _, choices := range []map[string]choice{c.passing, c.Choices} {
+		for _, choices := range []map[string]choice{c.session, c.Kept} {
 			for key, c := range choices {
 				if c.Method == methodGraphZero && c.Engine == 5 || c.Method == methodLegacy {
 					t.Errorf("%s: %+v", key, c)
@@ -252,72 +252,72 @@ func testRemembers(t *testing.T, env environment, p precision) {
 	}
 }
 
-// testUncaptured: where nothing is measured an engine that can't be captured is
-// run without a CUDA graph.
-func testUncaptured(t *testing.T, env environment) {
+// testUncaptured: without tuning an engine that can't be captured is taken, and run
+// without a CUDA graph.
+func testUncaptured(t *testing.T, env cuda.Environment) {
 	t.Setenv("EMULATED_ENGINES", "uncaptured")
-	_, notes, _ := choose(t, env, model.Deploy, Options{Precision: engine.FP16, NoTune: true})
+	_, notes, _ := choose(t, env, model.Deploy, Options{Precision: engine.FP16, noTune: true})
 	if len(notes) != 1 || !strings.Contains(notes[0], "the network is run without a CUDA graph: block \"backbone.stage_1.0\": cudnnBackendExecute: ") {
 		t.Errorf("notes %q", notes)
 	}
 }
 
-// testOlderInterface: it is taken where it is the fastest or all there is, the
-// fallback after it. What is no comparison is not kept.
-func testOlderInterface(t *testing.T, env environment) {
+// testOlderInterface: it is taken if it is the fastest or the only one, before the
+// fallback engines. A choice without a graph to compare with is not kept.
+func testOlderInterface(t *testing.T, env cuda.Environment) {
 	t.Setenv("EMULATED_LEGACY", "1")
-	c, _, _ := choose(t, env, model.Deploy, Options{Precision: engine.FP16, CacheDir: t.TempDir()})
-	expect(t, c.Choices, 3, methodLegacy, 0)
+	c, _, _ := choose(t, env, model.Deploy, Options{Precision: engine.FP16, cacheDir: t.TempDir()})
+	expect(t, c.Kept, 3, methodLegacy, 0)
 	t.Setenv("EMULATED_ENGINES", "")
-	c, notes, _ := choose(t, env, model.Train, Options{Precision: engine.FP16, CacheDir: t.TempDir()})
-	expect(t, c.passing, 6, methodLegacy, 0)
-	if len(c.Choices) != 0 || len(notes) != 7 || !strings.Contains(notes[1], "there is no better engine than cuDNN fused: graph: ") {
-		t.Errorf("choices %v, notes %q", c.Choices, notes)
+	c, notes, _ := choose(t, env, model.Train, Options{Precision: engine.FP16, cacheDir: t.TempDir()})
+	expect(t, c.session, 6, methodLegacy, 0)
+	if len(c.Kept) != 0 || len(notes) != 7 || !strings.Contains(notes[1], "there is no better engine than cuDNN fused: graph: ") {
+		t.Errorf("choices %v, notes %q", c.Kept, notes)
 	}
 	t.Setenv("EMULATED_LEGACY", "0")
-	c, _, _ = choose(t, env, model.Deploy, Options{Precision: engine.FP16, CacheDir: t.TempDir()})
-	expect(t, c.Choices, 3, methodGraphZero, 0)
+	c, _, _ = choose(t, env, model.Deploy, Options{Precision: engine.FP16, cacheDir: t.TempDir()})
+	expect(t, c.Kept, 3, methodGraphZero, 0)
 }
 
-// testTensorCores: fp32 takes no engine of those, and finds others behind many of
-// them.
-func testTensorCores(t *testing.T, env environment) {
+// testTensorCores: fp32 takes no engine with tensor cores, and finds the others
+// behind many of those.
+func testTensorCores(t *testing.T, env cuda.Environment) {
 	t.Setenv("EMULATED_ENGINES", "tensor fast")
-	c, _, _ := choose(t, env, model.Deploy, Options{Precision: engine.FP32, CacheDir: t.TempDir()})
-	expect(t, c.Choices, 3, methodGraphZero, 1, fast...)
+	c, _, _ := choose(t, env, model.Deploy, Options{Precision: engine.FP32, cacheDir: t.TempDir()})
+	expect(t, c.Kept, 3, methodGraphZero, 1, fast...)
 	t.Setenv("EMULATED_ENGINES", "tensor")
 	t.Setenv("EMULATED_FALLBACK", "tensor")
 	t.Setenv("EMULATED_LEGACY", "0")
-	c, notes, _ := choose(t, env, model.Deploy, Options{Precision: engine.FP32, CacheDir: t.TempDir()})
-	expect(t, c.passing, 3, methodDirect, 0)
+	c, notes, _ := choose(t, env, model.Deploy, Options{Precision: engine.FP32, cacheDir: t.TempDir()})
+	expect(t, c.session, 3, methodDirect, 0)
 	if len(notes) != 4 || !strings.Contains(notes[1], "graph: no engine computes what the precision promises; 30 were proposed") {
 		t.Errorf("notes %q", notes)
 	}
 	t.Setenv("EMULATED_ENGINES", "tensor fast")
-	c, _, _ = choose(t, env, model.Deploy, Options{Precision: engine.TF32, CacheDir: t.TempDir()})
-	for key, c := range c.Choices {
+	c, _, _ = choose(t, env, model.Deploy, Options{Precision: engine.TF32, cacheDir: t.TempDir()})
+	for key, c := range c.Kept {
 		if c.Engine < 20 {
 			t.Errorf("%s: %+v, want tensor cores", key, c)
 		}
 	}
 }
 
-// testShortPlans: memory is too short for the code of the engines.
-func testShortPlans(t *testing.T, env environment) {
+// testShortPlans: memory is too short for the code of engines.
+func testShortPlans(t *testing.T, env cuda.Environment) {
 	plan, ref := wide(model.Deploy)
 	t.Setenv("EMULATED_PLAN", "1000000000000")
 	t.Setenv("EMULATED_HANDLES", "1") // none for builders
-	c, _, _ := choose(t, env, model.Deploy, Options{Precision: engine.FP32, CacheDir: t.TempDir()})
-	expect(t, c.passing, 3, methodLegacy, 0)
-	if len(c.Choices) != 0 {
-		t.Errorf("kept %v", c.Choices)
+	c, _, _ := choose(t, env, model.Deploy, Options{Precision: engine.FP32, cacheDir: t.TempDir()})
+	expect(t, c.session, 3, methodLegacy, 0)
+	if len(c.Kept) != 0 {
+		t.Errorf("kept %v", c.Kept)
 	}
 	t.Setenv("EMULATED_HANDLES", "2") // the first runner is still there
-	// Without the older interface smaller batches may do; for one image our own
-	// kernel does.
+	// Without the older interface smaller batches are tried, then our own kernel for
+	// one image.
 	t.Setenv("EMULATED_LEGACY", "0")
 	var notes []string
-	r := newTestRunner(t, env, plan, ref.Values, Options{Precision: engine.FP32, NoTune: true, Note: func(text string) { notes = append(notes, text) }})
+	r := newTestRunner(t, env, plan, ref.Values, Options{Precision: engine.FP32, noTune: true, Note: func(text string) { notes = append(notes, text) }})
 	checkAgainst(t, r, ref, 2, 8, 9)
 	expectMethods(t, r, methodDirect)
 	if len(notes) != 1 || !strings.Contains(notes[0], "1 images are computed at once instead of 2") {
@@ -327,14 +327,14 @@ func testShortPlans(t *testing.T, env environment) {
 
 func expectMethods(t *testing.T, r *Runner, method string) {
 	t.Helper()
-	for key, c := range r.convolver.tuned.passing {
+	for key, c := range r.convolver.choices.session {
 		if c.Method != method {
 			t.Errorf("%s: %+v, want %s", key, c, method)
 		}
 	}
 }
 
-// countdown is a context that ends when it has been asked so often.
+// countdown is a context that ends after as many calls of Err as left holds values.
 type countdown struct {
 	context.Context
 	left chan struct{}
@@ -349,8 +349,8 @@ func (c countdown) Err() error {
 	}
 }
 
-// testCancelledSearch: wherever a search is cancelled, the next one does.
-func testCancelledSearch(t *testing.T, env environment) {
+// testCancelledSearch: wherever a search is cancelled, the next one succeeds.
+func testCancelledSearch(t *testing.T, env cuda.Environment) {
 	plan, ref := wide(model.Deploy)
 	src, dst := testkit.Images(2*3*8*9, 1), make([]float32, 10)
 	done := false
@@ -373,12 +373,12 @@ func testCancelledSearch(t *testing.T, env environment) {
 	}
 }
 
-// testLostSearch: the device is lost while engines are measured, or when those
-// that were kept are first run.
-func testLostSearch(t *testing.T, env environment) {
+// testLostSearch: the device is lost while engines are measured, or while kept
+// choices are run for the first time.
+func testLostSearch(t *testing.T, env cuda.Environment) {
 	plan, ref := wide(model.Deploy)
 	src, dst := testkit.Images(2*3*8*9, 1), make([]float32, 10)
-	opts := Options{Precision: engine.FP16, CacheDir: t.TempDir()}
+	opts := Options{Precision: engine.FP16, cacheDir: t.TempDir()}
 	for i, launches := range []string{"0", "1", "2", "7", "40", "1000", "3000", "0", "1", "5"} {
 		if i == 7 {
 			t.Setenv("EMULATED_LOSS", "1000000000")
@@ -390,7 +390,7 @@ func testLostSearch(t *testing.T, env environment) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if err := r.Run(t.Context(), dst, src, 2, 8, 9); !isLost(err) || strings.Contains(err.Error(), "\n") {
+			if err := r.Run(t.Context(), dst, src, 2, 8, 9); !cuda.IsLost(err) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%s launches: got %v", launches, err)
 			}
 		}
@@ -398,9 +398,9 @@ func testLostSearch(t *testing.T, env environment) {
 	}
 }
 
-// testResidentAfterSearch: what a search has overwritten is copied again, also if
-// the search came to nothing.
-func testResidentAfterSearch(t *testing.T, env environment) {
+// testResidentAfterSearch: images that a search has overwritten are copied again,
+// also if the search was cancelled.
+func testResidentAfterSearch(t *testing.T, env cuda.Environment) {
 	plan, ref := wide(model.Deploy)
 	r := newTestRunner(t, env, plan, ref.Values, Options{Precision: engine.FP16, Resident: true})
 	src, first, again := testkit.Images(2*3*16*16, 1), make([]float32, 10), make([]float32, 10)

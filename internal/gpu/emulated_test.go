@@ -11,15 +11,16 @@ import (
 	"testing"
 
 	"repvgg/internal/engine"
+	"repvgg/internal/gpu/cuda"
 	"repvgg/internal/model"
 	"repvgg/internal/tensor"
 	"repvgg/internal/testkit"
 )
 
 // emulated is an environment whose driver runs the kernels on the host and whose
-// cuDNN refuses everything (testdata/emulator.cpp): for what the runner does with
-// memory, streams, graphs and errors.
-func emulated(t *testing.T, p precision) environment {
+// cuDNN refuses everything (testdata/emulator.cpp). Tests on it check how the runner
+// uses memory, streams and graphs, and its errors.
+func emulated(t *testing.T, p precision) cuda.Environment {
 	t.Helper()
 	cxx, err := exec.LookPath("g++")
 	if err != nil {
@@ -28,7 +29,7 @@ func emulated(t *testing.T, p precision) environment {
 	dir := t.TempDir()
 	compile := func(name string, options ...string) string {
 		so := filepath.Join(dir, name)
-		args := append([]string{"-std=c++17", "-O2", "-Wno-unknown-pragmas", "-shared", "-fPIC", "-fno-gnu-unique", "-Wl,-Bsymbolic", "-I.", "-o", so}, options...)
+		args := append([]string{"-std=c++17", "-O2", "-Wno-unknown-pragmas", "-shared", "-fPIC", "-fno-gnu-unique", "-Wl,-Bsymbolic", "-I.", "-Icuda", "-o", so}, options...)
 		if out, err := exec.Command(cxx, append(args, filepath.Join("testdata", "emulator.cpp"))...).CombinedOutput(); err != nil {
 			t.Fatalf("compiling: %v\n%s", err, out)
 		}
@@ -41,15 +42,19 @@ func emulated(t *testing.T, p precision) environment {
 		}
 	}
 	refusing := compile("refusing.so")
-	env := environmentOf(dir, map[string]string{cudnnVariable: refusing, nvrtcVariable: refusing})
-	env.driver = compile("driver.so", options...)
-	return env
+	return cuda.Environment{
+		Getenv: func(name string) string {
+			return map[string]string{"REPVGG_CUDNN_PATH": refusing, "REPVGG_NVRTC_PATH": refusing}[name]
+		},
+		Root: dir, Driver: compile("driver.so", options...),
+	}
 }
 
 func TestEmulatedFP16(t *testing.T) {
 	env := emulated(t, fp16)
 	testMatchesReference(t, env, fp16, [2]int{9, 10}, [2]int{1, 3})
-	for name, test := range map[string]func(*testing.T, environment){
+	testGolden(t, env, fp16)
+	for name, test := range map[string]func(*testing.T, cuda.Environment){
 		"batches": testBatches, "bytes": testBytes, "overflow": testOverflow, "lost": testLost,
 		"failing starts": testFailingStarts, "closed": testCancelledAndClosed, "resident": testResident,
 	} {
@@ -67,23 +72,44 @@ func TestEmulatedFP16(t *testing.T) {
 func TestEmulatedBF16(t *testing.T) {
 	env := emulated(t, bf16)
 	testMatchesReference(t, env, bf16, [2]int{9, 10}, [2]int{1, 3})
+	testGolden(t, env, bf16)
 	t.Run("start", func(t *testing.T) { testStart(t, env) })
 	t.Run("graphs", func(t *testing.T) { testGraphs(t, env, bf16) })
 }
 
 func TestEmulatedFP32(t *testing.T) {
 	env := emulated(t, fp32)
+	t.Run("find libraries", func(t *testing.T) { testFindLibraries(t, env) })
 	testMatchesReference(t, env, fp32, [2]int{9, 10}, [2]int{1, 3})
+	testGolden(t, env, fp32)
 	t.Run("graphs", func(t *testing.T) { testGraphs(t, env, fp32) })
 }
 
-// testChoosing: where cuDNN has no engine our own kernel is timed and taken, the
-// user hears of it once for each shape, and nothing is kept in the file.
-func testChoosing(t *testing.T, env environment) {
+// testFindLibraries: the files and versions of the libraries.
+func testFindLibraries(t *testing.T, env cuda.Environment) {
+	l := cuda.FindLibraries(env)
+	for name, c := range map[string]struct {
+		got     cuda.Found
+		path    string
+		version string
+	}{
+		"driver": {l.Driver, env.Driver, ""}, // the version may be that of a real driver
+		"NVRTC":  {l.NVRTC, env.Getenv("REPVGG_NVRTC_PATH"), "13.0"},
+		"cuDNN":  {l.CUDNN, env.Getenv("REPVGG_CUDNN_PATH"), "9.1.0"},
+	} {
+		if c.got.Err != nil || c.got.Path != c.path || c.got.Version == "" || c.version != "" && c.got.Version != c.version {
+			t.Errorf("%s: got %+v, want %q, version %q", name, c.got, c.path, c.version)
+		}
+	}
+}
+
+// testChoosing: where cuDNN has no engine our own kernel is timed and taken. The user
+// gets a note for each shape, and nothing is kept in the file.
+func testChoosing(t *testing.T, env cuda.Environment) {
 	plan := testkit.Plans(model.Deploy)["plain"]
 	values := testkit.Weights(plan, 1)
 	var notes []string
-	opts := Options{Precision: engine.FP16, CacheDir: t.TempDir(), Note: func(text string) { notes = append(notes, text) }}
+	opts := Options{Precision: engine.FP16, cacheDir: t.TempDir(), Note: func(text string) { notes = append(notes, text) }}
 	r := newTestRunner(t, env, plan, values, opts)
 	checkAgainst(t, r, testkit.Network{Plan: plan, Values: values}, 2, 8, 8)
 	checkAgainst(t, r, testkit.Network{Plan: plan, Values: values}, 1, 8, 8)
@@ -95,13 +121,13 @@ func testChoosing(t *testing.T, env environment) {
 			t.Errorf("note %q", n)
 		}
 	}
-	for key, c := range r.convolver.tuned.passing {
+	for key, c := range r.convolver.choices.session {
 		if c.Method != methodDirect || c.Microseconds <= 0 {
 			t.Errorf("%s: %v", key, c)
 		}
 	}
-	if len(r.convolver.tuned.passing) != len(notes)-1 || len(r.convolver.tuned.Choices) != 0 {
-		t.Errorf("%d notes, choices %v", len(notes), r.convolver.tuned.Choices)
+	if len(r.convolver.choices.session) != len(notes)-1 || len(r.convolver.choices.Kept) != 0 {
+		t.Errorf("%d notes, choices %v", len(notes), r.convolver.choices.Kept)
 	}
 	again := newTestRunner(t, env, plan, values, opts)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -111,15 +137,15 @@ func testChoosing(t *testing.T, env environment) {
 	}
 }
 
-// testLost: after the device is lost every call says so, and Close ends.
-func testLost(t *testing.T, env environment) {
+// testLost: after the device is lost every call returns that error, and Close returns.
+func testLost(t *testing.T, env cuda.Environment) {
 	plan := testkit.Plans(model.Deploy)["plain"]
 	values := testkit.Weights(plan, 1)
 	src, dst := testkit.Images(2*3*8*8, 1), make([]float32, 140)
 	seen := false
 	for _, launches := range []string{"0", "1", "5", "9", "12", "20"} {
 		t.Setenv("EMULATED_LOSS", launches)
-		r, err := newRunner(plan, values, Options{Precision: engine.FP16, NoTune: true, NoCache: true, MaxBatch: 1}, env)
+		r, err := newRunner(plan, values, Options{Precision: engine.FP16, noTune: true, maxBatch: 1}, env)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,10 +155,10 @@ func testLost(t *testing.T, env environment) {
 				continue
 			}
 			seen = true
-			if !isLost(err) || !strings.Contains(err.Error(), "the GPU was lost") || strings.Contains(err.Error(), "\n") {
+			if !cuda.IsLost(err) || !strings.Contains(err.Error(), "the GPU was lost") || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%s launches: got %v", launches, err)
 			}
-			if again := r.Run(t.Context(), dst, src, 2, 8, 8); !isLost(again) {
+			if again := r.Run(t.Context(), dst, src, 2, 8, 8); !cuda.IsLost(again) {
 				t.Errorf("%s launches, again: got %v", launches, again)
 			}
 		}
@@ -143,14 +169,13 @@ func testLost(t *testing.T, env environment) {
 	}
 }
 
-// testFailingStarts: New takes memory step by step; wherever it runs out,
-// everything is given back.
-func testFailingStarts(t *testing.T, env environment) {
-	base, err := openDevice(env, 0)
+// testFailingStarts: wherever a start runs out of memory, it frees everything.
+func testFailingStarts(t *testing.T, env cuda.Environment) {
+	base, err := cuda.OpenDevice(env, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer base.close()
+	defer base.Close()
 	plan := testkit.Plans(model.Train)["se"]
 	values := testkit.Weights(plan, 1)
 	failed, started := 0, 0
@@ -158,16 +183,16 @@ func testFailingStarts(t *testing.T, env environment) {
 		t.Setenv("EMULATED_MEMORY", "1000000000")
 		before := memory(t, base)
 		t.Setenv("EMULATED_MEMORY", size)
-		r, err := newRunner(plan, values, Options{Precision: engine.FP16, NoTune: true, NoCache: true}, env)
+		r, err := newRunner(plan, values, Options{Precision: engine.FP16, noTune: true}, env)
 		if err == nil {
 			started++
 			err = r.Close()
-		} else if failed++; !isOutOfMemory(err) {
+		} else if failed++; !cuda.IsOutOfMemory(err) {
 			t.Errorf("%s bytes: got %v", size, err)
 		}
 		t.Setenv("EMULATED_MEMORY", "1000000000")
 		if after := memory(t, base); after != before {
-			t.Errorf("%s bytes: %d are held after %v", size, before-after, err)
+			t.Errorf("%s bytes: %d are not freed after %v", size, before-after, err)
 		}
 	}
 	broken := errors.New("broken file")
@@ -177,11 +202,11 @@ func testFailingStarts(t *testing.T, env environment) {
 			return nil, broken
 		}
 		return values[s.Name], nil
-	}), Options{Precision: engine.FP16, NoCache: true}, env); !errors.Is(err, broken) {
+	}), Options{Precision: engine.FP16}, env); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 	if after := memory(t, base); after != before {
-		t.Errorf("%d bytes are held after a broken file", before-after)
+		t.Errorf("%d bytes are not freed after a broken file", before-after)
 	}
 	if failed == 0 {
 		t.Error("no start failed")
@@ -190,11 +215,11 @@ func testFailingStarts(t *testing.T, env environment) {
 }
 
 // testHalving: a batch that does not fit is computed in parts.
-func testHalving(t *testing.T, env environment) {
+func testHalving(t *testing.T, env cuda.Environment) {
 	plan := testkit.Plan(model.Train, 5, testkit.Block(3, 16, 1, 1, 1, 0), testkit.Block(16, 16, 1, 1, 1, 0))
 	values := testkit.Weights(plan, 9)
 	var notes []string
-	r := newTestRunner(t, env, plan, values, Options{Precision: engine.FP16, NoTune: true, Note: func(text string) { notes = append(notes, text) }})
+	r := newTestRunner(t, env, plan, values, Options{Precision: engine.FP16, noTune: true, Note: func(text string) { notes = append(notes, text) }})
 	checkAgainst(t, r, testkit.Network{Plan: plan, Values: values}, 21, 16, 16)
 	if len(notes) == 0 || !strings.Contains(notes[0], "the GPU's memory is short") || !strings.Contains(notes[0], "instead of 21") {
 		t.Errorf("notes %q", notes)
@@ -203,9 +228,9 @@ func testHalving(t *testing.T, env environment) {
 }
 
 // testResident: the same slice is not copied again.
-func testResident(t *testing.T, env environment) {
+func testResident(t *testing.T, env cuda.Environment) {
 	plan := testkit.Plans(model.Deploy)["plain"]
-	r := newTestRunner(t, env, plan, testkit.Weights(plan, 1), Options{Precision: engine.FP16, NoTune: true, Resident: true})
+	r := newTestRunner(t, env, plan, testkit.Weights(plan, 1), Options{Precision: engine.FP16, noTune: true, Resident: true})
 	src, first, again := testkit.Images(2*3*8*8, 1), make([]float32, 140), make([]float32, 140)
 	if err := r.Run(t.Context(), first, src, 2, 8, 8); err != nil {
 		t.Fatal(err)
@@ -224,5 +249,21 @@ func testResident(t *testing.T, env environment) {
 	}
 	if again[0] == first[0] {
 		t.Error("other images were not copied")
+	}
+}
+
+// TestNewWithoutALibrary: the error is one line, and a failed start can be repeated.
+func TestNewWithoutALibrary(t *testing.T) {
+	plan := testkit.Plans(model.Deploy)["plain"]
+	missing := filepath.Join(t.TempDir(), "missing.so")
+	env := cuda.Environment{Root: t.TempDir(), Getenv: func(name string) string { return map[string]string{"REPVGG_CUDNN_PATH": missing}[name] }}
+	for range 3 {
+		_, err := newRunner(plan, testkit.Weights(plan, 1), Options{}, env)
+		if err == nil {
+			t.Fatal("it runs without cuDNN")
+		}
+		if text := err.Error(); !strings.HasPrefix(text, "starting the GPU runner: ") || strings.Contains(text, "\n") {
+			t.Errorf("got %q", text)
+		}
 	}
 }

@@ -9,19 +9,20 @@ import (
 	"testing"
 
 	"repvgg/internal/engine"
+	"repvgg/internal/gpu/cuda"
 	"repvgg/internal/model"
 	"repvgg/internal/testkit"
 )
 
 // memory is the device's free memory.
-func memory(t *testing.T, d *device) (free int64) {
+func memory(t *testing.T, d *cuda.Device) (free int64) {
 	t.Helper()
-	leave, err := d.enter()
+	leave, err := d.Enter()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer leave()
-	if free, _, err = d.memory(); err != nil {
+	if free, _, err = d.Memory(); err != nil {
 		t.Fatal(err)
 	}
 	return free
@@ -31,18 +32,18 @@ func memory(t *testing.T, d *device) (free int64) {
 // shrink.
 func TestGPULeaks(t *testing.T) { testLeaks(t, requireGPU(t), "se", 16) }
 
-func testLeaks(t *testing.T, env environment, name string, rounds int) {
-	base, err := openDevice(env, 0) // keeps the context
+func testLeaks(t *testing.T, env cuda.Environment, name string, rounds int) {
+	base, err := cuda.OpenDevice(env, 0) // keeps the context
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer base.close()
+	defer base.Close()
 	plan := testkit.Plans(model.Train)[name]
 	values := testkit.Weights(plan, 8)
 	free := int64(0)
 	const settled = 4
 	for i := range rounds {
-		r, err := newRunner(plan, values, Options{Precision: engine.FP16, NoTune: true, NoCache: true}, env)
+		r, err := newRunner(plan, values, Options{Precision: engine.FP16, noTune: true}, env)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,14 +51,14 @@ func testLeaks(t *testing.T, env environment, name string, rounds int) {
 		if err := errors.Join(r.Close(), r.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if len(r.d.held) > 0 {
-			t.Fatalf("%d bytes are held after Close", r.d.bytes())
+		if r.d.Allocated() > 0 {
+			t.Fatalf("%d bytes are allocated after Close", r.d.Allocated())
 		}
 		if i == settled {
 			free = memory(t, base)
 		}
 	}
-	// What else uses the GPU may take some; a runner's workspace alone is more.
+	// Other processes may take some memory; a leak of runners would be more.
 	if now := memory(t, base); now < free-64<<20 {
 		t.Errorf("%d bytes are free after %d rounds, %d after %d", now, rounds, free, settled)
 	}
@@ -66,30 +67,30 @@ func testLeaks(t *testing.T, env environment, name string, rounds int) {
 // TestGPUShortMemory takes nearly all memory and runs a large batch.
 func TestGPUShortMemory(t *testing.T) { testShortMemory(t, requireGPU(t)) }
 
-func testShortMemory(t *testing.T, env environment) {
+func testShortMemory(t *testing.T, env cuda.Environment) {
 	plan := testkit.Plan(model.Deploy, 5, testkit.Block(3, 64, 1, 1, 1, 0), testkit.Block(64, 64, 1, 1, 1, 0))
 	values := testkit.Weights(plan, 9)
 	var notes []string
-	r := newTestRunner(t, env, plan, values, Options{Precision: engine.FP16, NoTune: true, Note: func(text string) { notes = append(notes, text) }})
+	r := newTestRunner(t, env, plan, values, Options{Precision: engine.FP16, noTune: true, Note: func(text string) { notes = append(notes, text) }})
 	const n, h, w = 64, 128, 128 // maps of 134 MB
-	leave, err := r.d.enter()
+	leave, err := r.d.Enter()
 	if err != nil {
 		t.Fatal(err)
 	}
-	free, _, err := r.d.memory()
+	free, _, err := r.d.Memory()
 	if err != nil {
 		t.Fatal(err)
 	}
-	// One piece of nearly all may be more than any hole: several fill it up.
-	var hogs []devptr
+	// Free memory may be in pieces: allocations of decreasing size fill them.
+	var taken []cuda.Ptr
 	for size := int64(1) << 40; size >= 16<<20; size /= 2 {
 		for free-200<<20 >= size {
-			hog, err := r.d.alloc(size)
+			p, err := r.d.Alloc(size)
 			if err != nil {
 				break
 			}
-			hogs = append(hogs, hog)
-			if free, _, err = r.d.memory(); err != nil {
+			taken = append(taken, p)
+			if free, _, err = r.d.Memory(); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -97,10 +98,10 @@ func testShortMemory(t *testing.T, env environment) {
 	t.Logf("%d bytes are left", free)
 	leave()
 	defer func() {
-		if leave, err := r.d.enter(); err == nil {
+		if leave, err := r.d.Enter(); err == nil {
 			defer leave()
-			for i := range hogs {
-				r.d.free(&hogs[i])
+			for i := range taken {
+				r.d.Free(&taken[i])
 			}
 		}
 	}()

@@ -14,35 +14,37 @@ import (
 	"testing"
 
 	"repvgg/internal/engine"
+	"repvgg/internal/gpu/cuda"
 	"repvgg/internal/model"
 	"repvgg/internal/tensor"
 	"repvgg/internal/testkit"
 )
 
-// The tests of this file run where there is a GPU (make test-gpu), and are
-// skipped elsewhere.
+// The tests of this file that are named TestGPU need a GPU (make test-gpu) and are
+// skipped without one. The functions that they call run on the emulated libraries
+// too (emulated_test.go).
 
-// tolerances are differences from float64, relative to the largest result of an
-// image, through a few layers (docs/numerics.md). They follow from the precisions'
-// roundings; what is seen on a GPU may be less. tf32's is for tensor cores that cut
-// factors off instead of rounding them, which adds up from layer to layer.
+// tolerances are differences from float64 through a few layers, relative to the
+// largest result of an image (docs/numerics.md). They follow from the rounding of
+// each precision. That of tf32 allows for tensor cores that truncate factors instead
+// of rounding them: such errors add up from layer to layer.
 var tolerances = map[precision]float64{fp32: 1e-5, tf32: 1.5e-2, fp16: 5e-3, bf16: 4e-2}
 
-// theGPU opens the GPU once and never closes it: a context that the last Runner
-// ends would be made anew by the next, and cuDNN's code loaded again.
+// theGPU opens the GPU once and never closes it. Otherwise each Runner would make a
+// new context and load cuDNN's code again.
 var theGPU = sync.OnceValue(func() error {
-	env := hostEnvironment()
-	if _, err := openDevice(env, 0); err != nil {
+	env := cuda.HostEnvironment()
+	if _, err := cuda.OpenDevice(env, 0); err != nil {
 		return err
 	}
-	preload(env)
-	_, err := openCUDNN(env)
+	cuda.Preload(env)
+	_, err := cuda.OpenCUDNN(env)
 	return err
 })
 
-// requireGPU is the environment of this machine's GPU; it skips a test where there
-// is none.
-func requireGPU(t *testing.T) environment {
+// requireGPU is the environment of this machine's GPU. Without a GPU it skips the
+// test.
+func requireGPU(t *testing.T) cuda.Environment {
 	t.Helper()
 	err := theGPU()
 	if err != nil && os.Getenv("REPVGG_REQUIRE_GPU") != "" {
@@ -51,20 +53,19 @@ func requireGPU(t *testing.T) environment {
 	if err != nil {
 		t.Skip(err)
 	}
-	return hostEnvironment()
+	return cuda.HostEnvironment()
 }
 
-// atOnce lets subtests run at the same time where a GPU does the work: most of
-// their time is the compilation of engines.
-func atOnce(t *testing.T, env environment) {
-	if env.driver == "" {
+// atOnce runs subtests at the same time on a GPU, where they mostly compile
+// engines.
+func atOnce(t *testing.T, env cuda.Environment) {
+	if env.Driver == "" {
 		t.Parallel()
 	}
 }
 
-func newTestRunner(t *testing.T, env environment, p *model.Plan, values tensor.Map, opts Options) *Runner {
+func newTestRunner(t *testing.T, env cuda.Environment, p *model.Plan, values tensor.Map, opts Options) *Runner {
 	t.Helper()
-	opts.NoCache = opts.CacheDir == ""
 	if opts.Note == nil {
 		opts.Note = func(text string) { t.Log(text) }
 	}
@@ -118,15 +119,15 @@ func TestGPUMatchesReference(t *testing.T) {
 	}
 }
 
-// TestGPUEngines tells which engines cuDNN has for typical layers, by each way to
-// put them to it, and how fast they are. It wants one for every layer.
+// TestGPUEngines logs which engines cuDNN has for typical layers, by method, and how
+// fast they are. It wants one for every layer.
 func TestGPUEngines(t *testing.T) {
 	env := requireGPU(t)
 	plan := testkit.Plans(model.Deploy)["wide"]
 	for _, p := range []precision{fp16, bf16, tf32, fp32} {
 		r := newTestRunner(t, env, plan, testkit.Weights(plan, 1), Options{Precision: engine.Precision(p)})
-		images := rowAlignment / p.size() // 3 channels, padded
-		for _, s := range []convShape{
+		images := cuda.TensorAlignment / p.size() // 3 channels, padded
+		for _, s := range []cuda.ConvShape{
 			{N: 32, H: 224, W: 224, C: images, K: 48, R: 3, Stride: 2, Dilation: 1, Pad: 1, Groups: 1},
 			{N: 32, H: 14, W: 14, C: 192, K: 192, R: 3, Stride: 1, Dilation: 1, Pad: 1, Groups: 1},
 			{N: 32, H: 28, W: 28, C: 256, K: 256, R: 3, Stride: 1, Dilation: 1, Pad: 1, Groups: 4},
@@ -138,13 +139,13 @@ func TestGPUEngines(t *testing.T) {
 }
 
 // testMatchesReference runs images of several heights and widths.
-func testMatchesReference(t *testing.T, env environment, p precision, sizes ...[2]int) {
+func testMatchesReference(t *testing.T, env cuda.Environment, p precision, sizes ...[2]int) {
 	for _, form := range []model.Form{model.Train, model.Deploy} {
 		for name, plan := range testkit.Plans(form) {
 			t.Run(fmt.Sprintf("%v/%v/%s", p, form, name), func(t *testing.T) {
 				atOnce(t, env)
 				values := testkit.Weights(plan, 1)
-				r := newTestRunner(t, env, plan, values, Options{Precision: engine.Precision(p), NoTune: true, CheckLayers: p == fp16})
+				r := newTestRunner(t, env, plan, values, Options{Precision: engine.Precision(p), noTune: true, CheckLayers: p == fp16})
 				for _, size := range sizes {
 					checkAgainst(t, r, testkit.Network{Plan: plan, Values: values}, 2, size[0], size[1])
 				}
@@ -161,27 +162,27 @@ func TestGPUMethods(t *testing.T) {
 	}
 }
 
-func testMethods(t *testing.T, env environment, p precision) {
+func testMethods(t *testing.T, env cuda.Environment, p precision) {
 	for _, method := range []string{methodGraph, methodGraphNarrow, methodGraphZero, methodGraphPlain, methodLegacy, methodDirect} {
 		if method == methodGraphNarrow && p.size() == 4 {
 			continue
 		}
 		for _, form := range []model.Form{model.Train, model.Deploy} {
 			if method == methodGraphZero && form == model.Train {
-				continue // its 3x3 convolutions add what is not times 0
+				continue // its 3x3 convolutions add another tensor
 			}
 			t.Run(fmt.Sprintf("%s/%v/%v", method, p, form), func(t *testing.T) {
 				atOnce(t, env)
 				plan := testkit.Plans(form)["wide"]
 				values := testkit.Weights(plan, 2)
-				r := newTestRunner(t, env, plan, values, Options{Precision: engine.Precision(p), NoTune: true, method: method})
-				// What cuDNN has is its own affair (TestGPUEngines); whatever it takes
-				// must be right.
-				if err := r.Prepare(t.Context(), 2, 20, 20); err != nil && env.driver == "" && method != methodDirect && !isLost(err) {
+				r := newTestRunner(t, env, plan, values, Options{Precision: engine.Precision(p), noTune: true, method: method})
+				// cuDNN may have no engine (TestGPUEngines logs that), but every engine
+				// that it has must be right.
+				if err := r.Prepare(t.Context(), 2, 20, 20); err != nil && env.Driver == "" && method != methodDirect && !cuda.IsLost(err) {
 					t.Skip(err)
 				}
 				checkAgainst(t, r, testkit.Network{Plan: plan, Values: values}, 2, 20, 20)
-				for key, c := range r.convolver.tuned.passing {
+				for key, c := range r.convolver.choices.session {
 					t.Logf("%s: %s", key, c.name())
 				}
 			})
@@ -189,25 +190,25 @@ func testMethods(t *testing.T, env environment, p precision) {
 	}
 }
 
-// TestGPUTunes: the choice is kept, and taken the next time.
+// TestGPUTunes: a choice is kept and taken by the next runner.
 func TestGPUTunes(t *testing.T) {
 	env := requireGPU(t)
 	plan := testkit.Plans(model.Deploy)["wide"]
 	values := testkit.Weights(plan, 3)
-	opts := Options{Precision: engine.FP16, CacheDir: t.TempDir()}
+	opts := Options{Precision: engine.FP16, cacheDir: t.TempDir()}
 	first := newTestRunner(t, env, plan, values, opts)
 	a := checkAgainst(t, first, testkit.Network{Plan: plan, Values: values}, 4, 32, 32)
 	again := newTestRunner(t, env, plan, values, opts)
-	// Where cuDNN has no graph for a shape, its choice is not kept.
-	want := len(first.convolver.tuned.Choices)
-	if n := len(again.convolver.tuned.Choices); n != want || n == 0 {
+	// A choice without a graph to compare with is not kept.
+	want := len(first.convolver.choices.Kept)
+	if n := len(again.convolver.choices.Kept); n != want || n == 0 {
 		t.Fatalf("%d choices were kept, want %d", n, want)
 	}
 	if want != plan.Depth {
-		t.Skipf("%d choices of %d come of graphs", want, plan.Depth)
+		t.Skipf("cuDNN has graphs for %d shapes of %d", want, plan.Depth)
 	}
 	b := checkAgainst(t, again, testkit.Network{Plan: plan, Values: values}, 4, 32, 32)
-	if again.convolver.tuned.changed {
+	if again.convolver.choices.changed {
 		t.Error("the choice was made again")
 	}
 	for i := range a {
@@ -217,13 +218,13 @@ func TestGPUTunes(t *testing.T) {
 	}
 }
 
-// TestGPUBatches: parts, and small batches in the place of larger ones.
+// TestGPUBatches: a batch in parts, and small batches in the program of a larger one.
 func TestGPUBatches(t *testing.T) { testBatches(t, requireGPU(t)) }
 
-func testBatches(t *testing.T, env environment) {
+func testBatches(t *testing.T, env cuda.Environment) {
 	plan := testkit.Plans(model.Train)["se"]
 	values := testkit.Weights(plan, 4)
-	r := newTestRunner(t, env, plan, values, Options{Precision: engine.FP16, NoTune: true, MaxBatch: 4, CheckLayers: true})
+	r := newTestRunner(t, env, plan, values, Options{Precision: engine.FP16, noTune: true, maxBatch: 4, CheckLayers: true})
 	const h, w = 12, 15
 	all := checkAgainst(t, r, testkit.Network{Plan: plan, Values: values}, 11, h, w) // 4 + 4 + 3
 	if len(r.programs) != 1 {
@@ -244,13 +245,13 @@ func testBatches(t *testing.T, env environment) {
 	}
 }
 
-// TestGPUStart has two batches on their way.
+// TestGPUStart has two batches pending.
 func TestGPUStart(t *testing.T) { testStart(t, requireGPU(t)) }
 
-func testStart(t *testing.T, env environment) {
+func testStart(t *testing.T, env cuda.Environment) {
 	plan := testkit.Plans(model.Deploy)["plain"]
 	values := testkit.Weights(plan, 5)
-	r := newTestRunner(t, env, plan, values, Options{Precision: engine.BF16, NoTune: true, Table: testkit.Images(3*256, 8)})
+	r := newTestRunner(t, env, plan, values, Options{Precision: engine.BF16, noTune: true, Table: testkit.Images(3*256, 8)})
 	const n, h, w, batches = 3, 32, 32, 7
 	in, out := n*plan.InChannels*h*w, n*plan.OutLen(h, w)
 	src := randomBytes(batches * in)
@@ -262,7 +263,7 @@ func testStart(t *testing.T, env environment) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		clear(buffer) // it has been copied
+		clear(buffer) // StartBytes has copied it
 		waits = append(waits, wait)
 	}
 	for _, wait := range waits {
@@ -288,7 +289,7 @@ func randomBytes(n int) []byte {
 	return b
 }
 
-// runBytes is StartBytes and the wait for its end.
+// runBytes is StartBytes and its wait.
 func runBytes(t *testing.T, r *Runner, dst []float32, src []byte, n, h, w int) {
 	t.Helper()
 	wait, err := r.StartBytes(t.Context(), dst, src, n, h, w)
@@ -300,15 +301,15 @@ func runBytes(t *testing.T, r *Runner, dst []float32, src []byte, n, h, w int) {
 	}
 }
 
-// TestGPUBytes: a table of values gives the bits that the values give.
+// TestGPUBytes: bytes with a table have the bits of the values that the table gives.
 func TestGPUBytes(t *testing.T) { testBytes(t, requireGPU(t)) }
 
-func testBytes(t *testing.T, env environment) {
+func testBytes(t *testing.T, env cuda.Environment) {
 	plan := testkit.Plans(model.Deploy)["plain"]
 	values := testkit.Weights(plan, 6)
 	table := testkit.Images(3*256, 8)
 	for _, reverse := range []bool{false, true} {
-		r := newTestRunner(t, env, plan, values, Options{Precision: engine.FP16, NoTune: true, Table: table, Reverse: reverse})
+		r := newTestRunner(t, env, plan, values, Options{Precision: engine.FP16, noTune: true, Table: table, Reverse: reverse})
 		const n, h, w = 2, 9, 11
 		bytes, floats := make([]byte, n*h*w*3), make([]float32, n*h*w*3)
 		for i := range bytes {
@@ -332,11 +333,11 @@ func testBytes(t *testing.T, env environment) {
 	}
 }
 
-// TestGPUOverflow: the error names the layer, whether layers are looked at as
-// they run or only after the results.
+// TestGPUOverflow: the error names the layer, whether each layer is checked or only
+// the results are.
 func TestGPUOverflow(t *testing.T) { testOverflow(t, requireGPU(t)) }
 
-func testOverflow(t *testing.T, env environment) {
+func testOverflow(t *testing.T, env cuda.Environment) {
 	plan := testkit.Plan(model.Deploy, 5, testkit.Block(3, 16, 2, 1, 1, 0), testkit.Block(16, 16, 1, 1, 1, 0), testkit.Block(16, 16, 1, 1, 1, 0), testkit.Block(16, 16, 1, 1, 1, 0))
 	values := testkit.Weights(plan, 7)
 	weight, bias := plan.Blocks[2].Weight, plan.Blocks[2].Bias
@@ -348,19 +349,19 @@ func testOverflow(t *testing.T, env environment) {
 	}
 	src, dst := testkit.Images(2*3*16*16, 1), make([]float32, 10)
 	for _, check := range []bool{true, false} {
-		// A later ReLU may turn what is no number into zeros: without the checks
-		// only what reaches the results is seen.
+		// A later ReLU may turn NaN into 0. Without the checks the overflow must be in
+		// the last layer, so that it reaches the results.
 		plan := *plan
 		if !check {
 			plan.Depth = 3
 		}
-		r := newTestRunner(t, env, &plan, values, Options{Precision: engine.FP16, NoTune: true, CheckLayers: check})
+		r := newTestRunner(t, env, &plan, values, Options{Precision: engine.FP16, noTune: true, CheckLayers: check})
 		err := r.Run(t.Context(), dst, src, 2, 16, 16)
-		if err == nil || !strings.Contains(err.Error(), `"backbone.stage_1.2" are not finite: fp16 ends at 65504; use --precision bf16`) {
+		if err == nil || !strings.Contains(err.Error(), `"backbone.stage_1.2" are not finite: fp16 ends at 65504; use bf16`) {
 			t.Errorf("layers checked %v: got %v", check, err)
 		}
 	}
-	r := newTestRunner(t, env, plan, values, Options{Precision: engine.BF16, NoTune: true})
+	r := newTestRunner(t, env, plan, values, Options{Precision: engine.BF16, noTune: true})
 	if err := r.Run(t.Context(), dst, src, 2, 16, 16); err != nil {
 		t.Error(err)
 	}
@@ -368,9 +369,9 @@ func testOverflow(t *testing.T, env environment) {
 
 func TestGPUCancelledAndClosed(t *testing.T) { testCancelledAndClosed(t, requireGPU(t)) }
 
-func testCancelledAndClosed(t *testing.T, env environment) {
+func testCancelledAndClosed(t *testing.T, env cuda.Environment) {
 	plan := testkit.Plans(model.Deploy)["plain"]
-	r := newTestRunner(t, env, plan, testkit.Weights(plan, 1), Options{NoTune: true, MaxBatch: 1})
+	r := newTestRunner(t, env, plan, testkit.Weights(plan, 1), Options{noTune: true, maxBatch: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	src, dst := testkit.Images(2*3*8*8, 1), make([]float32, 140)
@@ -401,7 +402,7 @@ func TestGPUNumber(t *testing.T) {
 	}
 }
 
-// TestGPUPeak prints the product of matrices that utilisation is measured by.
+// TestGPUPeak logs the peak of each precision.
 func TestGPUPeak(t *testing.T) {
 	requireGPU(t)
 	for _, p := range []precision{fp16, bf16, tf32, fp32} {

@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// toHalf rounds to the nearest IEEE half, ties to even. What is too large
-// becomes an infinity.
+// toHalf rounds to the nearest IEEE half, ties to even. Values that are too large
+// become infinities.
 func toHalf(f float32) uint16 {
 	b := math.Float32bits(f)
 	sign := uint16(b >> 16 & 0x8000)
@@ -37,8 +37,8 @@ func toBF16(f float32) uint16 {
 	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
 
-// convert gives the bytes of values in a precision, as the device reads them.
-func convert(values []float32, p precision) []byte {
+// encode encodes values in a precision, as the bytes that the device reads.
+func encode(values []float32, p precision) []byte {
 	out := make([]byte, 0, len(values)*p.size())
 	for _, v := range values {
 		switch p {
@@ -53,7 +53,7 @@ func convert(values []float32, p precision) []byte {
 	return out
 }
 
-// largest is the greatest finite value of a precision.
+// largest is the largest finite value of a precision.
 func (p precision) largest() float64 {
 	if p == fp16 {
 		return 65504

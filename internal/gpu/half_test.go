@@ -88,7 +88,7 @@ func TestRounding(t *testing.T) {
 	}
 }
 
-func TestConvert(t *testing.T) {
+func TestEncode(t *testing.T) {
 	for _, c := range []struct {
 		p    precision
 		want []byte
@@ -96,7 +96,7 @@ func TestConvert(t *testing.T) {
 		{fp16, []byte{0x00, 0x3c, 0x00, 0xc0}}, {bf16, []byte{0x80, 0x3f, 0x00, 0xc0}},
 		{tf32, []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0}}, {fp32, []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0}},
 	} {
-		if got := convert([]float32{1, -2}, c.p); string(got) != string(c.want) || len(got) != 2*c.p.size() {
+		if got := encode([]float32{1, -2}, c.p); string(got) != string(c.want) || len(got) != 2*c.p.size() {
 			t.Errorf("%v: got % x, want % x", c.p, got, c.want)
 		}
 	}

@@ -1,6 +1,7 @@
-// What is computed between the convolutions. NVRTC compiles this for the device,
-// with REPVGG_FP16 or REPVGG_BF16 defined for those precisions. Feature maps are
-// N, H, W, C. No header is included: the conversions are written out.
+// The kernels for everything between the convolutions, and for convolutions that cuDNN
+// refuses. NVRTC compiles them for the device, with REPVGG_FP16 or REPVGG_BF16 defined
+// for those precisions. Feature maps are N, H, W, C. No header is included: the
+// conversions are written out.
 
 #if defined(REPVGG_FP16)
 typedef unsigned short T;
@@ -42,7 +43,7 @@ static __device__ inline T narrow(float f) { return f; }
 static __device__ inline bool finite(T v) { return (__float_as_uint(v) & 0x7f800000) != 0x7f800000; }
 #endif
 
-// V values that are loaded and stored at once: 16 bytes, or a single one.
+// V values that are loaded and stored at once: 16 bytes, or a single value.
 template <int V> struct alignas(V * sizeof(T)) Values {
 	T v[V];
 };
@@ -59,8 +60,8 @@ static __device__ inline index_t step() { return (index_t)gridDim.x * blockDim.x
 // Not fmaxf, for which a NaN is less than 0.
 static __device__ inline float relu(float f) { return f < 0 ? 0 : f; }
 
-// fill stores the padded values of a pixel, asked for in order: 16 bytes at once
-// if they are a multiple of that.
+// fill stores the padded values of a pixel, which value gives in order: 16 bytes at
+// once if they are a multiple of 16 bytes.
 template <class F> static __device__ inline void fill(T *dst, int padded, F value)
 {
 	if (padded % VECTOR != 0) {
@@ -79,7 +80,7 @@ template <class F> static __device__ inline void fill(T *dst, int padded, F valu
 	}
 }
 
-// images_float takes normalised images, N, C, H, W, to N, H, W, padded.
+// images_float turns normalised images N, C, H, W into N, H, W, padded.
 extern "C" __global__ void images_float(T *dst, const float *src, index_t pixels, int area, int channels, int padded)
 {
 	for (index_t i = first(); i < pixels; i += step()) {
@@ -97,7 +98,7 @@ extern "C" __global__ void images_float(T *dst, const float *src, index_t pixels
 }
 
 // images_bytes normalises images N, H, W, C by a table of 256 values for each
-// channel of the result; with reverse the channels of src are in the other order.
+// channel of the result. With reverse the channels of src are in the opposite order.
 extern "C" __global__ void images_bytes(T *dst, const unsigned char *src, const float *table, index_t pixels, int channels, int padded, int reverse)
 {
 	for (index_t i = first(); i < pixels; i += step()) {
@@ -106,7 +107,7 @@ extern "C" __global__ void images_bytes(T *dst, const unsigned char *src, const 
 	}
 }
 
-// maps_float takes maps N, H, W, padded to N, C, H, W of float.
+// maps_float turns maps N, H, W, padded into N, C, H, W of float.
 extern "C" __global__ void maps_float(float *dst, const T *src, index_t values, int area, int channels, int padded)
 {
 	for (index_t i = first(); i < values; i += step()) {
@@ -243,8 +244,8 @@ template <int V> static __device__ void scale_add(T *y, const T *x, const float 
 extern "C" __global__ void scale_add_vector(T *y, const T *x, const float *scale, index_t values, int channels) { scale_add<VECTOR>(y, x, scale, values, channels); }
 extern "C" __global__ void scale_add_scalar(T *y, const T *x, const float *scale, index_t values, int channels) { scale_add<1>(y, x, scale, values, channels); }
 
-// finish is what follows a convolution that an engine does alone: y = act(y +
-// side + bias). side may be NULL.
+// finish is the epilogue of a convolution that an engine does alone:
+// y = act(y + side + bias). side may be NULL.
 template <int V> static __device__ void finish(T *y, const T *side, const float *bias, index_t values, int channels, int rectify)
 {
 	for (index_t i = first() * V; i < values; i += step() * V) {
@@ -262,7 +263,7 @@ template <int V> static __device__ void finish(T *y, const T *side, const float 
 extern "C" __global__ void finish_vector(T *y, const T *side, const float *bias, index_t values, int channels, int rectify) { finish<VECTOR>(y, side, bias, values, channels, rectify); }
 extern "C" __global__ void finish_scalar(T *y, const T *side, const float *bias, index_t values, int channels, int rectify) { finish<1>(y, side, bias, values, channels, rectify); }
 
-// check sets *flag if a value is infinite or no number.
+// check sets *flag if a value is infinite or NaN.
 template <int V> static __device__ void check(int *flag, const T *x, index_t values)
 {
 	bool bad = false;
@@ -277,7 +278,7 @@ template <int V> static __device__ void check(int *flag, const T *x, index_t val
 extern "C" __global__ void check_vector(int *flag, const T *x, index_t values) { check<VECTOR>(flag, x, values); }
 extern "C" __global__ void check_scalar(int *flag, const T *x, index_t values) { check<1>(flag, x, values); }
 
-// convolve is the convolution for shapes that cuDNN has no engine for:
+// convolve is the convolution for shapes that no engine of cuDNN computes:
 // y = act(conv(x, w) + side + bias); w is K, R, R, C/groups. side may be NULL.
 extern "C" __global__ void convolve(T *y, const T *x, const T *w, const float *bias, const T *side, index_t values, int height, int width, int channels,
                                     int outHeight, int outWidth, int outChannels, int kernel, int stride, int dilation, int pad, int groups, int rectify)

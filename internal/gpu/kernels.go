@@ -1,11 +1,15 @@
 package gpu
 
-import _ "embed" // kernels.cu
+import (
+	_ "embed" // kernels.cu
+
+	"repvgg/internal/gpu/cuda"
+)
 
 //go:embed kernels.cu
 var kernelSource string
 
-// kernel is a kernel of kernels.cu.
+// kernel is the number of a kernel of kernels.cu.
 type kernel int
 
 const (
@@ -28,13 +32,13 @@ const (
 	kernels
 )
 
-// kernelNames are those in kernels.cu.
+// kernelNames are the kernels' names in kernels.cu.
 var kernelNames = [kernels]string{
 	"images_float", "images_bytes", "maps_float", "pool_vector", "pool_scalar", "linear_row", "linear_rows", "gate_vector", "gate_scalar",
 	"scale_add_vector", "scale_add_scalar", "finish_vector", "finish_scalar", "check_vector", "check_scalar", "convolve",
 }
 
-// The same constants as in kernels.cu.
+// The same constants are in kernels.cu.
 const (
 	poolX, poolY               = 32, 32
 	linearWarps, linearImages  = 8, 8
@@ -45,11 +49,12 @@ const (
 	activateSigmoid            = 2
 )
 
-// vector is how many values of a precision a thread takes at once, if channels
-// are a multiple of it.
-func (p precision) vector() int { return rowAlignment / p.size() }
+// vector is how many values a thread loads at once where the number of channels is
+// a multiple of it: 16 bytes.
+func (p precision) vector() int { return cuda.TensorAlignment / p.size() }
 
-// pick is the kernel that takes several values at once, if the channels allow.
+// pick is the kernel that loads several values at once if the channels allow it,
+// else the other.
 func (p precision) pick(vector, scalar kernel, channels int) kernel {
 	if channels%p.vector() == 0 {
 		return vector
@@ -57,43 +62,43 @@ func (p precision) pick(vector, scalar kernel, channels int) kernel {
 	return scalar
 }
 
-// span is the grid of such a kernel for a number of values.
-func (p precision) span(values int64, channels int) grid {
+// span is the grid of the kernel that pick chooses, for a number of values.
+func (p precision) span(values int64, channels int) cuda.Grid {
 	if channels%p.vector() == 0 {
 		values /= int64(p.vector())
 	}
 	return elements(values)
 }
 
-// grid is the extent of a kernel: blocks, and threads of a block.
-type grid struct{ blocks, threads [3]uint32 }
-
-// elements is for kernels that go through n items with a stride.
-func elements(n int64) grid {
+// elements is the grid of kernels that loop over n items.
+func elements(n int64) cuda.Grid {
 	blocks := min((n+elementThreads-1)/elementThreads, maxElementBlocks)
-	return grid{[3]uint32{uint32(max(blocks, 1)), 1, 1}, [3]uint32{elementThreads, 1, 1}}
+	return cuda.Grid{Blocks: [3]uint32{uint32(max(blocks, 1)), 1, 1}, Threads: [3]uint32{elementThreads, 1, 1}}
 }
 
-// pooling is for pool_vector and pool_scalar.
-func pooling(n, channels, vector int) grid {
+// pooling is the grid of pool_vector and pool_scalar for n images; vector is how
+// many channels a thread takes.
+func pooling(n, channels, vector int) cuda.Grid {
 	per := poolX * vector
-	return grid{[3]uint32{uint32((channels + per - 1) / per), uint32(n), 1}, [3]uint32{poolX, poolY, 1}}
+	return cuda.Grid{Blocks: [3]uint32{uint32((channels + per - 1) / per), uint32(n), 1}, Threads: [3]uint32{poolX, poolY, 1}}
 }
 
-// linearOf is the kernel for a linear layer, with its grid: several rows for each
-// warp load less, one gives more blocks where those would be few.
-func linearOf(n, rows int) (kernel, grid) {
-	const enough = 256 // blocks; GPUs have up to some 150 multiprocessors
+// linearOf is the kernel for a linear layer of n images, with its grid. A warp that
+// computes several rows loads less. One row for each warp makes more blocks, which
+// is faster where they would be few.
+func linearOf(n, rows int) (kernel, cuda.Grid) {
+	const enough = 256 // blocks; GPUs have up to about 150 multiprocessors
 	images := (n + linearImages - 1) / linearImages
 	blocks := func(perWarp int) int { return (rows + linearWarps*perWarp - 1) / (linearWarps * perWarp) }
 	k, x := linearRow, blocks(1)
 	if many := blocks(linearRowsPerWarp); many*images >= enough {
 		k, x = linearRows, many
 	}
-	return k, grid{[3]uint32{uint32(x), uint32(images), 1}, [3]uint32{32, linearWarps, 1}}
+	return k, cuda.Grid{Blocks: [3]uint32{uint32(x), uint32(images), 1}, Threads: [3]uint32{32, linearWarps, 1}}
 }
 
-// compileOptions are NVRTC's for a device of a compute capability.
+// compileOptions are NVRTC's options for devices of a compute capability, "90" for
+// 9.0.
 func compileOptions(p precision, capability string) []string {
 	options := []string{"--gpu-architecture=sm_" + capability, "--std=c++17"}
 	switch p {

@@ -9,14 +9,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"repvgg/internal/gpu/cuda"
 	"repvgg/internal/model"
 	"repvgg/internal/tensor"
 	"repvgg/internal/testkit"
 )
 
-// hostRun computes an image from what the packer made, in the layouts of the
-// device: N, H, W, C with padded channels. It is to show that packing, padding
-// and folding are right; cuDNN and the kernels have their own tests.
+// hostRun computes an image from the packed weights, in the layouts of the device:
+// N, H, W, C with padded channels. It shows that packing, padding and folding are
+// right; the convolutions and the kernels have their own tests.
 func hostRun(t *testing.T, plan *model.Plan, values tensor.Map, size int, image []float32, h, w int) []float64 {
 	t.Helper()
 	p := &packer{plan: plan, weights: values, widths: channelWidths(plan, size)}
@@ -75,8 +76,8 @@ func hostRun(t *testing.T, plan *model.Plan, values tensor.Map, size int, image 
 	return out
 }
 
-func hostConvolve(s convShape, c hostConv, x []float64) []float64 {
-	p, q := s.out()
+func hostConvolve(s cuda.ConvShape, c hostConv, x []float64) []float64 {
+	p, q := s.Out()
 	per := s.C / s.Groups
 	y := make([]float64, p*q*s.K)
 	for i := range y {
@@ -146,7 +147,7 @@ func TestPacking(t *testing.T) {
 func TestChannelWidths(t *testing.T) {
 	for name, want := range map[string][]int{
 		"plain":  {8, 8, 8, 16, 40},       // 3 and 10 are padded
-		"groups": {8, 12, 12, 24, 24, 16}, // 12 is beside groups
+		"groups": {8, 12, 12, 24, 24, 16}, // 12 is next to groups
 	} {
 		if got := channelWidths(testkit.Plans(model.Deploy)[name], 2); !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", name, got, want)
@@ -183,17 +184,17 @@ func TestArenas(t *testing.T) {
 func TestGrids(t *testing.T) {
 	for _, n := range []int64{1, 255, 256, 257, 1 << 40} {
 		g := elements(n)
-		if g.blocks[0] < 1 || g.blocks[0] > maxElementBlocks || n < 1<<20 && int64(g.blocks[0])*elementThreads < n {
+		if g.Blocks[0] < 1 || g.Blocks[0] > maxElementBlocks || n < 1<<20 && int64(g.Blocks[0])*elementThreads < n {
 			t.Errorf("%d items: %v", n, g)
 		}
 	}
-	if g := pooling(5, 257, 8); g.blocks != [3]uint32{2, 5, 1} {
+	if g := pooling(5, 257, 8); g.Blocks != [3]uint32{2, 5, 1} {
 		t.Errorf("%v", g)
 	}
-	if k, g := linearOf(9, 17); k != linearRow || g.blocks != [3]uint32{3, 2, 1} {
+	if k, g := linearOf(9, 17); k != linearRow || g.Blocks != [3]uint32{3, 2, 1} {
 		t.Errorf("%s %v", kernelNames[k], g)
 	}
-	if k, g := linearOf(128, 1000); k != linearRows || g.blocks != [3]uint32{32, 16, 1} {
+	if k, g := linearOf(128, 1000); k != linearRows || g.Blocks != [3]uint32{32, 16, 1} {
 		t.Errorf("%s %v", kernelNames[k], g)
 	}
 }
@@ -210,7 +211,7 @@ func TestOptions(t *testing.T) {
 		opts Options
 		want string
 	}{
-		{plan, Options{}, ""}, {plan, Options{GPU: -1}, "want a GPU from 0"}, {plan, Options{MaxBatch: -1}, "images at once"},
+		{plan, Options{}, ""}, {plan, Options{GPU: -1}, "want a GPU from 0"},
 		{plan, Options{Table: make([]float32, 256)}, "256 values for each of 3 channels"}, {plan, Options{Precision: 77}, "unknown precision 77"},
 		{broken(func(p *model.Plan) { p.Blocks[2].In = 7 }), Options{}, "it takes 7 channels, but there are 8"},
 		{broken(func(p *model.Plan) { p.Blocks[2].Groups = 3 }), Options{}, "3 groups do not divide"},

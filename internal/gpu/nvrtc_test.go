@@ -10,14 +10,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"repvgg/internal/gpu/cuda"
 )
 
 // realCompiler is NVRTC, if the machine has it. With REPVGG_REQUIRE_NVRTC it must.
-func realCompiler(t *testing.T) *compiler {
+func realCompiler(t *testing.T) *cuda.Compiler {
 	t.Helper()
-	env := hostEnvironment()
-	preload(env)
-	c, err := openCompiler(env, 13000)
+	env := cuda.HostEnvironment()
+	cuda.Preload(env)
+	c, err := cuda.OpenCompiler(env, 13000)
 	if err == nil {
 		return c
 	}
@@ -35,7 +37,7 @@ func TestCompiling(t *testing.T) {
 	for _, capability := range []string{"75", "80", "86", "89", "90"} {
 		for _, p := range []precision{fp32, fp16, bf16} {
 			t.Run("sm_"+capability+"/"+p.String(), func(t *testing.T) {
-				code, err := c.compile(kernelSource, compileOptions(p, capability))
+				code, err := c.Compile(kernelSource, "kernels.cu", compileOptions(p, capability))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -127,7 +129,7 @@ func TestFrameSizes(t *testing.T) {
 		p[i] = a[p[i] & 255];
 }
 extern "C" __global__ void plain(int *p) { *p = 1; }`
-	code, err := c.compile(source, compileOptions(fp32, "80"))
+	code, err := c.Compile(source, "kernels.cu", compileOptions(fp32, "80"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +146,7 @@ func TestCompilingFailure(t *testing.T) {
 		{"__global__ void broken() { missing(); }", "80", `identifier "missing" is undefined`},
 		{kernelSource, "1", "invalid value for --gpu-architecture"},
 	} {
-		_, err := c.compile(test.source, compileOptions(fp32, test.capability))
+		_, err := c.Compile(test.source, "kernels.cu", compileOptions(fp32, test.capability))
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("got %v, want %q", err, test.want)
 		}

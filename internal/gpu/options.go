@@ -11,52 +11,49 @@ import (
 
 // Options of a Runner.
 type Options struct {
-	// GPU is which one, from 0.
+	// GPU is the number of the GPU, from 0.
 	GPU int
 	// Precision is one of Precisions.
 	Precision engine.Precision
-	// MaxBatch is how many images are computed at once; 0 means as many as a call
-	// has. It is halved when memory is short.
-	MaxBatch int
-	// CheckLayers looks for values that are not finite after each layer, which
-	// takes another pass over every map. Without it only fp16's results are looked
-	// at, which an overflow need not reach: a ReLU can turn NaN into 0. The layer is
-	// then found by a second run.
+	// CheckLayers looks for values that are not finite after each layer, which takes
+	// another pass over every map. Without it only fp16's results are checked, which
+	// an overflow need not reach: a ReLU can turn NaN into 0. A second run then finds
+	// the layer.
 	CheckLayers bool
-	// Resident leaves the images on the GPU: a Run with the slice of the Run
-	// before does not copy them again. It is for measuring.
+	// Resident is for measuring: a Run with the same slice of images as the Run
+	// before does not copy them again.
 	Resident bool
-	// NoTune takes the first engine that works instead of the fastest.
-	NoTune bool
-	// CacheDir is where the choices of engines are kept; empty means the user's
-	// cache folder, NoCache nowhere.
-	CacheDir string
-	NoCache  bool
 	// Table normalises images of bytes for StartBytes: 256 values for each channel
 	// of the network's input. Reverse says that the bytes' channels are in the
-	// other order (BGR for RGB).
+	// opposite order (BGR for RGB).
 	Table   []float32
 	Reverse bool
-	// Note, unless nil, is told what a user should know: that engines are chosen,
-	// short memory, a damaged cache.
+	// Note, unless nil, is called with what a user should know: that engines are
+	// chosen, short memory, a damaged file of choices.
 	Note func(text string)
 
-	// method is the only one to take for convolutions, for tests.
+	// What follows is for tests; New sets cacheDir.
+
+	// cacheDir is the folder of the chosen engines; empty keeps them nowhere.
+	cacheDir string
+	// maxBatch is how many images are computed at once; 0 for as many as a call has.
+	// It is halved when memory is short.
+	maxBatch int
+	// noTune takes the first engine that works instead of the fastest.
+	noTune bool
+	// method, unless empty, is the only way to compute convolutions.
 	method string
 }
 
-// maxBatch bounds how many images are computed at once: a grid of blocks has no
+// maxImages bounds how many images are computed at once: a grid of blocks has no
 // more rows.
-const maxBatch = 1<<16 - 1
+const maxImages = 1<<16 - 1
 
-// check refuses options that make no sense for a plan, and plans whose blocks do
-// not fit together.
+// check refuses options that do not fit the plan, and plans that this runner can't
+// run.
 func (o *Options) check(p *model.Plan) error {
 	if o.GPU < 0 {
 		return fmt.Errorf("starting the GPU runner: want a GPU from 0, got %d", o.GPU)
-	}
-	if o.MaxBatch < 0 || o.MaxBatch > maxBatch {
-		return fmt.Errorf("starting the GPU runner: want at most %d images at once, or 0 for all, got %d", maxBatch, o.MaxBatch)
 	}
 	if o.Table != nil && len(o.Table) != 256*p.InChannels {
 		return fmt.Errorf("starting the GPU runner: want a table of 256 values for each of %d channels, got %d", p.InChannels, len(o.Table))
@@ -75,9 +72,9 @@ func (o *Options) check(p *model.Plan) error {
 	return nil
 }
 
-// checkBlock refuses blocks that this runner has no kernels for: it has square
-// convolutions that keep the map but for the stride, and in the train form one
-// of them, one more beside it, and an identity.
+// checkBlock refuses blocks that this runner has no kernels for. It runs square
+// convolutions whose padding keeps the size of the map but for the stride. In the
+// train form a block has one or two of them and, beside two, perhaps an identity.
 func checkBlock(form model.Form, b *model.Block) error {
 	convolutions, identities := []model.Conv{b.Conv}, 0
 	if form == model.Train {

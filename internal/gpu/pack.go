@@ -10,31 +10,31 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// packer reads the values of a plan's tensors into the layouts of the device.
+// packer reads a plan's tensors and brings them into the layouts of the device.
 type packer struct {
 	plan    *model.Plan
 	weights tensor.Source
 	widths  []int // channelWidths
 }
 
-// hostLayer is a block's weights as the device wants them, in float32.
+// hostLayer is a block's weights in the layout of the device, in float32.
 type hostLayer struct {
 	*model.Block
 	in, out int // channels, padded
-	// main is the deploy form's only convolution, or the train form's branch with
-	// the larger kernel; side, the other one, and scale, the identity branch, are
-	// empty where the block has no such branch. The identity's shift is in side's
-	// bias.
+	// main is the deploy form's only convolution, or the train form's branch with the
+	// larger kernel. side is the train form's other convolution, and scale its
+	// identity branch, whose shift is part of side's bias. They are empty where the
+	// block has no such branch.
 	main, side hostConv
 	scale      []float32
-	// reduce and expand are squeeze-and-excitation's.
+	// reduce and expand are the linear layers of squeeze-and-excitation.
 	reduce, expand hostConv
 }
 
 // hostConv is a convolution or a linear layer: weights K, R, R, C/groups and a
 // bias for each channel.
 type hostConv struct {
-	shape        model.Conv // of a convolution, without padded channels
+	shape        model.Conv // the convolution, without padded channels
 	weight, bias []float32
 }
 
@@ -127,14 +127,14 @@ func (p *packer) linear(weight, bias tensor.Spec, rows, columns int) (hostConv, 
 	return hostConv{weight: packRows(w, weight.Shape[0], weight.Shape[1], rows, columns), bias: pad(b, rows)}, nil
 }
 
-// fits reports values that a precision turns into infinities.
+// fits refuses finite values that become infinite in a precision.
 func (p precision) fits(what string, values []float32) error {
 	if p != fp16 {
 		return nil
 	}
 	for _, v := range values {
 		if f := math.Abs(float64(v)); f > p.largest() && !math.IsInf(f, 0) {
-			return fmt.Errorf("%s has the value %g, but fp16 ends at %g; use --precision bf16, tf32 or fp32", what, v, p.largest())
+			return fmt.Errorf("%s has the value %g, but fp16 ends at %g; use bf16, tf32 or fp32", what, v, p.largest())
 		}
 	}
 	return nil

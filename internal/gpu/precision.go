@@ -6,13 +6,13 @@ import (
 	"repvgg/internal/engine"
 )
 
-// Precisions are those that a Runner can have. Pooling, squeeze-and-excitation
-// and the head are always of float32.
+// Precisions are those of a Runner. Pooling, squeeze-and-excitation and the head
+// always compute in float32.
 func Precisions() []engine.Precision {
 	return []engine.Precision{engine.FP32, engine.TF32, engine.BF16, engine.FP16, engine.Auto}
 }
 
-// precision is one of them, with what follows from it on a GPU.
+// precision is one of Precisions, with what it means on a GPU.
 type precision engine.Precision
 
 const (
@@ -23,10 +23,10 @@ const (
 	auto = precision(engine.Auto)
 )
 
-// String is the word used in flags and messages.
+// String is the precision's name.
 func (p precision) String() string { return engine.Precision(p).String() }
 
-// size is that of a value in bytes.
+// size is the number of bytes of a value.
 func (p precision) size() int {
 	if p == fp16 || p == bf16 {
 		return 2
@@ -34,8 +34,8 @@ func (p precision) size() int {
 	return 4
 }
 
-// resolve checks p against the compute capability (major*10 + minor) of a GPU,
-// and decides for auto.
+// resolve checks p against the compute capability (major*10 + minor) of a GPU. It
+// replaces auto by the precision that auto means there.
 func (p precision) resolve(capability int) (precision, error) {
 	const ampere = 80 // the first with bfloat16 and TF32
 	switch {

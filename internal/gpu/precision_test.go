@@ -3,6 +3,8 @@ package gpu
 import (
 	"strings"
 	"testing"
+
+	"repvgg/internal/gpu/cuda"
 )
 
 func TestPrecisionResolve(t *testing.T) {
@@ -28,11 +30,11 @@ func TestEnginesAllowed(t *testing.T) {
 		notes []int32
 		want  bool
 	}{
-		{fp32, nil, true}, {fp32, []int32{noteTensorCore}, false}, {fp32, []int32{noteWinograd}, true}, {fp32, []int32{noteDownConverts}, false},
-		{fp32, []int32{noteWinograd, noteWinograd13}, false}, {tf32, []int32{noteTensorCore}, true}, {tf32, []int32{noteTensorCore, noteDownConverts}, false},
-		{fp16, []int32{noteTensorCore}, true}, {fp16, []int32{noteTensorCore, noteReducedReduction}, false}, {bf16, []int32{noteWinograd}, false},
-		{bf16, []int32{noteNondeterministic}, false}, {fp32, []int32{noteWinograd, noteWinograd6}, false},
-		{tf32, []int32{noteWinograd6}, true}, {fp16, []int32{noteDownConverts}, false}, {fp16, []int32{99}, true},
+		{fp32, nil, true}, {fp32, []int32{cuda.NoteTensorCore}, false}, {fp32, []int32{cuda.NoteWinograd}, true}, {fp32, []int32{cuda.NoteDownConverts}, false},
+		{fp32, []int32{cuda.NoteWinograd, cuda.NoteWinograd13}, false}, {tf32, []int32{cuda.NoteTensorCore}, true}, {tf32, []int32{cuda.NoteTensorCore, cuda.NoteDownConverts}, false},
+		{fp16, []int32{cuda.NoteTensorCore}, true}, {fp16, []int32{cuda.NoteTensorCore, cuda.NoteReducedReduction}, false}, {bf16, []int32{cuda.NoteWinograd}, false},
+		{bf16, []int32{cuda.NoteNondeterministic}, false}, {fp32, []int32{cuda.NoteWinograd, cuda.NoteWinograd6}, false},
+		{tf32, []int32{cuda.NoteWinograd6}, true}, {fp16, []int32{cuda.NoteDownConverts}, false}, {fp16, []int32{99}, true},
 	} {
 		if got := c.p.allowed(c.notes); got != c.want {
 			t.Errorf("%v with notes %v: %v", c.p, c.notes, got)
@@ -42,7 +44,7 @@ func TestEnginesAllowed(t *testing.T) {
 
 func TestWeightsThatOverflow(t *testing.T) {
 	values := []float32{1, -70000}
-	if err := fp16.fits("a convolution", values); err == nil || !strings.Contains(err.Error(), "-70000, but fp16 ends at 65504; use --precision bf16") {
+	if err := fp16.fits("a convolution", values); err == nil || !strings.Contains(err.Error(), "-70000, but fp16 ends at 65504; use bf16") {
 		t.Errorf("got %v", err)
 	}
 	if err := bf16.fits("a convolution", values); err != nil {

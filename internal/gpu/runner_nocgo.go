@@ -5,18 +5,20 @@ package gpu
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"repvgg/internal/engine"
 	"repvgg/internal/model"
 	"repvgg/internal/tensor"
 )
 
-// Runner stands for the one that runs on a GPU, which this build has not.
+// Runner stands for the one that runs on a GPU, which this build lacks.
 type Runner struct{}
 
-var errNoCgo = errors.New("starting the GPU runner: this program was built without cgo, which --device cuda needs; build it with CGO_ENABLED=1 and a C compiler, or use --device cpu")
+var errNoCgo = fmt.Errorf("starting the GPU runner: %w",
+	&UnavailableError{Reason: errors.New("this program was built without cgo, which a GPU needs; build it with CGO_ENABLED=1 and a C compiler")})
 
-// New says what is missing.
+// New fails.
 func New(plan *model.Plan, _ tensor.Source, opts Options) (*Runner, error) {
 	if err := opts.check(plan); err != nil {
 		return nil, err
@@ -24,7 +26,7 @@ func New(plan *model.Plan, _ tensor.Source, opts Options) (*Runner, error) {
 	return nil, errNoCgo
 }
 
-// Hardware is never asked for: there is no Runner.
+// Hardware is never called: there is no Runner.
 func (r *Runner) Hardware() (gpu, driver, cudnn string) { return "", "", "" }
 
 // Prepare fails.

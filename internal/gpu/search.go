@@ -1,219 +1,229 @@
+//go:build cgo && unix
+
 package gpu
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"repvgg/internal/gpu/cuda"
 )
 
-// The variables that say where the libraries are: a file, or a folder that has
-// it.
-const (
-	cudnnVariable = "REPVGG_CUDNN_PATH"
-	nvrtcVariable = "REPVGG_NVRTC_PATH"
-)
-
-// library is what is looked for.
-type library struct {
-	// names are for the dynamic linker, the preferred first.
-	names []string
-	// variable says where it is, if set.
-	variable string
-	// wheels are the folders below nvidia/ in which NVIDIA's Python packages put
-	// it.
-	wheels []string
-	// folders are where packages and installers put it.
-	folders []string
+// search is the search for the fastest way to compute a convolution.
+type search struct {
+	*convolver
+	convolution
+	// refusals say why candidates were refused, the first of each method. short is
+	// the error of one that was refused for want of memory.
+	refusals []string
+	short    error
+	compared bool // an engine of a graph works
 }
 
-var (
-	driverLibrary = library{names: []string{"libcuda.so.1"}, folders: []string{"/usr/local/nvidia/lib64", "/usr/local/nvidia/lib", "/usr/lib/wsl/lib"}}
-	cudnnLibrary  = library{
-		names: []string{"libcudnn.so.9"}, variable: cudnnVariable, wheels: []string{"cudnn"},
-		folders: []string{"/usr/local/cuda/lib64", "/usr/local/cuda/targets/x86_64-linux/lib", "/opt/cuda/lib64"},
+// perMethod is how many engines of a method are tried, perOther how many more that
+// a second heuristic proposes. cuDNN sorts its proposals by the speed that it
+// expects; each one that is tried costs a compilation.
+const perMethod, perOther = 6, 2
+
+// run takes the fastest of the candidates: the engines for each way to put the
+// convolution to cuDNN, and the older interface. If none works it tries cuDNN's
+// fallback engines, then our own kernel.
+func (s *search) run(ctx context.Context) (operation, choice, error) {
+	if s.announce != "" && !s.noTune {
+		s.note("%s", s.announce)
+		s.announce = ""
 	}
-	nvrtcLibrary = library{
-		names: []string{"libnvrtc.so.13", "libnvrtc.so.12"}, variable: nvrtcVariable, wheels: []string{"cu13", "cu12", "cuda_nvrtc"},
-		folders: []string{"/usr/local/cuda/lib64", "/usr/local/cuda/targets/x86_64-linux/lib", "/opt/cuda/lib64"},
-	}
-	// cuDNN opens these by name when an engine needs them: they are opened from
-	// beside it before.
-	cublasLibrary   = library{names: []string{"libcublas.so.13", "libcublas.so.12"}, wheels: []string{"cu13", "cu12", "cublas"}}
-	cublasLtLibrary = library{names: []string{"libcublasLt.so.13", "libcublasLt.so.12"}, wheels: []string{"cu13", "cu12", "cublas"}}
-)
-
-// nvrtcFor is nvrtcLibrary for a driver of a version of CUDA, 13000 for 13.0: the
-// newest that it is known to run comes first.
-func nvrtcFor(cuda int) library {
-	l := nvrtcLibrary
-	if cuda < 13000 {
-		l.names, l.wheels = slices.Clone(l.names), slices.Clone(l.wheels)
-		slices.Reverse(l.names)
-		slices.Reverse(l.wheels)
-	}
-	return l
-}
-
-// maxLinks is how many links are followed from a Python on the path.
-const maxLinks = 8
-
-// environment is what a search depends on.
-type environment struct {
-	getenv func(string) string
-	home   string
-	// root is put before all fixed folders, and driver in the place of CUDA's, for
-	// tests.
-	root, driver string
-}
-
-func hostEnvironment() environment {
-	home, _ := os.UserHomeDir() // without one there is nothing below it to search
-	return environment{getenv: os.Getenv, home: home}
-}
-
-// candidates are the names to try to open, in order. If the variable is set
-// nothing else is tried.
-func (l *library) candidates(env environment) ([]string, error) {
-	if l.variable != "" {
-		if place := env.getenv(l.variable); place != "" {
-			return l.at(place)
+	for _, list := range s.lists() {
+		candidates := slices.DeleteFunc(list(), func(c choice) bool { return s.method != "" && s.method != c.Method })
+		op, c, err := s.fastest(ctx, candidates)
+		if op != nil || err != nil {
+			return op, c, err
 		}
 	}
-	found := slices.Clone(l.names) // from the loader's path
-	for _, site := range env.sitePackages() {
-		for _, wheel := range l.wheels {
-			found = append(found, l.in(filepath.Join(site, "nvidia", wheel, "lib"))...)
+	if s.short != nil {
+		return nil, choice{}, s.short
+	}
+	return nil, choice{}, fmt.Errorf("nothing works for it: %s", strings.Join(s.refusals, "; "))
+}
+
+// lists make the candidates. Each list is tried if nothing of those before works.
+// The first has all that may be fast, or without tuning only one method.
+func (s *search) lists() []func() []choice {
+	methods := s.methods()
+	legacy := func() []choice { return []choice{{Method: methodLegacy}} }
+	var lists []func() []choice
+	if s.noTune {
+		for _, m := range methods {
+			lists = append(lists, func() []choice { return s.propose([]string{m}, cuda.HeuristicA, cuda.HeuristicB) })
+		}
+		lists = append(lists, legacy)
+	} else {
+		lists = append(lists, func() []choice { return append(s.propose(methods, cuda.HeuristicA, cuda.HeuristicB), legacy()...) })
+	}
+	lists = append(lists, func() []choice { return s.propose(methods, cuda.HeuristicFallback) })
+	if !s.noDirect {
+		lists = append(lists, func() []choice {
+			if s.short != nil && s.shape.N > 1 {
+				return nil // a smaller batch may leave memory for the others
+			}
+			return []choice{{Method: methodDirect}}
+		})
+	}
+	return lists
+}
+
+// methods are the graphs that can compute the convolution.
+func (s *search) methods() []string {
+	methods := []string{methodGraph}
+	if s.precision.size() < 4 {
+		methods = append(methods, methodGraphNarrow)
+	}
+	if !s.epilogue.Add {
+		methods = append(methods, methodGraphZero)
+	}
+	return append(methods, methodGraphPlain)
+}
+
+// propose asks heuristics for the engines of methods.
+func (s *search) propose(methods []string, heuristics ...cuda.Heuristic) []choice {
+	var all []choice
+	for _, method := range methods {
+		var own []choice
+		for i, by := range heuristics {
+			found, err := s.proposals(method, by)
+			s.refuse(method, err)
+			for _, c := range found {
+				if len(own) < perMethod+i*perOther && !slices.ContainsFunc(own, c.same) {
+					own = append(own, c)
+				}
+			}
+		}
+		all = append(all, own...)
+	}
+	return all
+}
+
+// errNoEngine says that a heuristic proposes nothing that the precision allows.
+var errNoEngine = errors.New("no engine computes what the precision promises")
+
+// proposals asks one heuristic for the engines of a method that the precision
+// allows. It is an error if there are none.
+func (s *search) proposals(method string, by cuda.Heuristic) ([]choice, error) {
+	engines, err := s.dnn.Engines(s.graph(s.precision, method), by)
+	if err != nil {
+		return nil, err
+	}
+	if len(engines) == 0 {
+		return nil, errNoEngine
+	}
+	var found []choice
+	for _, e := range engines {
+		if s.precision.allowed(e.Notes) {
+			found = append(found, choice{Method: method, Engine: e.Index, Knobs: e.Knobs})
 		}
 	}
-	for _, folder := range l.folders {
-		found = append(found, l.in(filepath.Join(env.root, folder))...)
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%w; %d were proposed", errNoEngine, len(engines))
 	}
 	return found, nil
 }
 
-// at are the candidates of a variable's value.
-func (l *library) at(place string) ([]string, error) {
-	info, err := os.Stat(place)
-	if err != nil {
-		return nil, fmt.Errorf("%s=%q: %w", l.variable, place, err)
+// refuse records why a method has no candidate, or why a candidate is refused. A
+// nil error is none.
+func (s *search) refuse(method string, err error) {
+	if cuda.IsOutOfMemory(err) {
+		s.short = err
 	}
-	if !info.IsDir() {
-		return []string{place}, nil
+	known := func(r string) bool { return strings.HasPrefix(r, method+": ") }
+	if err != nil && !slices.ContainsFunc(s.refusals, known) {
+		s.refusals = append(s.refusals, fmt.Sprintf("%s: %v", method, err))
 	}
-	for _, folder := range []string{place, filepath.Join(place, "lib"), filepath.Join(place, "lib64")} {
-		if found := l.in(folder); len(found) > 0 {
-			return found, nil
-		}
-	}
-	return nil, fmt.Errorf("%s=%q: the folder has no %s", l.variable, place, strings.Join(l.names, " or "))
 }
 
-// in are the files of the library in a folder.
-func (l *library) in(folder string) []string {
-	var found []string
-	for _, name := range l.names {
-		file := filepath.Join(folder, name)
-		if info, err := os.Stat(file); err == nil && !info.IsDir() {
-			found = append(found, file)
-		}
+// fastest is the fastest of the candidates, nil if none works. An error means that
+// the search is of no use any more.
+func (s *search) fastest(ctx context.Context, candidates []choice) (best operation, chosen choice, err error) {
+	made := make([]built, len(candidates)) // without tuning they are made one by one, until one works
+	if !s.noTune {
+		made = s.build(ctx, s.jobs(candidates))
 	}
-	return found
-}
-
-// sitePackages are the folders of installed Python packages: of the virtual
-// environment, of each Python that the path has, of the user, of the system.
-// No Python is run.
-func (env environment) sitePackages() []string {
-	var prefixes []string
-	for _, name := range []string{"VIRTUAL_ENV", "CONDA_PREFIX"} {
-		if dir := env.getenv(name); dir != "" {
-			prefixes = append(prefixes, dir)
-		}
-	}
-	for _, dir := range filepath.SplitList(env.getenv("PATH")) {
-		for _, python := range []string{"python3", "python"} {
-			file := filepath.Join(dir, python)
-			if _, err := os.Stat(file); err != nil {
-				continue
-			}
-			// A virtual environment's is a link to the Python that it was made
-			// with, and may be linked to itself: every place on the way counts.
-			for range maxLinks {
-				prefixes = append(prefixes, filepath.Dir(filepath.Dir(file)))
-				target, err := os.Readlink(file)
-				if err != nil {
-					break
-				}
-				if !filepath.IsAbs(target) {
-					target = filepath.Join(filepath.Dir(file), target)
-				}
-				file = target
-			}
-			if target, err := filepath.EvalSymlinks(file); err == nil { // links among the folders
-				prefixes = append(prefixes, filepath.Dir(filepath.Dir(target)))
+	defer func() {
+		for _, m := range made {
+			if m.op != nil && m.op != best {
+				m.op.close()
 			}
 		}
-	}
-	if env.home != "" {
-		prefixes = append(prefixes, filepath.Join(env.home, ".local"))
-	}
-	for _, dir := range []string{"/usr/local", "/usr", "/opt/conda", "/opt/venv"} {
-		prefixes = append(prefixes, filepath.Join(env.root, dir))
-	}
-	folders := filepath.SplitList(env.getenv("PYTHONPATH"))
-	for _, prefix := range prefixes {
-		for _, lib := range []string{"lib", "lib64"} {
-			for _, packages := range []string{"site-packages", "dist-packages"} {
-				// Glob fails only for a bad pattern.
-				versions, _ := filepath.Glob(filepath.Join(escapeGlob(prefix), lib, "python3*", packages))
-				slices.Reverse(versions) // newer ones first, by name
-				folders = append(folders, versions...)
-			}
+	}()
+	for i, c := range candidates {
+		if err := ctx.Err(); err != nil {
+			return nil, choice{}, err
+		}
+		m := &made[i]
+		if m.op == nil && m.err == nil {
+			m.op, m.err = s.make(s.dnn, s.convolution, c)
+		}
+		if m.err == nil && (c.Method == methodGraphZero || c.Method == methodLegacy && !s.epilogue.Add) {
+			m.err = s.checkIndependent(m.op)
+		}
+		if m.err == nil && s.noTune {
+			m.err = s.runs(m.op, 1)
+		} else if m.err == nil {
+			c.Microseconds, m.err = s.time(m.op, chosen.Microseconds)
+		}
+		s.refuse(c.Method, m.err)
+		s.compared = s.compared || m.err == nil && c.graph()
+		switch {
+		case cuda.IsLost(m.err):
+			return nil, choice{}, m.err
+		case m.err == nil && (best == nil || c.Microseconds < chosen.Microseconds):
+			best, chosen = m.op, c
+		}
+		if best != nil && s.noTune {
+			break
 		}
 	}
-	return distinct(folders)
+	return best, chosen, nil
 }
 
-// escapeGlob quotes what has a meaning to filepath.Glob.
-func escapeGlob(path string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+// errDependent says that an engine does not treat 0 times a tensor as nothing.
+var errDependent = errors.New("the result depends on what was in its memory before")
+
+// checkIndependent refuses an operation whose result depends on the old contents
+// of y, which it adds times 0. It runs the operation on zeros and on NaN: the
+// results must have the same bits. Looking for NaN in a result would not do, since
+// ReLU may turn NaN into 0.
+func (s *search) checkIndependent(op operation) error {
+	const zeros, nan = 0, 0xff
+	const most = 1 << 20 // bytes to compare
+	size := s.shape.Results() * int64(s.precision.size())
+	var results [2][]byte
+	for i, before := range []byte{zeros, nan} {
+		if err := s.stream.Fill(s.at.y, before, size); err != nil {
+			return err
+		}
+		if err := op.run(); err != nil {
+			return err
+		}
+		results[i] = make([]byte, min(size, most))
+		if err := s.stream.Download(results[i], s.at.y); err != nil {
+			return err
+		}
+	}
+	if !bytes.Equal(results[0], results[1]) {
+		return errDependent
+	}
+	return nil
 }
 
-// distinct keeps the first of equal values.
-func distinct(values []string) []string {
-	var kept []string
-	for _, v := range values {
-		if !slices.Contains(kept, v) {
-			kept = append(kept, v)
-		}
+// jobs are the candidates as operations to make.
+func (s *search) jobs(candidates []choice) []job {
+	jobs := make([]job, len(candidates))
+	for i, c := range candidates {
+		jobs[i] = job{s.convolution, c}
 	}
-	return kept
-}
-
-// open tries the candidates in turn. The error is that of the last that is a
-// file, or else of the loader's path.
-func (l *library) open(env environment, open func(name string) error) error {
-	names, err := l.candidates(env)
-	if err != nil {
-		return err
-	}
-	var first, file error
-	for _, name := range names {
-		err := open(name)
-		if err == nil {
-			return nil
-		}
-		if first == nil {
-			first = err
-		}
-		if filepath.IsAbs(name) {
-			file = err
-		}
-	}
-	if file != nil {
-		return file
-	}
-	return first
+	return jobs
 }

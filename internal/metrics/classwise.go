@@ -1,7 +1,5 @@
 package metrics
 
-import "slices"
-
 // support counts the images of each class.
 func (e *evaluation) support() {
 	counts := make([]int64, e.classes)
@@ -15,64 +13,69 @@ func (e *evaluation) support() {
 	e.add(Value{Key: Support, Scalar: float64(len(e.labels))})
 }
 
+// classCounts are what precision, recall and F1 of the classes are made of: the
+// predictions above a threshold that are right, all of them, and the images.
+type classCounts struct{ right, predicted, images []float64 }
+
+// precision is in percent; 0 for a class that is never predicted.
+func (c *classCounts) precision(class int) float64 {
+	return c.right[class] / max(c.predicted[class], 1) * 100
+}
+
+// recall is in percent; 0 for a class without images.
+func (c *classCounts) recall(class int) float64 {
+	return c.right[class] / max(c.images[class], 1) * 100
+}
+
 // epsilon is float32's: it keeps F1 from dividing by zero.
 const epsilon = 1.0 / (1 << 23)
 
-// precisionRecallF1 computes for each class, in percent,
-//
-//	precision = right / max(predicted, 1)
-//	recall    = right / max(images, 1)
-//	f1        = 2 precision recall / max(precision + recall, epsilon)
-//
-// from the predictions above the threshold, and their means over all classes:
-// a class without images counts with zeros.
-func (e *evaluation) precisionRecallF1(names []string) {
+// f1 is the harmonic mean of precision and recall.
+func (c *classCounts) f1(class int) float64 {
+	p, r := c.precision(class), c.recall(class)
+	return 2 * p * r / max(p+r, epsilon)
+}
+
+// classwise adds a metric of the classes at each threshold: one value a class, or
+// their mean, in which a class without images counts with zeros.
+func (e *evaluation) classwise(key string, value func(c *classCounts, class int) float64) {
+	if e.byThreshold == nil {
+		e.count()
+	}
+	for t, thr := range e.opts.Thresholds {
+		values := make([]float64, e.classes)
+		for class := range values {
+			values[class] = value(&e.byThreshold[t], class)
+		}
+		v := Value{Key: e.thresholdKey(key, thr)}
+		if e.opts.PerClass {
+			v.PerClass = values
+		} else {
+			v.Scalar = mean(values)
+		}
+		e.add(v)
+	}
+}
+
+// count counts the predictions at each threshold.
+func (e *evaluation) count() {
 	predicted := make([]int, len(e.labels))
 	for i := range predicted {
 		predicted[i] = ArgMax(e.row(i))
 	}
-	keys := []string{Precision, Recall, F1Score}
-	results := make([][][]float64, len(keys)) // key, threshold, class
 	for _, thr := range e.opts.Thresholds {
-		for k, perClass := range e.atThreshold(predicted, float32(thr)) {
-			results[k] = append(results[k], perClass)
-		}
-	}
-	for k, key := range keys {
-		if !slices.Contains(names, key) {
-			continue
-		}
-		for t, thr := range e.opts.Thresholds {
-			v := Value{Key: e.thresholdKey(key, thr)}
-			if e.opts.PerClass {
-				v.PerClass = results[k][t]
-			} else {
-				v.Scalar = mean(results[k][t])
-			}
-			e.add(v)
-		}
-	}
-}
-
-// atThreshold is precision, recall and F1 of each class.
-func (e *evaluation) atThreshold(predicted []int, thr float32) [3][]float64 {
-	right, positive, images := make([]float64, e.classes), make([]float64, e.classes), make([]float64, e.classes)
-	for i, label := range e.labels {
-		images[label]++
-		if p := predicted[i]; !(e.row(i)[p] <= thr) { // NaN stays, as in the original
-			positive[p]++
-			if p == label {
-				right[p]++
+		c := classCounts{make([]float64, e.classes), make([]float64, e.classes), make([]float64, e.classes)}
+		for i, label := range e.labels {
+			c.images[label]++
+			if p := predicted[i]; !(e.row(i)[p] <= float32(thr)) { // NaN stays, as in the original
+				c.predicted[p]++
+				if p == label {
+					c.right[p]++
+				}
 			}
 		}
+		e.byThreshold = append(e.byThreshold, c)
 	}
-	var precision, recall, f1 = make([]float64, e.classes), make([]float64, e.classes), make([]float64, e.classes)
-	for c := range e.classes {
-		precision[c] = right[c] / max(positive[c], 1) * 100
-		recall[c] = right[c] / max(images[c], 1) * 100
-		f1[c] = 2 * precision[c] * recall[c] / max(precision[c]+recall[c], epsilon)
-	}
-	return [3][]float64{precision, recall, f1}
 }
 
 func mean(x []float64) float64 {

@@ -20,7 +20,35 @@ const (
 	F1Score   = "f1_score"
 )
 
-var known = []string{Accuracy, Precision, Recall, F1Score, Support}
+// metric is an entry of the registry: what a metric needs and how it is computed.
+type metric struct {
+	name string
+	// classLabels is set if every label must be one of the classes. Without it, a label
+	// that is no class is merely never right.
+	classLabels bool
+	// compute adds the metric's values to an evaluation.
+	compute func(e *evaluation)
+}
+
+// registry has all metrics in the order of their results. A new one is an entry here.
+var registry = []metric{
+	{Accuracy, false, (*evaluation).accuracy},
+	{Support, true, (*evaluation).support},
+	{Precision, true, func(e *evaluation) { e.classwise(Precision, (*classCounts).precision) }},
+	{Recall, true, func(e *evaluation) { e.classwise(Recall, (*classCounts).recall) }},
+	{F1Score, true, func(e *evaluation) { e.classwise(F1Score, (*classCounts).f1) }},
+}
+
+// Names are the metrics' names in the order in which the original lists them.
+func Names() []string { return []string{Accuracy, Precision, Recall, F1Score, Support} }
+
+// NeedClassLabels reports whether one of some metrics needs every label to be one
+// of the classes.
+func NeedClassLabels(names []string) bool { return slices.ContainsFunc(names, needsClassLabels) }
+
+func needsClassLabels(name string) bool {
+	return slices.ContainsFunc(registry, func(m metric) bool { return m.name == name && m.classLabels })
+}
 
 // Options are the original's metric_options.
 type Options struct {
@@ -58,14 +86,14 @@ type Value struct {
 func CheckNames(names []string) error {
 	var unknown []string
 	for _, name := range names {
-		if quoted := python.String(name); !slices.Contains(known, name) && !slices.Contains(unknown, quoted) {
+		if quoted := python.String(name); !slices.Contains(Names(), name) && !slices.Contains(unknown, quoted) {
 			unknown = append(unknown, quoted)
 		}
 	}
 	if len(unknown) == 0 {
 		return nil
 	}
-	return fmt.Errorf("metric {%s} is not supported. Choose from: %s", strings.Join(unknown, ", "), strings.Join(known, " "))
+	return fmt.Errorf("metric {%s} is not supported. Choose from: %s", strings.Join(unknown, ", "), strings.Join(Names(), " "))
 }
 
 // Check reports options that cannot be computed.
@@ -115,22 +143,18 @@ func Evaluate(scores []float32, classes int, labels []int, names []string, opts 
 	if opts.Thresholds == nil {
 		e.opts.Thresholds, e.opts.ThresholdsScalar = []float64{0}, true
 	}
-	if slices.Contains(names, Accuracy) {
-		e.accuracy()
-	}
-	classwise := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == Accuracy })
-	if len(classwise) == 0 {
-		return e.values, nil
-	}
-	for i, label := range labels {
-		if label < 0 || label >= classes {
-			return nil, fmt.Errorf("evaluating %s: label %d of image %d is not one of the %d classes", classwise[0], label, i, classes)
+	if i := slices.IndexFunc(names, needsClassLabels); i >= 0 {
+		for image, label := range labels {
+			if label < 0 || label >= classes {
+				return nil, fmt.Errorf("evaluating %s: label %d of image %d is not one of the %d classes", names[i], label, image, classes)
+			}
 		}
 	}
-	if slices.Contains(names, Support) {
-		e.support()
+	for _, m := range registry {
+		if slices.Contains(names, m.name) {
+			m.compute(&e)
+		}
 	}
-	e.precisionRecallF1(names)
 	return e.values, nil
 }
 
@@ -141,6 +165,8 @@ type evaluation struct {
 	labels  []int
 	opts    Options
 	values  []Value
+	// byThreshold are the counts that classwise metrics share; nil until one asks.
+	byThreshold []classCounts
 }
 
 func (e *evaluation) row(image int) []float32 {

@@ -3,9 +3,6 @@ package model
 import (
 	"fmt"
 	"math"
-	"strconv"
-
-	"repvgg/internal/python"
 )
 
 // Cost is what a part of a network holds and does for one image, counted as
@@ -195,17 +192,3 @@ func normCost(channels, pixels int64) Cost {
 func reluCost(channels, pixels int64) Cost { return Cost{FLOPs: channels * pixels} }
 
 func poolCost(channels, pixels int64) Cost { return Cost{FLOPs: channels * pixels} }
-
-// FormatParams is a number of parameters as the original prints it: "9.11 M".
-func FormatParams(n int64) string {
-	switch {
-	case n >= 1e6:
-		return python.Rounded(float64(n)/1e6, 2) + " M"
-	case n >= 1e3:
-		return python.Rounded(float64(n)/1e3, 2) + " k"
-	}
-	return strconv.FormatInt(n, 10)
-}
-
-// FormatFLOPs is a number of operations as the original prints it: "1.52 GFLOPs".
-func FormatFLOPs(n int64) string { return python.Rounded(float64(n)/1e9, 2) + " GFLOPs" }

@@ -100,10 +100,10 @@ func madeUpData(cfg *config.Config) (*Data, error) {
 		return nil, err
 	}
 	return &Data{
-		Source: dataset.Source{
-			Place: keys.Set.Place(), Type: "CustomDataset", Prefix: set.Folder, AnnFile: set.List, Classes: strings.Fields(set.Names),
-		},
-		PrefixKey: "photos.set.folder", AnnFileKey: "photos.set.list", BatchSize: keys.AtOnce,
+		Source:    dataset.Source{Type: "CustomDataset", Prefix: set.Folder, AnnFile: set.List, Classes: strings.Fields(set.Names)},
+		BatchSize: keys.AtOnce,
+		section:   keys.Set,
+		keys:      map[string]string{"Prefix": "folder", "AnnFile": "list"},
 	}, nil
 }
 
@@ -116,7 +116,7 @@ photos = dict(
 
 func readMadeUp(t *testing.T, overrides ...string) *Recipe {
 	t.Helper()
-	cfg, err := config.Load(write(t, "a.py", madeUpDigits), overrides)
+	cfg, err := config.Load(write(t, madeUpDigits), overrides)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func evaluate(t *testing.T, r *Recipe) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	images, err := dataset.Open(data.Source)
+	images, err := data.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestMadeUpDialect(t *testing.T) {
 		t.Errorf("results %.300s", want)
 	}
 	// Without it the dialect that takes every config says what is missing.
-	if _, err := Load(write(t, "a.py", madeUpDigits), nil); err == nil || !strings.HasSuffix(err.Error(), "model: missing (there is net, photos)") {
+	if _, err := Load(write(t, madeUpDigits), nil); err == nil || !strings.HasSuffix(err.Error(), "model: missing (there is net, photos)") {
 		t.Error(err)
 	}
 	if details, err := readMadeUp(t).Details(); err != nil || details.Loss != "Hinge" {

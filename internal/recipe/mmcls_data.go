@@ -35,21 +35,22 @@ type (
 	}
 )
 
+var sourceKeys = map[string]string{"Type": "type", "Prefix": "data_prefix", "AnnFile": "ann_file", "ClassFile": "classes"}
+
 // mmclsData reads data: the batch size, and its test without the pipeline.
 func mmclsData(cfg *config.Config) (*Data, error) {
 	root, err := at(cfg, "data")
 	if err != nil {
 		return nil, err
 	}
-	d := &Data{PrefixKey: "data.test.data_prefix", AnnFileKey: "data.test.ann_file"}
+	d := &Data{keys: sourceKeys}
 	if d.BatchSize, err = mmclsBatchSize(root); err != nil {
 		return nil, err
 	}
-	test, err := root.Section("test")
-	if err != nil {
+	if d.section, err = root.Section("test"); err != nil {
 		return nil, err
 	}
-	d.Source, err = mmclsSource(test)
+	d.Source, err = mmclsSource(d.section)
 	return d, err
 }
 
@@ -82,7 +83,7 @@ func mmclsSource(test config.Section) (dataset.Source, error) {
 	if err := test.Decode(&set); err != nil {
 		return dataset.Source{}, err
 	}
-	source := dataset.Source{Type: set.Type, Place: test.Place()}
+	source := dataset.Source{Type: set.Type}
 	var all anySet
 	switch set.Type {
 	case "CustomDataset", "ImageNet":

@@ -95,8 +95,7 @@ func mmclsNetwork(cfg *config.Config) (p *model.Plan, arch string, err error) {
 // assemble builds the network; an error names the place in section s.
 func assemble(s config.Section, c repvgg.Config) (*model.Plan, error) {
 	p, err := repvgg.Assemble(c)
-	var field *repvgg.FieldError
-	if errors.As(err, &field) {
+	if field, ok := errors.AsType[*repvgg.FieldError](err); ok {
 		return nil, s.Errorf(field.Field, "%s", field.Text)
 	}
 	return p, err

@@ -54,8 +54,7 @@ func mmclsPipeline(cfg *config.Config) (*preprocess.Pipeline, error) {
 		}
 	}
 	p, err := preprocess.New(steps)
-	var wrong *preprocess.StepError
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*preprocess.StepError](err); ok {
 		of := read[wrong.Step]
 		return nil, of.section.Errorf(of.keys[wrong.Field], "%w", wrong.Err)
 	}

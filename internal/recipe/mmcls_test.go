@@ -14,10 +14,10 @@ import (
 
 const digits = "../../testdata/digits/configs/repvgg-digits.py"
 
-// write writes a config file into a new folder.
-func write(t *testing.T, name, text string) string {
+// write writes a config file, a.py, into a new folder.
+func write(t *testing.T, text string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
+	path := filepath.Join(t.TempDir(), "a.py")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -34,9 +34,9 @@ func mustRead(t *testing.T, name string, overrides ...string) *Recipe {
 }
 
 // ofTest is a recipe whose config has a data.test of these arguments.
-func ofTest(t *testing.T, arguments string, overrides ...string) *Recipe {
+func ofTest(t *testing.T, arguments string) *Recipe {
 	t.Helper()
-	return mustRead(t, write(t, "a.py", "_base_ = 'A0'\ndata = dict(test=dict(_delete_=True, "+arguments+"))\n"), overrides...)
+	return mustRead(t, write(t, "_base_ = 'A0'\ndata = dict(test=dict(_delete_=True, "+arguments+"))\n"))
 }
 
 func TestDigits(t *testing.T) {
@@ -48,15 +48,11 @@ func TestDigits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Data{
-		Source: dataset.Source{
-			Place: `config "` + digits + `": data.test`, Type: "CustomDataset", Prefix: "data/digits/val", AnnFile: "data/digits/val.txt",
-			Classes: strings.Split("0123456789", ""),
-		},
-		PrefixKey: "data.test.data_prefix", AnnFileKey: "data.test.ann_file", BatchSize: 64,
+	want := dataset.Source{
+		Type: "CustomDataset", Prefix: "data/digits/val", AnnFile: "data/digits/val.txt", Classes: strings.Split("0123456789", ""),
 	}
-	if diff := cmp.Diff(want, data); diff != "" {
-		t.Error(diff)
+	if diff := cmp.Diff(want, data.Source); diff != "" || data.BatchSize != 64 {
+		t.Errorf("batch size %d, source %s", data.BatchSize, diff)
 	}
 	p, err := r.Pipeline()
 	if err != nil {
@@ -163,7 +159,6 @@ func TestData(t *testing.T) {
 		"type='CIFAR100', data_prefix='p'": {Type: "CIFAR100", Prefix: "p"},
 	} {
 		r := ofTest(t, arguments)
-		want.Place = `config "` + r.Path + `": data.test`
 		data, err := r.Data()
 		if err != nil {
 			t.Errorf("%s: %v", arguments, err)
@@ -176,7 +171,7 @@ func TestData(t *testing.T) {
 		"samples_per_gpu=64": 64,
 		"samples_per_gpu=64 test_dataloader.samples_per_gpu=128": 128,
 	} {
-		r := mustRead(t, write(t, "a.py", "_base_ = 'A0'\ndata = dict(_delete_=True, test=dict(type='MNIST', data_prefix='p'))"),
+		r := mustRead(t, write(t, "_base_ = 'A0'\ndata = dict(_delete_=True, test=dict(type='MNIST', data_prefix='p'))"),
 			strings.Fields("data."+strings.ReplaceAll(overrides, " ", " data."))...)
 		if data, err := r.Data(); err != nil || data.BatchSize != want {
 			t.Errorf("%s: %+v, %v", overrides, data, err)
@@ -221,9 +216,29 @@ func TestDataErrors(t *testing.T) {
 	}
 }
 
+// TestOpenErrors: what is wrong with the images is told with the key that leads there.
+func TestOpenErrors(t *testing.T) {
+	for override, want := range map[string]string{
+		"data.test.data_prefix=none": ` with override data.test.data_prefix=none: data.test.data_prefix: looking for the first image of ann_file `,
+		"data.test.ann_file=none":    ` with override data.test.ann_file=none: data.test.ann_file: reading ann_file "none": no such file`,
+		"data.test.classes=none":     ` with override data.test.classes=none: data.test.classes: reading class names: open none: no such file`,
+		"data.test.type=MNIST":       `: data.test.data_prefix: reading MNIST: neither `,
+	} {
+		t.Chdir("../../testdata/digits")
+		data, err := mustRead(t, "configs/repvgg-digits.py", override).Data()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := data.Open(); err == nil || !strings.HasPrefix(err.Error(), `config "configs/repvgg-digits.py"`+want) {
+			t.Errorf("%s: error %v, want %s", override, err, want)
+		}
+		t.Chdir("../../internal/recipe")
+	}
+}
+
 // TestNeeds: nobody needs more of a config than they use.
 func TestNeeds(t *testing.T) {
-	bare := mustRead(t, write(t, "a.py", "_base_ = 'A0'\ndata = dict(_delete_=True)\n"))
+	bare := mustRead(t, write(t, "_base_ = 'A0'\ndata = dict(_delete_=True)\n"))
 	if _, err := bare.Details(); err != nil {
 		t.Error(err)
 	}
@@ -271,7 +286,7 @@ func TestUnread(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
-	r := mustRead(t, write(t, "a.py", "_base_ = 'A0'\ncustom_imports = dict(imports=['m'])\n"))
+	r := mustRead(t, write(t, "_base_ = 'A0'\ncustom_imports = dict(imports=['m'])\n"))
 	if got := r.Warnings(); len(got) != 1 || !strings.Contains(got[0], "custom_imports") {
 		t.Errorf("warnings %q", got)
 	}

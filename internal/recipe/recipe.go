@@ -10,6 +10,7 @@
 package recipe
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -39,11 +40,21 @@ type Recipe struct {
 // Data is what a config says of the images to test on.
 type Data struct {
 	Source dataset.Source
-	// PrefixKey and AnnFileKey are the keys of the config that set the source's
-	// Prefix and AnnFile: data.test.data_prefix.
-	PrefixKey, AnnFileKey string
 	// BatchSize is how many images run at a time, from 1 to MaxBatch.
 	BatchSize int
+
+	section config.Section // which describes the source
+	// keys are the section's keys by the names of the source's fields.
+	keys map[string]string
+}
+
+// Open opens the data set. Its errors name the place in the config.
+func (d *Data) Open() (*dataset.Dataset, error) {
+	set, err := dataset.Open(d.Source)
+	if wrong, ok := errors.AsType[*dataset.SourceError](err); ok {
+		return nil, d.section.Errorf(d.keys[wrong.Field], "%w", wrong.Err)
+	}
+	return set, err
 }
 
 // MaxBatch bounds the batch size: more gains nothing.
@@ -91,18 +102,16 @@ func (r *Recipe) Details() (*flops.Details, error) { return r.dialect.details(r.
 func (r *Recipe) Warnings() []string { return r.config.Warnings() }
 
 // Unread are the overrides that set what nothing has read, as they were given: they
-// are likely misspelt. One list of overrides may serve several commands: so those
+// are likely misspelt. Since one list of overrides may serve several commands, those
 // of the data set count only once Data was called, and those of anything else about
-// images once Data or Pipeline was.
+// images only once Data or Pipeline was.
 func (r *Recipe) Unread() []string {
-	excused := "" // a part of the config
-	switch {
-	case r.askedData:
+	if r.askedData {
 		return r.config.Unread()
-	case r.askedPipeline:
+	}
+	excused := r.dialect.images
+	if r.askedPipeline {
 		excused = r.dialect.dataset
-	default:
-		excused = r.dialect.images
 	}
 	return slices.DeleteFunc(r.config.Unread(), func(override string) bool { return strings.HasPrefix(override, excused+".") })
 }

@@ -33,7 +33,7 @@ func (g Group) Join(ctx context.Context, dir string) (*Gathering, error) {
 		}
 		err := os.Mkdir(dir, 0o777)
 		if errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("the tmpdir %q already exists, perhaps left by a run that was killed; since it will be deleted after testing, delete it or give one that does not exist by --tmpdir", dir)
+			return nil, fmt.Errorf("the tmpdir %q already exists, perhaps left by a run that was killed; since it will be deleted after testing, delete it or give one that does not exist", dir)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("gathering results: %w", err)

@@ -98,7 +98,7 @@ func (g Group) Dir(tmpdir string) (string, error) {
 		return tmpdir, nil
 	}
 	if g.job == "" {
-		return "", errors.New("the launcher does not name its job: give --tmpdir, a folder that all processes see and that does not exist yet")
+		return "", errors.New("the launcher does not name its job: give a folder that all processes see and that does not exist yet")
 	}
 	clean := strings.Map(func(r rune) rune {
 		if r == '/' || r == '\\' || r == 0 {

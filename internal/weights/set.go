@@ -115,8 +115,7 @@ type deploy struct {
 
 func (d *deploy) Rows(dst []float32, spec tensor.Spec, from, to int) error {
 	err := d.src.Rows(dst, spec, from, to)
-	var fold *model.FoldError
-	if errors.As(err, &fold) {
+	if _, ok := errors.AsType[*model.FoldError](err); ok {
 		return fmt.Errorf("reading checkpoint %q: %w", d.path, err)
 	}
 	return err

@@ -86,12 +86,12 @@ engines() {
 
 check() {
 	machine
-	tests check gpu.test internal/gpu 'GPU([^E]|$)' 'FAIL|SKIP|panic|fatal|difference|TFLOP|_test.go.*(cu[A-Z]|cudnn)'
+	tests check gpu.test internal/gpu 'GPU([^EG]|$)' 'FAIL|SKIP|panic|fatal|difference|TFLOP|_test.go.*(cu[A-Z]|cudnn)'
 }
 
 golden() {
 	machine
-	tests golden repvgg.test cmd/repvgg GPUGolden .
+	tests golden gpu.test internal/gpu GPUGolden .
 }
 
 digits() {

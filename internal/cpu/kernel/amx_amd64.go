@@ -5,26 +5,25 @@ package kernel
 import (
 	"encoding/binary"
 	"sync"
-	"unsafe"
 
 	"golang.org/x/sys/cpu"
 )
 
 // gemmAMX, in assembly, multiplies matrices of bfloat16 values in tile registers
-// with float32 sums, for each of blocks:
+// with float32 sums, so many times as times says:
 //
-//	for block := range blocks {
-//		for half, n := range []int{rows, rowsSecond} {
+//	for t := range times {
+//		for half, n := range []int{rows, second} {
 //			for i := range n {
 //				for j := range 16*panels {
 //					sum := 0
 //					for s := range segments {
 //						for k := range 32 {
-//							sum += a[block*aNext + half*aSecond + i*aStride + offsets[s] + k] *
+//							sum += a[t*aNext + half*aSecond + i*aStride + offsets[s] + k] *
 //								b[j/16*bPanel + s*512 + k/2*32 + j%16*2 + k%2]
 //						}
 //					}
-//					c[block*cNext + half*cSecond + i*cStride + j/16*cPanel + j%16] = sum
+//					c[t*cNext + half*cSecond + i*cStride + j/16*cPanel + j%16] = sum
 //				}
 //			}
 //		}
@@ -34,16 +33,16 @@ import (
 // are summed apart, then together, then added to the sum, each time rounded to
 // nearest or even with denormals taken and given as zero, whatever the tile. It
 // trusts its arguments, and neither reads nor writes anything else: rows is 1 to
-// 16, rowsSecond 0 to 16, panels 1 or 2, segments and blocks are at least 1, and
-// config points to amxConfig(rows, rowsSecond). The thread's tiles are
+// 16, second 0 to 16, panels 1 or 2, segments and times are at least 1, and config
+// points to amxConfig(rows, second). The thread's tiles are
 // configured by the call and released at its end; it cannot change threads
 // within. requestAMX must have been true.
 
 // amxConfig is the configuration of the tiles for gemmAMX, as LDTILECFG reads it:
 // the palette, from byte 16 on the tiles' bytes in a row, from 48 on their rows.
-func amxConfig(rows, rowsSecond int) [64]byte {
+func amxConfig(rows, second int) [64]byte {
 	c := [64]byte{0: 1}
-	for tile, n := range [8]int{rows, rows, rowsSecond, rowsSecond, rows, rowsSecond, Lanes, Lanes} {
+	for tile, n := range [8]int{rows, rows, second, second, rows, second, Lanes, Lanes} {
 		if n > 0 {
 			binary.LittleEndian.PutUint16(c[16+2*tile:], cellBytes)
 			c[48+tile] = byte(n)
@@ -52,11 +51,11 @@ func amxConfig(rows, rowsSecond int) [64]byte {
 	return c
 }
 
-// tilesAMX is tilesFunc.
-func tilesAMX(a *float32, aStride, aSecond int, offsets *int, segments int, b *float32, bPanel int,
+// stripsAMX is amxFunc.
+func stripsAMX(a *byte, aStride, aSecond int, offsets *int, segments int, b *byte, bPanel int,
 	c *float32, cStride, cSecond, rows, second, panels int) {
 	config := amxConfig(rows, second)
-	gemmAMX((*uint16)(unsafe.Pointer(a)), aStride, aSecond, 0, offsets, segments, (*uint16)(unsafe.Pointer(b)), bPanel,
+	gemmAMX(a, aStride, aSecond, 0, offsets, segments, b, bPanel,
 		c, cStride, cSecond, cellBytes, 0, rows, second, panels, 1, &config[0])
 }
 

@@ -40,8 +40,8 @@ func useAMX(t *testing.T) (emulated bool) {
 
 // amxCase is a call of gemmAMX; strides are in bytes.
 type amxCase struct {
-	rows, rowsSecond, panels, segments, blocks int
-	// Where a row, the second tile, a block and a segment lie.
+	rows, second, panels, segments, times int
+	// Where a row, the second tile, the next call of them and a segment lie.
 	aStride, aSecond, aNext int
 	offsets                 []int
 	bPanel                  int
@@ -55,8 +55,8 @@ type amxCase struct {
 
 // run calls gemmAMX between guard words and compares with a scalar model.
 func (c amxCase) run(rng *rand.Rand, emulated bool) error {
-	last := (c.blocks-1)*c.aNext + (max(c.rows, c.rowsSecond)-1)*c.aStride + maxOf(c.offsets) + 64
-	if c.rowsSecond > 0 {
+	last := (c.times-1)*c.aNext + (max(c.rows, c.second)-1)*c.aStride + maxOf(c.offsets) + 64
+	if c.second > 0 {
 		last += max(c.aSecond, 0)
 	}
 	halves := func(bytes int) []uint16 {
@@ -64,39 +64,39 @@ func (c amxCase) run(rng *rand.Rand, emulated bool) error {
 	}
 	a, b := halves(last), halves((c.panels-1)*c.bPanel+c.segments*1024)
 	for i := range a {
-		a[i] = bf16(c.random(rng))
+		a[i] = roundBF16(c.random(rng))
 	}
 	for i := range b {
-		b[i] = bf16(c.random(rng))
+		b[i] = roundBF16(c.random(rng))
 	}
 
 	// Results lie as blocks of panels of halves of rows.
 	cStride := 64 * (1 + c.gap)
 	cSecond := c.rows*cStride + 64
-	cPanel := cSecond + c.rowsSecond*cStride + 128
+	cPanel := cSecond + c.second*cStride + 128
 	cNext := c.panels*cPanel + 64
-	end := (c.blocks-1)*cNext + (c.panels-1)*cPanel + (c.rows-1)*cStride + 64
-	if c.rowsSecond > 0 {
-		end += cSecond + (c.rowsSecond-c.rows)*cStride
+	end := (c.times-1)*cNext + (c.panels-1)*cPanel + (c.rows-1)*cStride + 64
+	if c.second > 0 {
+		end += cSecond + (c.second-c.rows)*cStride
 	}
 	all := c.memory(end/4 + Lanes + c.after)
 	for i := range all {
 		all[i] = guard
 	}
 	out := all[Lanes : len(all)-c.after]
-	config := amxConfig(c.rows, c.rowsSecond)
-	gemmAMX(&a[0], c.aStride, c.aSecond, c.aNext, &c.offsets[0], c.segments, &b[0], c.bPanel, &out[0], cStride, cSecond, cPanel, cNext,
-		c.rows, c.rowsSecond, c.panels, c.blocks, &config[0])
+	config := amxConfig(c.rows, c.second)
+	gemmAMX((*byte)(unsafe.Pointer(&a[0])), c.aStride, c.aSecond, c.aNext, &c.offsets[0], c.segments, (*byte)(unsafe.Pointer(&b[0])), c.bPanel, &out[0], cStride, cSecond, cPanel, cNext,
+		c.rows, c.second, c.panels, c.times, &config[0])
 
 	written := make([]bool, len(all))
-	for block := range c.blocks {
-		for half, n := range []int{c.rows, c.rowsSecond} {
+	for t := range c.times {
+		for half, n := range []int{c.rows, c.second} {
 			for i := range n {
 				for j := range 16 * c.panels {
 					var want float32
 					var exact, magnitude float64
 					for s := range c.segments {
-						row := a[(block*c.aNext+half*c.aSecond+i*c.aStride+c.offsets[s])/2:][:32]
+						row := a[(t*c.aNext+half*c.aSecond+i*c.aStride+c.offsets[s])/2:][:32]
 						column := make([]uint16, 32)
 						for k := range column {
 							column[k] = b[j/16*c.bPanel/2+s*512+k/2*32+j%16*2+k%2]
@@ -106,14 +106,14 @@ func (c amxCase) run(rng *rand.Rand, emulated bool) error {
 						}
 						want = amxtest.Dot(want, row, column)
 					}
-					at := (block*cNext+half*cSecond+i*cStride+j/16*cPanel)/4 + j%16
+					at := (t*cNext+half*cSecond+i*cStride+j/16*cPanel)/4 + j%16
 					got := out[at]
 					written[at+Lanes] = true
 					// Rounding each of the additions is within half a unit in the last place
 					// of 24 bits; a sum meets at most segments + 33 of them.
 					tolerance := magnitude*float64(c.segments+33)*0x1p-24 + 0x1p-126*float64(64*c.segments)
 					if !(math.Abs(float64(got)-exact) <= tolerance) || emulated && math.Float32bits(got) != math.Float32bits(want) {
-						return fmt.Errorf("block %d, half %d, row %d, output %d: got %v, want %v (exactly %v)", block, half, i, j, got, want, exact)
+						return fmt.Errorf("time %d, half %d, row %d, output %d: got %v, want %v (exactly %v)", t, half, i, j, got, want, exact)
 					}
 				}
 			}
@@ -140,9 +140,9 @@ func widened(v uint16) float64 { return float64(math.Float32frombits(uint32(v) <
 func normal(rng *rand.Rand) float32 { return float32(rng.NormFloat64()) }
 
 // newAMXCase places the values at random.
-func newAMXCase(rng *rand.Rand, rows, rowsSecond, panels, segments, blocks int) amxCase {
-	c := amxCase{rows: rows, rowsSecond: rowsSecond, panels: panels, segments: segments, blocks: blocks, random: normal,
-		after: Lanes, memory: AlignedFloats}
+func newAMXCase(rng *rand.Rand, rows, second, panels, segments, times int) amxCase {
+	c := amxCase{rows: rows, second: second, panels: panels, segments: segments, times: times, random: normal,
+		after: Lanes, memory: alignedFloats}
 	c.aStride = 64 * (1 + rng.IntN(3))
 	c.aSecond = 16 * c.aStride
 	c.aNext = 64 * rng.IntN(40)

@@ -13,39 +13,24 @@ import (
 
 func benchmarkLayer(b *testing.B, v *Variant, s model.Conv, m, n, h int) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	weight, _ := floats(rng, tensor.Numel(s.WeightShape()), 0.02)
-	bias, _ := floats(rng, s.Out, 1)
+	weight, _ := randomFloats(rng, tensor.Numel(s.WeightShape()), 0.02)
+	bias, _ := randomFloats(rng, s.Out, 1)
 	oh, ow := s.OutSize(h, h)
 	var scratch Scratch
-	var run func()
-	var border func(h, w int) (int, int, int, int)
-	planar := s.In == 3
-	dst := &Maps{Layout: layout(s.Out, oh, ow, func(int, int) (int, int, int, int) { return 1, 1, 2, 2 })}
-	dst.Data = AlignedFloats(n * dst.Len())
-	var src *Maps
+	in := Format{Planar: s.In == 3}
+	var c convolution
 	if m == 0 {
-		c, err := withWeights(v.NewConv(s, planar, bias))(weight)
-		if err != nil {
-			b.Fatal(err)
-		}
-		border = c.Border
-		run = func() {
-			c.Run(dst, src, n, 0, 1, Epilogue{ReLU: true}, &scratch)
-		}
+		c = packed(v.NewConv(s, in))(b, weight)
 	} else {
-		c, err := v.NewWinograd(s, m, bias)
-		if err != nil {
-			b.Fatal(err)
-		}
-		packAll(c, s, weight)
-		border = c.Border
-		run = func() { c.Run(dst, src, n, 0, 1, Epilogue{ReLU: true}, &scratch) }
+		c = packed(v.NewWinograd(s, m, Float32))(b, weight)
 	}
-	l := layout(s.In, h, h, border)
-	l.Planar = planar
-	src, _ = randomMaps(rng, l, n)
+	l := layoutOf(s.In, h, h, c.Halo)
+	l.Format = in
+	src, _ := randomMaps(rng, l, n)
+	dst := newMaps(layoutOf(s.Out, oh, ow, func(int, int) Halo { return Halo{1, 1, 2, 2} }), n)
+	ep := Epilogue{Bias: PadChannels(bias), ReLU: true}
 	for b.Loop() {
-		run()
+		c.Run(dst, src, n, ep, Share{0, 1, &scratch})
 	}
 	us := b.Elapsed().Seconds() * 1e6 / float64(b.N*n)
 	b.ReportMetric(us, "us/image")

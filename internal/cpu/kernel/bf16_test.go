@@ -14,7 +14,7 @@ import (
 // bf16Variant is the variant with bf16 instructions.
 func bf16Variant(t *testing.T) *Variant {
 	for _, v := range Variants() {
-		if v.BF16() {
+		if v.Has(BFloat16) {
 			return v
 		}
 	}
@@ -23,7 +23,7 @@ func bf16Variant(t *testing.T) *Variant {
 }
 
 // roundBF16 rounds to 8 significant bits by arithmetic rather than by bits.
-func roundBF16(v float64) float64 {
+func exactBF16(v float64) float64 {
 	if v == 0 {
 		return v
 	}
@@ -40,32 +40,32 @@ func TestBF16Rounds(t *testing.T) {
 	for range 10000 {
 		checkRound(t, float32(rng.NormFloat64()*math.Exp(20*rng.NormFloat64())))
 	}
-	if v := bf16(float32(math.NaN())); !math.IsNaN(float64(math.Float32frombits(uint32(v) << 16))) {
+	if v := roundBF16(float32(math.NaN())); !math.IsNaN(float64(math.Float32frombits(uint32(v) << 16))) {
 		t.Errorf("NaN becomes %#x", v)
 	}
 }
 
 func checkRound(t *testing.T, v float32) {
 	t.Helper()
-	got, want := math.Float32frombits(uint32(bf16(v))<<16), float32(roundBF16(float64(v)))
+	got, want := math.Float32frombits(uint32(roundBF16(v))<<16), float32(exactBF16(float64(v)))
 	if got != want && !math.IsInf(float64(v), 0) && math.Abs(float64(v)) > 1e-37 || math.IsInf(float64(v), 0) && got != v {
-		t.Errorf("bf16(%v) is %v, want %v", v, got, want)
+		t.Errorf("roundBF16(%v) is %v, want %v", v, got, want)
 	}
 }
 
-// narrowed are src as bf16 maps with a border, and the values they hold.
+// narrowed are src as bf16 maps with a halo, and the values they hold.
 func narrowed(v *Variant, src *Maps, n int, values []float64) (*Maps, []float64) {
 	l := src.Layout
-	l.BF16 = true
-	dst := &Maps{l, AlignedFloats(n * l.Len())}
+	l.Elem = BFloat16
+	dst := newMaps(l, n)
 	for i := range n {
 		for b := range dst.Blocks() {
-			v.Narrow(dst, src, i, b, 0, src.H)
+			v.Narrow(dst, src, i, b)
 		}
 	}
 	rounded := make([]float64, len(values))
 	for i, x := range values {
-		rounded[i] = roundBF16(x)
+		rounded[i] = exactBF16(x)
 	}
 	return dst, rounded
 }
@@ -79,7 +79,7 @@ var bf16Shapes = []model.Conv{
 	{In: 65, Out: 33, KernelH: 1, KernelW: 1, Stride: 1, Dilation: 1, Groups: 1},
 }
 
-// TestBF16Conv computes in vector registers, and in tile registers if the machine
+// TestBF16Conv computes in vector registers, and in AMX's tiles if the machine
 // has them or can emulate them, with float32 and with bf16 results.
 func TestBF16Conv(t *testing.T) {
 	v := *bf16Variant(t)
@@ -88,8 +88,8 @@ func TestBF16Conv(t *testing.T) {
 		v.amx = nil
 		testBF16Convs(t, &v, sizes)
 	})
-	t.Run("tiles", func(t *testing.T) {
-		v.amx = tilesForTest(t)
+	t.Run("amx", func(t *testing.T) {
+		v.amx = amxForTest(t)
 		testBF16Convs(t, &v, sizes)
 	})
 }
@@ -110,46 +110,37 @@ func testBF16Conv(t *testing.T, v *Variant, s model.Conv, h, w int, rounded bool
 	const n = 2
 	oh, ow := s.OutSize(h, w)
 	rng := rand.New(rand.NewPCG(seed, 6))
-	weight, weight64 := floats(rng, tensor.Numel(s.WeightShape()), 1)
-	bias, bias64 := floats(rng, s.Out, 1)
-	c, err := withWeights(v.NewBF16Conv(s, bias))(weight)
-	if err != nil {
-		t.Fatal(err)
-	}
+	weight, weight64 := randomFloats(rng, tensor.Numel(s.WeightShape()), 1)
+	bias, bias64 := randomFloats(rng, s.Out, 1)
+	c := packed(v.NewConv(s, Format{Elem: BFloat16}))(t, weight)
 	for k, x := range weight64 {
-		weight64[k] = roundBF16(x)
+		weight64[k] = exactBF16(x)
 	}
-	wide, values := randomMaps(rng, layout(s.In, h, w, c.Border), n)
+	wide, values := randomMaps(rng, layoutOf(s.In, h, w, c.Halo), n)
 	src, values := narrowed(v, wide, n, values)
 	want, magnitude := convolved(s, weight64, bias64, values, n, h, w, true)
 	var scratch Scratch
 	run := func(dst *Maps) {
 		for share := range 3 {
-			c.Run(dst, src, n, share, 3, Epilogue{ReLU: true}, &scratch)
+			c.Run(dst, src, n, Epilogue{Bias: PadChannels(bias), ReLU: true}, Share{share, 3, &scratch})
 		}
 	}
-	dst, all := guarded(layout(s.Out, oh, ow, nil), n)
+	dst, all := guarded(layoutOf(s.Out, oh, ow, nil), n)
 	run(dst)
 	checkMaps(t, dst, all, want, magnitude, n, directTolerance)
 	if !rounded {
 		return
 	}
 	// The same results, as Narrow rounds them.
-	l := dst.Layout
-	l.BF16 = true
-	half, expected := &Maps{l, AlignedFloats(n * l.Len())}, &Maps{l, AlignedFloats(n * l.Len())}
+	expected, _ := narrowed(v, dst, n, nil)
+	half := newMaps(expected.Layout, n)
 	run(half)
-	for i := range n {
-		for b := range expected.Blocks() {
-			v.Narrow(expected, dst, i, b, 0, oh)
-		}
-	}
 	for i := range n {
 		for ch := range s.Out {
 			for y := range oh {
 				for x := range ow {
-					at := i*l.Len() + l.at(ch/32, y, x) + ch%32/2
-					got, want := math.Float32bits(half.Data[at])>>(ch%2*16)&0xffff, math.Float32bits(expected.Data[at])>>(ch%2*16)&0xffff
+					bits := func(m *Maps) uint32 { return math.Float32bits(float32(m.value(i, ch, y, x))) >> 16 }
+					got, want := bits(half), bits(expected)
 					// In vector registers, the bias is added first or last: a rounding apart.
 					if max(got, want)-min(got, want) > 1 {
 						t.Fatalf("image %d channel %d at %d, %d: %#x, want %#x", i, ch, y, x, got, want)
@@ -173,15 +164,11 @@ func TestBF16Winograd(t *testing.T) {
 				const n = 2
 				h, w := size[0], size[1]
 				rng := rand.New(rand.NewPCG(uint64(i), 7))
-				weight, weight64 := floats(rng, tensor.Numel(s.WeightShape()), 1)
-				bias, bias64 := floats(rng, s.Out, 1)
-				c, err := v.NewBF16Winograd(s, bias)
-				if err != nil {
-					t.Fatal(err)
-				}
-				packAll(c, s, weight)
-				src, values := randomMaps(rng, layout(s.In, h, w, c.Border), n)
-				dst, all := guarded(layout(s.Out, h, w, nil), n)
+				weight, weight64 := randomFloats(rng, tensor.Numel(s.WeightShape()), 1)
+				bias, bias64 := randomFloats(rng, s.Out, 1)
+				c := packed(v.NewWinograd(s, 2, BFloat16))(t, weight)
+				src, values := randomMaps(rng, layoutOf(s.In, h, w, c.Halo), n)
+				dst, all := guarded(layoutOf(s.Out, h, w, nil), n)
 				want, magnitude := convolved(s, weight64, bias64, values, n, h, w, false)
 				largest := 0.0
 				for _, m := range magnitude {
@@ -192,7 +179,7 @@ func TestBF16Winograd(t *testing.T) {
 				}
 				var scratch Scratch
 				for share := range 3 {
-					c.Run(dst, src, n, share, 3, Epilogue{}, &scratch)
+					c.Run(dst, src, n, Epilogue{Bias: PadChannels(bias)}, Share{share, 3, &scratch})
 				}
 				checkMaps(t, dst, all, want, magnitude, n, bf16WinogradTolerance)
 			})
@@ -218,21 +205,20 @@ func convolved(s model.Conv, weight, bias, src []float64, n, h, w int, relu bool
 // The peak's operands must be right for each unit: a wrong one reads beyond them.
 func TestPeak(t *testing.T) {
 	for _, v := range Variants() {
-		if p := v.Peak(1, false); !(p > 0) {
-			t.Errorf("%v: %v GFLOP/s", v, p)
-		}
-		if p := v.Peak(1, true); (p > 0) != v.BF16() {
-			t.Errorf("%v: %v GFLOP/s in bf16", v, p)
+		for elem := range elemCount {
+			if p := v.Peak(1, elem); (p > 0) != v.Has(elem) {
+				t.Errorf("%v: %v GFLOP/s in %v", v, p, elem)
+			}
 		}
 	}
 }
 
-func TestTilesPeakStaysInItsOperands(t *testing.T) {
+func TestAMXPeakStaysInItsOperands(t *testing.T) {
 	v := *bf16Variant(t)
-	v.amx = tilesForTest(t)
-	j := v.tilesPeak()
-	j.start()()
-	if j.flops != 2*32*32*256 {
-		t.Errorf("%v operations", j.flops)
+	v.amx = amxForTest(t)
+	l := v.amxPeak()
+	l.start()()
+	if l.flops != 2*32*32*256 {
+		t.Errorf("%v operations", l.flops)
 	}
 }

@@ -13,8 +13,8 @@ import (
 
 // convolution is what Conv and Winograd have in common.
 type convolution interface {
-	Run(dst, src *Maps, n, share, shares int, ep Epilogue, scratch *Scratch)
-	Border(h, w int) (top, left, bottom, right int)
+	Run(dst, src *Maps, n int, ep Epilogue, share Share)
+	Halo(h, w int) Halo
 	Panels() int
 	Algorithm() string
 }
@@ -22,40 +22,25 @@ type convolution interface {
 // algorithms are all ways to compute a problem.
 func (p *problem) algorithms(t *testing.T, v *Variant) []convolution {
 	t.Helper()
-	c, err := withWeights(v.NewConv(p.Conv, false, p.bias))(p.weight)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := []convolution{c}
-	if v.BF16() {
-		if c, err = withWeights(v.NewBF16Conv(p.Conv, p.bias))(p.weight); err != nil {
-			t.Fatal(err)
+	var all []convolution
+	for elem := range elemCount {
+		if !v.Has(elem) {
+			continue
 		}
-		all = append(all, c)
-	}
-	if !CanWinograd(p.Conv) {
-		return all
-	}
-	add := func(w *Winograd, err error) {
-		if err != nil {
-			t.Fatal(err)
+		all = append(all, packed(v.NewConv(p.Conv, Format{Elem: elem}))(t, p.weight))
+		for m, transforms := range v.transforms {
+			if CanWinograd(p.Conv) && transforms.input[elem] != nil {
+				all = append(all, packed(v.NewWinograd(p.Conv, m, elem))(t, p.weight))
+			}
 		}
-		packAll(w, p.Conv, p.weight)
-		all = append(all, w)
-	}
-	for m := range v.transforms {
-		add(v.NewWinograd(p.Conv, m, p.bias))
-	}
-	if v.BF16() {
-		add(v.NewBF16Winograd(p.Conv, p.bias))
 	}
 	return all
 }
 
 // input is the input as a convolution takes it.
 func (p *problem) input(v *Variant, a convolution) *Maps {
-	src := p.source(false, a.Border)
-	if c, ok := a.(*Conv); ok && c.in.BF16 {
+	src := p.source(Format{}, a.Halo)
+	if c, ok := a.(*Conv); ok && c.in.Elem == BFloat16 {
 		src, _ = narrowed(v, src, p.n, nil)
 	}
 	return src
@@ -63,13 +48,14 @@ func (p *problem) input(v *Variant, a convolution) *Maps {
 
 // outputs are maps for the results of a problem, and image i's part of them.
 func (p *problem) outputs(n int) (dst *Maps, image func(i int) []float32) {
-	l := layout(p.Out, p.oh, p.ow, nil)
-	dst = &Maps{l, AlignedFloats(n * l.Len())}
-	return dst, func(i int) []float32 { return dst.Data[i*l.Len():][:l.Len()] }
+	dst = newMaps(layoutOf(p.Out, p.oh, p.ow, nil), n)
+	return dst, func(i int) []float32 { return floats(imageOf(dst, i).data) }
 }
 
 // imageOf is maps of one image of several.
-func imageOf(m *Maps, i int) *Maps { return &Maps{m.Layout, m.Data[i*m.Len():][:m.Len()]} }
+func imageOf(m *Maps, i int) *Maps {
+	return &Maps{m.Layout, m.data[i*m.Bytes():][:m.Bytes()]}
+}
 
 // The bits of a result depend neither on how many images there are, nor on how
 // the work is divided. The shapes have small maps with large weights, which are
@@ -85,9 +71,9 @@ func TestSameBits(t *testing.T) {
 			p := &problem{Conv: s, n: c.n, h: c.h, w: c.w}
 			p.oh, p.ow = s.OutSize(c.h, c.w)
 			rng := rand.New(rand.NewPCG(uint64(i), 3))
-			p.weight, _ = floats(rng, tensor.Numel(s.WeightShape()), 1)
-			p.bias, _ = floats(rng, s.Out, 1)
-			_, p.values = floats(rng, c.n*c.in*c.h*c.w, 1)
+			p.weight, _ = randomFloats(rng, tensor.Numel(s.WeightShape()), 1)
+			p.bias, _ = randomFloats(rng, s.Out, 1)
+			_, p.values = randomFloats(rng, c.n*c.in*c.h*c.w, 1)
 			for _, v := range Variants() {
 				for _, a := range p.algorithms(t, v) {
 					p.sameBits(t, v, a, rng)
@@ -101,9 +87,10 @@ func (p *problem) sameBits(t *testing.T, v *Variant, a convolution, rng *rand.Ra
 	t.Helper()
 	src := p.input(v, a)
 	want, wantImage := p.outputs(p.n)
+	ep := p.epilogue(false, true)
 	var scratch Scratch
 	for i := range p.n {
-		a.Run(&Maps{want.Layout, wantImage(i)}, imageOf(src, i), 1, 0, 1, Epilogue{ReLU: true}, &scratch)
+		a.Run(imageOf(want, i), imageOf(src, i), 1, ep, Share{0, 1, &scratch})
 	}
 	check := func(what string, n int, run func(dst *Maps)) {
 		t.Helper()
@@ -119,7 +106,7 @@ func (p *problem) sameBits(t *testing.T, v *Variant, a convolution, rng *rand.Ra
 		for _, shares := range []int{1, 2, 3, 7} {
 			check(fmt.Sprintf("%d images in %d shares", n, shares), n, func(dst *Maps) {
 				for _, share := range rng.Perm(shares) {
-					a.Run(dst, src, n, share, shares, Epilogue{ReLU: true}, &scratch)
+					a.Run(dst, src, n, ep, Share{share, shares, &scratch})
 				}
 			})
 		}
@@ -128,13 +115,14 @@ func (p *problem) sameBits(t *testing.T, v *Variant, a convolution, rng *rand.Ra
 	if !ok {
 		return
 	}
-	tiles := p.n * w.Tiles(p.h, p.w)
+	tiles := p.n * w.tiles(p.h, p.w)
 	check("random chunks", p.n, func(dst *Maps) {
 		for from := 0; from < tiles; {
 			to, split := min(tiles, from+1+rng.IntN(2*tileChunk)), rng.IntN(w.Panels()+1)
 			for _, panels := range [][2]int{{0, split}, {split, w.Panels()}} {
 				if panels[0] < panels[1] {
-					w.chunk(dst, src, from, to, panels[0], panels[1], Epilogue{ReLU: true}, &scratch)
+					chunk := winogradChunk{Winograd: w, dst: dst, src: src, ep: ep, scratch: &scratch, tile0: from, tile1: to, panel0: panels[0], panel1: panels[1]}
+					chunk.compute()
 				}
 			}
 			from = to
@@ -167,7 +155,7 @@ func (p *problem) isolated(t *testing.T, v *Variant, a convolution) {
 		q := *p
 		q.values = values
 		dst, image = p.outputs(p.n)
-		a.Run(dst, q.input(v, a), p.n, 0, 1, Epilogue{ReLU: true}, &scratch)
+		a.Run(dst, q.input(v, a), p.n, p.epilogue(false, true), Share{0, 1, &scratch})
 		return dst, image
 	}
 	want, wantImage := run(p.values)
@@ -186,14 +174,14 @@ func (p *problem) isolated(t *testing.T, v *Variant, a convolution) {
 	result := imageOf(got, 1)
 	for k, w := range definition {
 		c, y, x := k/(p.oh*p.ow), k/p.ow%p.oh, k%p.ow
-		if g := result.Data[result.at(c/Lanes, y, x)+c%Lanes]; w != w && g == g {
+		if g := result.value(0, c, y, x); w != w && g == g {
 			t.Fatalf("%v, %s, %dx%d: channel %d at %d, %d is %v, want NaN", v, a.Algorithm(), p.h, p.w, c, y, x, g)
 		}
 	}
 	// It is gone with the image: nothing of it stays in the scratch memory.
 	got, _ = run(p.values)
-	if at := differ(got.Data, want.Data); at >= 0 {
-		t.Fatalf("%v, %s, %dx%d: value %d is %v after a NaN, %v before", v, a.Algorithm(), p.h, p.w, at, got.Data[at], want.Data[at])
+	if at := differ(floats(got.data), floats(want.data)); at >= 0 {
+		t.Fatalf("%v, %s, %dx%d: value %d changes after a NaN", v, a.Algorithm(), p.h, p.w, at)
 	}
 }
 
@@ -209,19 +197,16 @@ func TestBF16Results(t *testing.T) {
 	} {
 		for j, size := range [][2]int{{1, 1}, {7, 7}, {3, 20}, {14, 13}, {5, 40}} {
 			p := newProblem(s, 2, size[0], size[1], uint64(i*10+j)).rounded()
-			c, err := withWeights(v.NewBF16Conv(s, p.bias))(p.weight)
-			if err != nil {
-				t.Fatal(err)
-			}
+			c := packed(v.NewConv(s, Format{Elem: BFloat16}))(t, p.weight)
 			src := p.input(v, c)
 			var first []float32
 			for shares := 1; shares <= 3; shares++ {
-				l := layout(p.Out, p.oh, p.ow, oddBorder)
-				l.BF16 = true
+				l := layoutOf(p.Out, p.oh, p.ow, oddHalo)
+				l.Elem = BFloat16
 				dst, all := guarded(l, p.n)
 				var scratch Scratch
 				for share := range shares {
-					c.Run(dst, src, p.n, share, shares, Epilogue{ReLU: true}, &scratch)
+					c.Run(dst, src, p.n, p.epilogue(false, true), Share{share, shares, &scratch})
 				}
 				p.checkBF16(t, dst, all)
 				if first == nil {
@@ -238,19 +223,16 @@ func TestBF16Results(t *testing.T) {
 // checkBF16 holds bf16 maps against the reference and the guards round them.
 func (p *problem) checkBF16(t *testing.T, dst *Maps, all []float32) {
 	t.Helper()
-	const channels = 2 * Lanes
-	want := p.want(Epilogue{ReLU: true})
+	want := p.want(p.epilogue(false, true))
 	written := make([]bool, len(all))
 	for k, w := range want {
 		i, c, y, x := k/(p.Out*p.oh*p.ow), k/(p.oh*p.ow)%p.Out, k/p.ow%p.oh, k%p.ow
-		at := i*dst.Len() + dst.at(c/channels, y, x)
-		word := math.Float32bits(dst.Data[at+c%channels/2])
-		got := float64(math.Float32frombits(word >> (16 * (c % 2)) << 16))
+		got := dst.value(i, c, y, x)
 		if math.Abs(got-w) > math.Abs(w)/256+directTolerance*p.magnitude[k] {
 			t.Fatalf("%+v, %dx%d: channel %d of image %d at %d, %d is %v, want %v", p.Conv, p.h, p.w, c, i, y, x, got, w)
 		}
 		for j := range Lanes {
-			written[Lanes+at+j] = true
+			written[Lanes+dst.element(i, c, y, x)/(2*Lanes)*Lanes+j] = true
 		}
 	}
 	for i, v := range all {

@@ -35,9 +35,9 @@ func newProblem(s model.Conv, n, h, w int, seed uint64) *problem {
 		return nil
 	}
 	rng := rand.New(rand.NewPCG(seed, 1))
-	p.weight, p.weight64 = floats(rng, tensor.Numel(s.WeightShape()), 1)
-	p.bias, p.bias64 = floats(rng, s.Out, 1)
-	_, p.values = floats(rng, n*s.In*h*w, 1)
+	p.weight, p.weight64 = randomFloats(rng, tensor.Numel(s.WeightShape()), 1)
+	p.bias, p.bias64 = randomFloats(rng, s.Out, 1)
+	_, p.values = randomFloats(rng, n*s.In*h*w, 1)
 	p.solve()
 	return p
 }
@@ -64,7 +64,7 @@ func (p *problem) rounded() *problem {
 	round := func(x []float64) []float64 {
 		y := make([]float64, len(x))
 		for i, v := range x {
-			y[i] = roundBF16(v)
+			y[i] = exactBF16(v)
 		}
 		return y
 	}
@@ -73,7 +73,12 @@ func (p *problem) rounded() *problem {
 	return &q
 }
 
-// want is the result; with add that of two runs, the second without the bias.
+// epilogue is one with the problem's bias.
+func (p *problem) epilogue(add, relu bool) Epilogue {
+	return Epilogue{Bias: PadChannels(p.bias), Add: add, ReLU: relu}
+}
+
+// want is the result; with Add that of two runs, the second without the bias.
 func (p *problem) want(ep Epilogue) []float64 {
 	want := append([]float64(nil), p.sums...)
 	for i := range want {
@@ -87,11 +92,11 @@ func (p *problem) want(ep Epilogue) []float64 {
 	return want
 }
 
-// source is the input in a layout with the borders that a convolution asks for.
-func (p *problem) source(planar bool, border func(h, w int) (int, int, int, int)) *Maps {
-	l := layout(p.In, p.h, p.w, border)
-	l.Planar = planar
-	src := &Maps{l, AlignedFloats(p.n * l.Len())}
+// source is the input in a format, with the halo that a convolution asks for.
+func (p *problem) source(in Format, halo func(h, w int) Halo) *Maps {
+	l := layoutOf(p.In, p.h, p.w, halo)
+	l.Format = in
+	src := newMaps(l, p.n)
 	place(src, p.values)
 	return src
 }
@@ -99,37 +104,30 @@ func (p *problem) source(planar bool, border func(h, w int) (int, int, int, int)
 // direct checks Conv and returns its largest error relative to the magnitudes.
 func (p *problem) direct(t *testing.T, v *Variant, planar bool, ep Epilogue, shares int) float64 {
 	t.Helper()
-	c, err := withWeights(v.NewConv(p.Conv, planar, p.bias))(p.weight)
-	if err != nil {
-		t.Fatal(err)
-	}
-	src := p.source(planar, c.Border)
-	dst, all := guarded(layout(p.Out, p.oh, p.ow, oddBorder), p.n)
+	c := packed(v.NewConv(p.Conv, Format{Planar: planar}))(t, p.weight)
+	src := p.source(c.in, c.Halo)
+	dst, all := guarded(layoutOf(p.Out, p.oh, p.ow, oddHalo), p.n)
 	var scratch Scratch
-	for share := range shares {
+	for i := range shares {
+		share := Share{i, shares, &scratch}
 		if ep.Add {
-			c.Run(dst, src, p.n, share, shares, Epilogue{}, &scratch)
+			c.Run(dst, src, p.n, p.epilogue(false, false), share)
 		}
-		c.Run(dst, src, p.n, share, shares, ep, &scratch)
+		c.Run(dst, src, p.n, ep, share)
 	}
 	return checkMaps(t, dst, all, p.want(ep), p.magnitude, p.n, directTolerance)
 }
 
-// bf16 checks NewBF16Conv; p is rounded.
-func (p *problem) bf16(t *testing.T, v *Variant, ep Epilogue, shares int) {
+// bf16 checks Conv with BFloat16; p is rounded.
+func (p *problem) bf16(t *testing.T, v *Variant, relu bool, shares int) {
 	t.Helper()
-	c, err := withWeights(v.NewBF16Conv(p.Conv, p.bias))(p.weight)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := packed(v.NewConv(p.Conv, Format{Elem: BFloat16}))(t, p.weight)
 	src := p.input(v, c)
-	dst, all := guarded(layout(p.Out, p.oh, p.ow, oddBorder), p.n)
+	dst, all := guarded(layoutOf(p.Out, p.oh, p.ow, oddHalo), p.n)
 	var scratch Scratch
-	for share := range shares {
-		if ep.Add {
-			c.Run(dst, src, p.n, share, shares, Epilogue{}, &scratch)
-		}
-		c.Run(dst, src, p.n, share, shares, ep, &scratch)
+	ep := p.epilogue(false, relu)
+	for i := range shares {
+		c.Run(dst, src, p.n, ep, Share{i, shares, &scratch})
 	}
 	checkMaps(t, dst, all, p.want(ep), p.magnitude, p.n, directTolerance)
 }
@@ -138,24 +136,21 @@ func (p *problem) bf16(t *testing.T, v *Variant, ep Epilogue, shares int) {
 // largest magnitude.
 func (p *problem) winograd(t *testing.T, v *Variant, m int, relu bool, shares int) float64 {
 	t.Helper()
-	c, err := v.NewWinograd(p.Conv, m, p.bias)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p.packed(t, c, relu, shares, winogradTolerance[m])
+	return p.winogradIn(t, v, m, Float32, relu, shares, winogradTolerance[m])
 }
 
-// packed packs and checks a Winograd convolution.
-func (p *problem) packed(t *testing.T, c *Winograd, relu bool, shares int, tolerance float64) float64 {
+// winogradIn is winograd with products of an element type.
+func (p *problem) winogradIn(t *testing.T, v *Variant, m int, elem Elem, relu bool, shares int, tolerance float64) float64 {
 	t.Helper()
-	packAll(c, p.Conv, p.weight)
-	src := p.source(false, c.Border)
-	dst, all := guarded(layout(p.Out, p.oh, p.ow, oddBorder), p.n)
+	c := packed(v.NewWinograd(p.Conv, m, elem))(t, p.weight)
+	src := p.source(Format{}, c.Halo)
+	dst, all := guarded(layoutOf(p.Out, p.oh, p.ow, oddHalo), p.n)
 	var scratch Scratch
-	for share := range shares {
-		c.Run(dst, src, p.n, share, shares, Epilogue{ReLU: relu}, &scratch)
+	ep := p.epilogue(false, relu)
+	for i := range shares {
+		c.Run(dst, src, p.n, ep, Share{i, shares, &scratch})
 	}
-	return checkMaps(t, dst, all, p.want(Epilogue{ReLU: relu}), p.levels, p.n, tolerance)
+	return checkMaps(t, dst, all, p.want(ep), p.levels, p.n, tolerance)
 }
 
 // Every height and every width up to 40.
@@ -192,7 +187,7 @@ func TestConvSizes(t *testing.T) {
 					continue
 				}
 				for _, v := range Variants() {
-					worst = max(worst, p.direct(t, v, c.planar, Epilogue{Add: i&1 != 0, ReLU: i&2 != 0}, 1+i%4))
+					worst = max(worst, p.direct(t, v, c.planar, p.epilogue(i&1 != 0, i&2 != 0), 1+i%4))
 				}
 			}
 			t.Logf("largest error: %.2g of the sum of absolute products", worst)
@@ -218,7 +213,7 @@ func TestConvShapes(t *testing.T) {
 				p := newProblem(s, 2, size[0], size[1], uint64(j))
 				for _, v := range Variants() {
 					for flags := range 4 {
-						ep := Epilogue{Add: flags&1 != 0, ReLU: flags&2 != 0}
+						ep := p.epilogue(flags&1 != 0, flags&2 != 0)
 						p.direct(t, v, false, ep, 1+(i+flags)%4)
 						p.direct(t, v, true, ep, 1+(i+flags)%4)
 					}
@@ -290,13 +285,9 @@ func TestBF16Sizes(t *testing.T) {
 			worst := 0.0
 			for i, size := range mapSizes() {
 				p := newProblem(c.s, 1+i%7/6, size[0], size[1], uint64(i))
-				p.rounded().bf16(t, v, Epilogue{Add: i&1 != 0, ReLU: i&2 != 0}, 1+i%4)
+				p.rounded().bf16(t, v, i&2 != 0, 1+i%4)
 				if CanWinograd(c.s) {
-					w, err := v.NewBF16Winograd(c.s, p.bias)
-					if err != nil {
-						t.Fatal(err)
-					}
-					worst = max(worst, p.packed(t, w, i&1 != 0, 1+i%4, bf16WinogradTolerance))
+					worst = max(worst, p.winogradIn(t, v, 2, BFloat16, i&1 != 0, 1+i%4, bf16WinogradTolerance))
 				}
 			}
 			t.Logf("F(2), bf16: largest error %.2g of the largest sum of absolute products", worst)
@@ -310,27 +301,38 @@ func TestConvRefuses(t *testing.T) {
 	v := Variants()[0]
 	for _, c := range []struct {
 		s    model.Conv
-		bias int
 		want string
 	}{
-		{change(func(s *model.Conv) { s.In = 0 }), 6, "want positive sizes"},
-		{change(func(s *model.Conv) { s.PadH = -1 }), 6, "want positive sizes"},
-		{change(func(s *model.Conv) { s.Groups = 4 }), 6, "4 groups do not divide"},
-		{good, 5, "want a bias for each"},
+		{change(func(s *model.Conv) { s.In = 0 }), "want positive sizes"},
+		{change(func(s *model.Conv) { s.PadH = -1 }), "want positive sizes"},
+		{change(func(s *model.Conv) { s.Groups = 4 }), "4 groups do not divide"},
 	} {
-		if _, err := v.NewConv(c.s, false, make([]float32, c.bias)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := v.NewConv(c.s, Format{}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: error %v, want %q", c.s, err, c.want)
+		}
+		if _, err := v.NewWinograd(c.s, 4, Float32); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("F(4, 3), %+v: error %v, want %q", c.s, err, c.want)
 		}
 	}
 	for _, s := range []model.Conv{
 		change(func(s *model.Conv) { s.Stride = 2 }), change(func(s *model.Conv) { s.Dilation = 2 }), change(func(s *model.Conv) { s.PadW = 0 }),
 		change(func(s *model.Conv) { s.KernelH = 1 }), change(func(s *model.Conv) { s.Groups = 3 }),
 	} {
-		if _, err := v.NewWinograd(s, 4, nil); err == nil {
+		if _, err := v.NewWinograd(s, 4, Float32); err == nil {
 			t.Errorf("Winograd takes %+v", s)
 		}
 	}
-	if _, err := v.NewWinograd(good, 3, nil); err == nil || !strings.Contains(err.Error(), "not for F(3, 3)") {
+	if _, err := v.NewWinograd(good, 3, Float32); err == nil || !strings.Contains(err.Error(), "not for F(3, 3)") {
 		t.Errorf("F(3, 3): error %v", err)
+	}
+	plain, want := Variants()[len(Variants())-1], "no bf16 instructions in go"
+	if _, err := plain.NewConv(good, Format{Elem: BFloat16}); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("bf16 in plain Go: error %v, want %q", err, want)
+	}
+	if _, err := plain.NewWinograd(good, 2, BFloat16); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("F(2, 3) in bf16 in plain Go: error %v, want %q", err, want)
+	}
+	if _, err := bf16Variant(t).NewWinograd(good, 4, BFloat16); err == nil || !strings.Contains(err.Error(), "not for F(4, 3) in bf16") {
+		t.Errorf("F(4, 3) in bf16: error %v", err)
 	}
 }

@@ -26,16 +26,16 @@ func FuzzConv(f *testing.F) {
 		}
 		s := model.Conv{In: g * (1 + int(in)%(1+50/g)), Out: g * (1 + int(out)%(1+100/g)), KernelH: 1 + int(kernel)%4, KernelW: 1 + int(kernel>>4)%4, Groups: g}
 		s.Stride, s.Dilation, s.PadH, s.PadW = 1+pick(3), 1+pick(3), pick(4), pick(3)
-		ep := Epilogue{Add: pick(2) == 1, ReLU: pick(2) == 1}
+		add, relu := pick(2) == 1, pick(2) == 1
 		planar, n, shares := pick(2) == 1, 1+pick(3), 1+pick(5)
 		p := newProblem(s, n, 1+int(size)%40, 1+int(size>>8)%40/(1+s.In*s.Out/400), seed)
 		if p == nil {
 			return
 		}
 		for _, v := range Variants() {
-			p.direct(t, v, planar, ep, shares)
-			if v.BF16() && !planar {
-				p.rounded().bf16(t, v, ep, shares)
+			p.direct(t, v, planar, p.epilogue(add, relu), shares)
+			if v.Has(BFloat16) && !planar {
+				p.rounded().bf16(t, v, relu, shares)
 			}
 		}
 	})
@@ -59,13 +59,9 @@ func FuzzWinograd(f *testing.F) {
 					p.winograd(t, v, m, form >= 128, shares)
 				}
 			}
-			if v.BF16() {
-				c, err := v.NewBF16Winograd(s, p.bias)
-				if err != nil {
-					t.Fatal(err)
-				}
+			if v.Has(BFloat16) {
 				// Of a single channel's few products, none evens out another's error.
-				p.packed(t, c, form >= 128, shares, 2*bf16WinogradTolerance)
+				p.winogradIn(t, v, 2, BFloat16, form >= 128, shares, 2*bf16WinogradTolerance)
 			}
 		}
 	})
@@ -110,7 +106,7 @@ func FuzzOps(f *testing.F) {
 			dst, all := surround(values)
 			checkAddScaled(t, v, dst, all, src, scale, shift, form&1 != 0)
 			dst, all = surround(values)
-			checkGate(t, v, dst, all, scale)
+			checkGate(t, v, dst, all, scale, form&1 != 0)
 			checkPool(t, v, n, 1, values)
 			checkPool(t, v, 1, n, values)
 		}

@@ -5,26 +5,27 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"unsafe"
 
 	"repvgg/internal/testkit"
 )
 
-// tileCase is one call of a register tile.
-type tileCase struct {
-	rows, panels, segments, length, blocks int
-	add, relu, bias                        bool
+// registerTileCase is one call of a register tile.
+type registerTileCase struct {
+	rows, panels, segments, length, times int
+	add, relu, bias                       bool
 }
 
 // Every register tile against the loops of gemmFunc's description.
-func TestTiles(t *testing.T) {
+func TestRegisterTiles(t *testing.T) {
 	for _, v := range Variants() {
-		for p := range v.gemm {
-			for r := range v.gemm[p] {
+		for p := range v.gemm[Float32] {
+			for r := range v.gemm[Float32][p] {
 				rng := rand.New(rand.NewPCG(uint64(p), uint64(r)))
 				for _, size := range [][3]int{{1, 1, 1}, {3, 1, 2}, {1, 16, 3}, {9, 16, 1}, {4, 3, 2}, {2, 50, 2}} {
 					for flags := range 8 {
-						c := tileCase{r + 1, p + 1, size[0], size[1], size[2], flags&1 != 0, flags&2 != 0, flags&4 != 0}
-						checkTile(t, rng, v, c)
+						c := registerTileCase{r + 1, p + 1, size[0], size[1], size[2], flags&1 != 0, flags&2 != 0, flags&4 != 0}
+						checkRegisterTile(t, rng, v, c)
 					}
 				}
 			}
@@ -32,9 +33,9 @@ func TestTiles(t *testing.T) {
 	}
 }
 
-// checkTile runs a tile whose rows, panels and blocks do not touch: what lies
+// checkRegisterTile runs a tile whose rows and panels do not touch, nor it the next one: what lies
 // between them must stay in the output, and is NaN in the operands.
-func checkTile(t *testing.T, rng *rand.Rand, v *Variant, c tileCase) {
+func checkRegisterTile(t *testing.T, rng *rand.Rand, v *Variant, c registerTileCase) {
 	t.Helper()
 	name := fmt.Sprintf("%v: %+v", v, c)
 	// In values. Odd strides: nothing may count on alignment.
@@ -42,8 +43,8 @@ func checkTile(t *testing.T, rng *rand.Rand, v *Variant, c tileCase) {
 	aNext := c.rows*aStride + rng.IntN(9)
 	offsets, reach := make([]int, c.segments), 0
 	for s := range offsets {
-		offsets[s] = rng.IntN(50) * floatBytes
-		reach = max(reach, offsets[s]/floatBytes+c.length)
+		offsets[s] = rng.IntN(50) * wordBytes
+		reach = max(reach, offsets[s]/wordBytes+c.length)
 	}
 	depth := c.segments * c.length
 	bPanel := depth*Lanes + rng.IntN(20)
@@ -51,31 +52,31 @@ func checkTile(t *testing.T, rng *rand.Rand, v *Variant, c tileCase) {
 	cPanel := c.rows*cStride + rng.IntN(7)
 	cNext := c.panels*cPanel + rng.IntN(7)
 
-	a, b := filled(c.blocks*aNext+reach, nan), filled(c.panels*bPanel, nan)
+	a, b := filled(c.times*aNext+reach, nan), filled(c.panels*bPanel, nan)
 	bias := filled(c.panels*Lanes, nan)
-	all := filled(c.blocks*cNext+2*Lanes, guard)
+	all := filled(c.times*cNext+2*Lanes, guard)
 	out := all[Lanes:]
-	each := func(f func(block, i, j, at int)) {
-		for block := range c.blocks {
+	each := func(f func(tile, i, j, at int)) {
+		for tile := range c.times {
 			for i := range c.rows {
 				for j := range c.panels * Lanes {
-					f(block, i, j, block*cNext+i*cStride+j/Lanes*cPanel+j%Lanes)
+					f(tile, i, j, tile*cNext+i*cStride+j/Lanes*cPanel+j%Lanes)
 				}
 			}
 		}
 	}
-	aAt := func(block, i, s, k int) *float32 { return &a[block*aNext+i*aStride+offsets[s]/floatBytes+k] }
+	aAt := func(tile, i, s, k int) *float32 { return &a[tile*aNext+i*aStride+offsets[s]/wordBytes+k] }
 	for j := range c.panels * Lanes {
 		for k := range depth {
 			b[j/Lanes*bPanel+k*Lanes+j%Lanes] = float32(rng.NormFloat64())
 		}
 		bias[j] = float32(rng.NormFloat64())
 	}
-	each(func(block, i, j, at int) {
+	each(func(tile, i, j, at int) {
 		if j == 0 {
 			for s := range c.segments {
 				for k := range c.length {
-					*aAt(block, i, s, k) = float32(rng.NormFloat64())
+					*aAt(tile, i, s, k) = float32(rng.NormFloat64())
 				}
 			}
 		}
@@ -85,16 +86,14 @@ func checkTile(t *testing.T, rng *rand.Rand, v *Variant, c tileCase) {
 	})
 	before := append([]float32(nil), out...)
 
-	ep := Epilogue{Add: c.add, ReLU: c.relu}
-	add, relu := ep.flags()
 	var biasPointer *float32
 	if c.bias {
 		biasPointer = &bias[0]
 	}
-	v.gemm[c.panels-1][c.rows-1](&a[0], aStride*floatBytes, aNext*floatBytes, &offsets[0], c.segments, c.length, &b[0], bPanel*floatBytes, &b[0],
-		&out[0], cStride*floatBytes, cPanel*floatBytes, cNext*floatBytes, biasPointer, add, relu, c.blocks)
+	v.gemm[Float32][c.panels-1][c.rows-1](words(a), aStride*wordBytes, aNext*wordBytes, &offsets[0], c.segments, c.length, words(b), bPanel*wordBytes, words(b),
+		&out[0], cStride*wordBytes, cPanel*wordBytes, cNext*wordBytes, biasPointer, flag(c.add), flag(c.relu), c.times)
 
-	each(func(block, i, j, at int) {
+	each(func(tile, i, j, at int) {
 		want := 0.0
 		switch {
 		case c.add:
@@ -105,7 +104,7 @@ func checkTile(t *testing.T, rng *rand.Rand, v *Variant, c tileCase) {
 		magnitude := math.Abs(want)
 		for s := range c.segments {
 			for k := range c.length {
-				product := float64(*aAt(block, i, s, k)) * float64(b[j/Lanes*bPanel+(s*c.length+k)*Lanes+j%Lanes])
+				product := float64(*aAt(tile, i, s, k)) * float64(b[j/Lanes*bPanel+(s*c.length+k)*Lanes+j%Lanes])
 				want += product
 				magnitude += math.Abs(product)
 			}
@@ -114,7 +113,7 @@ func checkTile(t *testing.T, rng *rand.Rand, v *Variant, c tileCase) {
 			want = testkit.ReLU(want)
 		}
 		if !(math.Abs(float64(out[at])-want) <= directTolerance*magnitude) {
-			t.Fatalf("%s: block %d, row %d, column %d is %v, want %v", name, block, i, j, out[at], want)
+			t.Fatalf("%s: tile %d, row %d, column %d is %v, want %v", name, tile, i, j, out[at], want)
 		}
 		out[at] = guard
 	})
@@ -124,6 +123,9 @@ func checkTile(t *testing.T, rng *rand.Rand, v *Variant, c tileCase) {
 		}
 	}
 }
+
+// words is the address of values that are a matrix of words.
+func words(x []float32) *byte { return (*byte)(unsafe.Pointer(&x[0])) }
 
 func filled(n int, v float32) []float32 {
 	s := make([]float32, n)
@@ -135,11 +137,11 @@ func filled(n int, v float32) []float32 {
 
 // NaN and infinities come out as the sums' definition has them, and ReLU keeps
 // NaN.
-func TestTilesSpecialValues(t *testing.T) {
+func TestRegisterTilesSpecialValues(t *testing.T) {
 	inf := float32(math.Inf(1))
 	for _, v := range Variants() {
-		for p := range v.gemm {
-			for r := range v.gemm[p] {
+		for p := range v.gemm[Float32] {
+			for r := range v.gemm[Float32][p] {
 				for _, c := range []struct{ a, b, plain, relu float32 }{
 					{nan, 1, nan, nan}, {1, nan, nan, nan}, {inf, 1, inf, inf}, {inf, -1, -inf, 0}, {inf, 0, nan, nan}, {-2, 3, -6, 0},
 					{math.MaxFloat32, 2, inf, inf}, {float32(math.Copysign(0, -1)), 1, 0, 0},
@@ -148,7 +150,7 @@ func TestTilesSpecialValues(t *testing.T) {
 					a, b, out := filled(rows, c.a), filled(panels*Lanes, c.b), filled(rows*panels*Lanes, guard)
 					for relu, want := range []float32{c.plain, c.relu} {
 						offset := 0
-						v.gemm[p][r](&a[0], floatBytes, 0, &offset, 1, 1, &b[0], cellBytes, &b[0], &out[0], cellBytes, rows*cellBytes, 0, nil, 0, relu, 1)
+						v.gemm[Float32][p][r](words(a), wordBytes, 0, &offset, 1, 1, words(b), cellBytes, words(b), &out[0], cellBytes, rows*cellBytes, 0, nil, 0, relu, 1)
 						for i, got := range out {
 							if !same(got, want) {
 								t.Fatalf("%v, %d rows, %d panels: %v * %v with relu %d is %v at %d, want %v", v, rows, panels, c.a, c.b, relu, got, i, want)

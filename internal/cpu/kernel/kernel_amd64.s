@@ -4,7 +4,7 @@
 
 #include "textflag.h"
 
-// func gemmAVX512_1x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_1x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_1x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -16,7 +16,7 @@ TEXT ·gemmAVX512_1x1(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), CX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), CX
 	TESTQ   CX, CX
 	JZ      bias
@@ -72,8 +72,8 @@ product:
 	ADDQ         CX, AX
 	MOVQ         cNext+96(FP), CX
 	ADDQ         CX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
@@ -82,7 +82,7 @@ DATA floors<>+0(SB)/4, $0xff800000
 DATA floors<>+4(SB)/4, $0x00000000
 GLOBL floors<>(SB), RODATA|NOPTR, $8
 
-// func gemmAVX512_2x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_2x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_2x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -94,7 +94,7 @@ TEXT ·gemmAVX512_2x1(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -159,13 +159,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_3x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_3x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_3x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -177,7 +177,7 @@ TEXT ·gemmAVX512_3x1(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -251,13 +251,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_4x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_4x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_4x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -270,7 +270,7 @@ TEXT ·gemmAVX512_4x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -353,13 +353,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_5x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_5x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_5x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -372,7 +372,7 @@ TEXT ·gemmAVX512_5x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -464,13 +464,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_6x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_6x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_6x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -484,7 +484,7 @@ TEXT ·gemmAVX512_6x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -585,13 +585,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_7x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_7x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_7x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -605,7 +605,7 @@ TEXT ·gemmAVX512_7x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -715,13 +715,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_8x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_8x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_8x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -735,7 +735,7 @@ TEXT ·gemmAVX512_8x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -857,13 +857,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_9x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_9x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_9x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -877,7 +877,7 @@ TEXT ·gemmAVX512_9x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -1008,13 +1008,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_10x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_10x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_10x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -1028,7 +1028,7 @@ TEXT ·gemmAVX512_10x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -1168,13 +1168,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_11x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_11x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_11x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -1188,7 +1188,7 @@ TEXT ·gemmAVX512_11x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -1337,13 +1337,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_12x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_12x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_12x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -1357,7 +1357,7 @@ TEXT ·gemmAVX512_12x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -1515,13 +1515,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_13x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_13x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_13x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -1535,7 +1535,7 @@ TEXT ·gemmAVX512_13x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -1702,13 +1702,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_14x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_14x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_14x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -1722,7 +1722,7 @@ TEXT ·gemmAVX512_14x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -1898,13 +1898,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_1x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_1x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_1x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -1916,7 +1916,7 @@ TEXT ·gemmAVX512_1x2(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), CX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -1980,13 +1980,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_2x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_2x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_2x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -1998,7 +1998,7 @@ TEXT ·gemmAVX512_2x2(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -2077,13 +2077,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_3x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_3x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_3x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -2095,7 +2095,7 @@ TEXT ·gemmAVX512_3x2(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -2189,13 +2189,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_4x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_4x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_4x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -2208,7 +2208,7 @@ TEXT ·gemmAVX512_4x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -2317,13 +2317,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_5x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_5x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_5x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -2336,7 +2336,7 @@ TEXT ·gemmAVX512_5x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -2460,13 +2460,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_6x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_6x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_6x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -2480,7 +2480,7 @@ TEXT ·gemmAVX512_6x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -2619,13 +2619,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_7x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_7x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_7x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -2639,7 +2639,7 @@ TEXT ·gemmAVX512_7x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -2793,13 +2793,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_8x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_8x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_8x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -2813,7 +2813,7 @@ TEXT ·gemmAVX512_8x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -2985,13 +2985,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_9x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_9x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_9x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -3005,7 +3005,7 @@ TEXT ·gemmAVX512_9x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -3192,13 +3192,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_10x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_10x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_10x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -3212,7 +3212,7 @@ TEXT ·gemmAVX512_10x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -3414,13 +3414,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_11x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_11x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_11x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -3434,7 +3434,7 @@ TEXT ·gemmAVX512_11x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -3651,13 +3651,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_12x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_12x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_12x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -3671,7 +3671,7 @@ TEXT ·gemmAVX512_12x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -3903,13 +3903,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_13x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_13x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_13x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -3923,7 +3923,7 @@ TEXT ·gemmAVX512_13x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -4170,13 +4170,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_14x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_14x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_14x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -4190,7 +4190,7 @@ TEXT ·gemmAVX512_14x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -4452,13 +4452,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_1x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_1x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_1x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -4470,7 +4470,7 @@ TEXT ·gemmAVX512_1x3(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), CX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -4542,13 +4542,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_2x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_2x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_2x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -4560,7 +4560,7 @@ TEXT ·gemmAVX512_2x3(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -4653,13 +4653,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_3x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_3x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_3x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -4671,7 +4671,7 @@ TEXT ·gemmAVX512_3x3(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -4785,13 +4785,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_4x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_4x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_4x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -4804,7 +4804,7 @@ TEXT ·gemmAVX512_4x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -4939,13 +4939,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_5x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_5x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_5x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -4958,7 +4958,7 @@ TEXT ·gemmAVX512_5x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -5114,13 +5114,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_6x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_6x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_6x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -5134,7 +5134,7 @@ TEXT ·gemmAVX512_6x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -5311,13 +5311,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_7x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_7x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_7x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -5331,7 +5331,7 @@ TEXT ·gemmAVX512_7x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -5529,13 +5529,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_8x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_8x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_8x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -5549,7 +5549,7 @@ TEXT ·gemmAVX512_8x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -5771,13 +5771,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512_9x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX512_9x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmAVX512_9x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -5791,7 +5791,7 @@ TEXT ·gemmAVX512_9x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -6034,13 +6034,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func winogradInputAVX512_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+// func winogradInputAVX512_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 // Requires: AVX, AVX512F, SSE
 TEXT ·winogradInputAVX512_2(SB), NOSPLIT, $16-80
 	STMXCSR (SP)
@@ -6203,7 +6203,7 @@ end0:
 	VZEROUPPER
 	RET
 
-// func winogradWeightsAVX512_2(src *float32, dst *float32, dstProduct int, scratch *float64, channels int)
+// func winogradWeightsAVX512_2(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·winogradWeightsAVX512_2(SB), NOSPLIT, $0-40
 	MOVQ src+0(FP), AX
@@ -6481,7 +6481,7 @@ DATA winogradWeightsAVX512_2_g<>+752(SB)/8, $(1.0)
 DATA winogradWeightsAVX512_2_g<>+760(SB)/8, $(1.0)
 GLOBL winogradWeightsAVX512_2_g<>(SB), RODATA|NOPTR, $768
 
-// func winogradInputAVX512_4(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+// func winogradInputAVX512_4(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 // Requires: AVX, AVX512F, SSE
 TEXT ·winogradInputAVX512_4(SB), NOSPLIT, $16-80
 	STMXCSR      (SP)
@@ -6762,7 +6762,7 @@ DATA winogradOutputAVX512_4_factors<>+16(SB)/4, $(0.24414062)
 DATA winogradOutputAVX512_4_factors<>+20(SB)/4, $(3.375)
 GLOBL winogradOutputAVX512_4_factors<>(SB), RODATA|NOPTR, $24
 
-// func winogradWeightsAVX512_4(src *float32, dst *float32, dstProduct int, scratch *float64, channels int)
+// func winogradWeightsAVX512_4(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·winogradWeightsAVX512_4(SB), NOSPLIT, $0-40
 	MOVQ src+0(FP), AX
@@ -7154,7 +7154,7 @@ DATA winogradWeightsAVX512_4_g<>+1136(SB)/8, $(1.0)
 DATA winogradWeightsAVX512_4_g<>+1144(SB)/8, $(1.0)
 GLOBL winogradWeightsAVX512_4_g<>(SB), RODATA|NOPTR, $1152
 
-// func winogradInputAVX512_5(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+// func winogradInputAVX512_5(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 // Requires: AVX, AVX512F, SSE
 TEXT ·winogradInputAVX512_5(SB), NOSPLIT, $16-80
 	STMXCSR      (SP)
@@ -7521,7 +7521,7 @@ DATA winogradOutputAVX512_5_factors<>+40(SB)/4, $(0.58618164)
 DATA winogradOutputAVX512_5_factors<>+44(SB)/4, $(9.378906)
 GLOBL winogradOutputAVX512_5_factors<>(SB), RODATA|NOPTR, $48
 
-// func winogradWeightsAVX512_5(src *float32, dst *float32, dstProduct int, scratch *float64, channels int)
+// func winogradWeightsAVX512_5(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·winogradWeightsAVX512_5(SB), NOSPLIT, $0-40
 	MOVQ src+0(FP), AX
@@ -8002,19 +8002,21 @@ cell:
 	VZEROUPPER
 	RET
 
-// func gateAVX512(dst *float32, scale *float32, n int)
+// func gateAVX512(dst *float32, scale *float32, relu int, n int)
 // Requires: AVX, AVX512F, SSE
-TEXT ·gateAVX512(SB), NOSPLIT, $16-24
-	STMXCSR (SP)
-	MOVL    (SP), AX
-	ORL     $0x00008040, AX
-	MOVL    AX, 8(SP)
-	LDMXCSR 8(SP)
-	MOVQ    dst+0(FP), AX
-	MOVQ    scale+8(FP), CX
-	VMOVUPS (CX), Z0
-	VPXORD  Z1, Z1, Z1
-	MOVQ    n+16(FP), CX
+TEXT ·gateAVX512(SB), NOSPLIT, $16-32
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 8(SP)
+	LDMXCSR      8(SP)
+	MOVQ         dst+0(FP), AX
+	MOVQ         scale+8(FP), CX
+	VMOVUPS      (CX), Z0
+	MOVQ         relu+16(FP), CX
+	LEAQ         floors<>+0(SB), DX
+	VBROADCASTSS (DX)(CX*4), Z1
+	MOVQ         n+24(FP), CX
 
 cell:
 	VMULPS  (AX), Z0, Z2
@@ -8050,7 +8052,7 @@ cell:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2_1x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX2_1x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmAVX2_1x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -8062,7 +8064,7 @@ TEXT ·gemmAVX2_1x1(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), CX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), CX
 	TESTQ   CX, CX
 	JZ      bias
@@ -8125,13 +8127,13 @@ product:
 	ADDQ         CX, AX
 	MOVQ         cNext+96(FP), CX
 	ADDQ         CX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX2_2x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX2_2x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmAVX2_2x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -8143,7 +8145,7 @@ TEXT ·gemmAVX2_2x1(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -8221,13 +8223,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX2_3x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX2_3x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmAVX2_3x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -8239,7 +8241,7 @@ TEXT ·gemmAVX2_3x1(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -8332,13 +8334,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX2_4x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX2_4x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmAVX2_4x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -8351,7 +8353,7 @@ TEXT ·gemmAVX2_4x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -8459,13 +8461,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX2_5x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX2_5x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmAVX2_5x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -8478,7 +8480,7 @@ TEXT ·gemmAVX2_5x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -8601,13 +8603,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmAVX2_6x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmAVX2_6x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, FMA3, MMX+, SSE
 TEXT ·gemmAVX2_6x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -8621,7 +8623,7 @@ TEXT ·gemmAVX2_6x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -8759,13 +8761,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func winogradInputAVX2_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+// func winogradInputAVX2_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 // Requires: AVX, SSE
 TEXT ·winogradInputAVX2_2(SB), NOSPLIT, $16-80
 	STMXCSR (SP)
@@ -9019,7 +9021,7 @@ end1:
 	VZEROUPPER
 	RET
 
-// func winogradWeightsAVX2_2(src *float32, dst *float32, dstProduct int, scratch *float64, channels int)
+// func winogradWeightsAVX2_2(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
 // Requires: AVX, MMX+
 TEXT ·winogradWeightsAVX2_2(SB), NOSPLIT, $0-40
 	MOVQ src+0(FP), AX
@@ -9311,7 +9313,7 @@ DATA winogradWeightsAVX2_2_g<>+368(SB)/8, $(1.0)
 DATA winogradWeightsAVX2_2_g<>+376(SB)/8, $(1.0)
 GLOBL winogradWeightsAVX2_2_g<>(SB), RODATA|NOPTR, $384
 
-// func winogradInputAVX2_4(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+// func winogradInputAVX2_4(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 // Requires: AVX, FMA3, SSE
 TEXT ·winogradInputAVX2_4(SB), NOSPLIT, $16-80
 	STMXCSR (SP)
@@ -9850,7 +9852,7 @@ DATA winogradOutputAVX2_4_factors<>+184(SB)/4, $(3.375)
 DATA winogradOutputAVX2_4_factors<>+188(SB)/4, $(3.375)
 GLOBL winogradOutputAVX2_4_factors<>(SB), RODATA|NOPTR, $192
 
-// func winogradWeightsAVX2_4(src *float32, dst *float32, dstProduct int, scratch *float64, channels int)
+// func winogradWeightsAVX2_4(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
 // Requires: AVX, MMX+
 TEXT ·winogradWeightsAVX2_4(SB), NOSPLIT, $0-40
 	MOVQ src+0(FP), AX
@@ -10260,7 +10262,7 @@ DATA winogradWeightsAVX2_4_g<>+560(SB)/8, $(1.0)
 DATA winogradWeightsAVX2_4_g<>+568(SB)/8, $(1.0)
 GLOBL winogradWeightsAVX2_4_g<>(SB), RODATA|NOPTR, $576
 
-// func winogradInputAVX2_5(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+// func winogradInputAVX2_5(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 // Requires: AVX, FMA3, SSE
 TEXT ·winogradInputAVX2_5(SB), NOSPLIT, $16-80
 	STMXCSR (SP)
@@ -11035,7 +11037,7 @@ DATA winogradOutputAVX2_5_factors<>+376(SB)/4, $(9.378906)
 DATA winogradOutputAVX2_5_factors<>+380(SB)/4, $(9.378906)
 GLOBL winogradOutputAVX2_5_factors<>(SB), RODATA|NOPTR, $384
 
-// func winogradWeightsAVX2_5(src *float32, dst *float32, dstProduct int, scratch *float64, channels int)
+// func winogradWeightsAVX2_5(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
 // Requires: AVX, MMX+
 TEXT ·winogradWeightsAVX2_5(SB), NOSPLIT, $0-40
 	MOVQ src+0(FP), AX
@@ -11543,20 +11545,22 @@ cell:
 	VZEROUPPER
 	RET
 
-// func gateAVX2(dst *float32, scale *float32, n int)
+// func gateAVX2(dst *float32, scale *float32, relu int, n int)
 // Requires: AVX, SSE
-TEXT ·gateAVX2(SB), NOSPLIT, $16-24
-	STMXCSR (SP)
-	MOVL    (SP), AX
-	ORL     $0x00008040, AX
-	MOVL    AX, 8(SP)
-	LDMXCSR 8(SP)
-	MOVQ    dst+0(FP), AX
-	MOVQ    scale+8(FP), CX
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
-	VXORPS  Y2, Y2, Y2
-	MOVQ    n+16(FP), CX
+TEXT ·gateAVX2(SB), NOSPLIT, $16-32
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 8(SP)
+	LDMXCSR      8(SP)
+	MOVQ         dst+0(FP), AX
+	MOVQ         scale+8(FP), CX
+	VMOVUPS      (CX), Y0
+	VMOVUPS      32(CX), Y1
+	MOVQ         relu+16(FP), CX
+	LEAQ         floors<>+0(SB), DX
+	VBROADCASTSS (DX)(CX*4), Y2
+	MOVQ         n+24(FP), CX
 
 cell:
 	VMULPS  (AX), Y0, Y3
@@ -11598,7 +11602,7 @@ cell:
 	VZEROUPPER
 	RET
 
-// func gemmBF16_1x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_1x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_1x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -11610,7 +11614,7 @@ TEXT ·gemmBF16_1x1(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), CX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), CX
 	TESTQ   CX, CX
 	JZ      bias
@@ -11667,13 +11671,13 @@ product:
 	ADDQ         CX, AX
 	MOVQ         cNext+96(FP), CX
 	ADDQ         CX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_2x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_2x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_2x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -11685,7 +11689,7 @@ TEXT ·gemmBF16_2x1(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -11752,13 +11756,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_3x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_3x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_3x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -11770,7 +11774,7 @@ TEXT ·gemmBF16_3x1(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -11847,13 +11851,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_4x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_4x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_4x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -11866,7 +11870,7 @@ TEXT ·gemmBF16_4x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -11953,13 +11957,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_5x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_5x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_5x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -11972,7 +11976,7 @@ TEXT ·gemmBF16_5x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -12069,13 +12073,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_6x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_6x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_6x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -12089,7 +12093,7 @@ TEXT ·gemmBF16_6x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -12196,13 +12200,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_7x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_7x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_7x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -12216,7 +12220,7 @@ TEXT ·gemmBF16_7x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -12333,13 +12337,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_8x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_8x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_8x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -12353,7 +12357,7 @@ TEXT ·gemmBF16_8x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -12483,13 +12487,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_9x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_9x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_9x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -12503,7 +12507,7 @@ TEXT ·gemmBF16_9x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -12643,13 +12647,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_10x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_10x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_10x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -12663,7 +12667,7 @@ TEXT ·gemmBF16_10x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -12813,13 +12817,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_11x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_11x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_11x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -12833,7 +12837,7 @@ TEXT ·gemmBF16_11x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -12993,13 +12997,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_12x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_12x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_12x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -13013,7 +13017,7 @@ TEXT ·gemmBF16_12x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -13183,13 +13187,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_13x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_13x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_13x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -13203,7 +13207,7 @@ TEXT ·gemmBF16_13x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -13383,13 +13387,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_14x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_14x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_14x1(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -13403,7 +13407,7 @@ TEXT ·gemmBF16_14x1(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -13593,13 +13597,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_1x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_1x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_1x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -13611,7 +13615,7 @@ TEXT ·gemmBF16_1x2(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), CX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -13677,13 +13681,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_2x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_2x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_2x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -13695,7 +13699,7 @@ TEXT ·gemmBF16_2x2(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -13778,13 +13782,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_3x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_3x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_3x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -13796,7 +13800,7 @@ TEXT ·gemmBF16_3x2(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -13896,13 +13900,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_4x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_4x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_4x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -13915,7 +13919,7 @@ TEXT ·gemmBF16_4x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -14032,13 +14036,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_5x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_5x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_5x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -14051,7 +14055,7 @@ TEXT ·gemmBF16_5x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -14185,13 +14189,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_6x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_6x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_6x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -14205,7 +14209,7 @@ TEXT ·gemmBF16_6x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -14356,13 +14360,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_7x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_7x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_7x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -14376,7 +14380,7 @@ TEXT ·gemmBF16_7x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -14544,13 +14548,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_8x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_8x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_8x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -14564,7 +14568,7 @@ TEXT ·gemmBF16_8x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -14752,13 +14756,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_9x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_9x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_9x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -14772,7 +14776,7 @@ TEXT ·gemmBF16_9x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -14977,13 +14981,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_10x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_10x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_10x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -14997,7 +15001,7 @@ TEXT ·gemmBF16_10x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -15219,13 +15223,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_11x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_11x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_11x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -15239,7 +15243,7 @@ TEXT ·gemmBF16_11x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -15478,13 +15482,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_12x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_12x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_12x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -15498,7 +15502,7 @@ TEXT ·gemmBF16_12x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -15754,13 +15758,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_13x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_13x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_13x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -15774,7 +15778,7 @@ TEXT ·gemmBF16_13x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -16047,13 +16051,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_14x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_14x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_14x2(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -16067,7 +16071,7 @@ TEXT ·gemmBF16_14x2(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -16357,13 +16361,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_1x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_1x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_1x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -16375,7 +16379,7 @@ TEXT ·gemmBF16_1x3(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), CX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DX
 	TESTQ   DX, DX
 	JZ      bias
@@ -16450,13 +16454,13 @@ product:
 	ADDQ         DX, AX
 	MOVQ         cNext+96(FP), DX
 	ADDQ         DX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_2x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_2x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_2x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -16468,7 +16472,7 @@ TEXT ·gemmBF16_2x3(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -16567,13 +16571,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_3x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_3x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_3x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -16585,7 +16589,7 @@ TEXT ·gemmBF16_3x3(SB), NOSPLIT, $16-136
 	MOVQ    aStride+8(FP), CX
 	MOVQ    bPanel+56(FP), DX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), BX
 	TESTQ   BX, BX
 	JZ      bias
@@ -16708,13 +16712,13 @@ product:
 	ADDQ         BX, AX
 	MOVQ         cNext+96(FP), BX
 	ADDQ         BX, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_4x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_4x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_4x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -16727,7 +16731,7 @@ TEXT ·gemmBF16_4x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -16874,13 +16878,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_5x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_5x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_5x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -16893,7 +16897,7 @@ TEXT ·gemmBF16_5x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    bPanel+56(FP), BX
 
-block:
+register_tile:
 	MOVQ    add+112(FP), SI
 	TESTQ   SI, SI
 	JZ      bias
@@ -17064,13 +17068,13 @@ product:
 	ADDQ         SI, AX
 	MOVQ         cNext+96(FP), SI
 	ADDQ         SI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_6x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_6x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_6x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -17084,7 +17088,7 @@ TEXT ·gemmBF16_6x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -17279,13 +17283,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_7x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_7x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_7x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -17299,7 +17303,7 @@ TEXT ·gemmBF16_7x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -17518,13 +17522,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_8x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_8x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_8x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -17538,7 +17542,7 @@ TEXT ·gemmBF16_8x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -17784,13 +17788,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func gemmBF16_9x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+// func gemmBF16_9x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 // Requires: AVX, AVX512F, MMX+, SSE
 TEXT ·gemmBF16_9x3(SB), NOSPLIT, $16-136
 	STMXCSR (SP)
@@ -17804,7 +17808,7 @@ TEXT ·gemmBF16_9x3(SB), NOSPLIT, $16-136
 	LEAQ    (CX)(CX*4), BX
 	MOVQ    bPanel+56(FP), SI
 
-block:
+register_tile:
 	MOVQ    add+112(FP), DI
 	TESTQ   DI, DI
 	JZ      bias
@@ -18074,13 +18078,13 @@ product:
 	ADDQ         DI, AX
 	MOVQ         cNext+96(FP), DI
 	ADDQ         DI, c+72(FP)
-	DECQ         blocks+128(FP)
-	JNZ          block
+	DECQ         times+128(FP)
+	JNZ          register_tile
 	LDMXCSR      (SP)
 	VZEROUPPER
 	RET
 
-// func winogradInputBF16_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+// func winogradInputBF16_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 // Requires: AVX, AVX512F, SSE
 TEXT ·winogradInputBF16_2(SB), NOSPLIT, $16-80
 	STMXCSR (SP)
@@ -18164,7 +18168,7 @@ row0:
 	VZEROUPPER
 	RET
 
-// func winogradWeightsBF16_2(src *float32, dst *float32, dstProduct int, scratch *float64, channels int)
+// func winogradWeightsBF16_2(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·winogradWeightsBF16_2(SB), NOSPLIT, $0-40
 	MOVQ src+0(FP), AX
@@ -18730,7 +18734,7 @@ DATA words_upper_half<>+56(SB)/4, $0xffff0000
 DATA words_upper_half<>+60(SB)/4, $0xffff0000
 GLOBL words_upper_half<>(SB), RODATA|NOPTR, $64
 
-// func narrowBF16(dst *float32, low *float32, high *float32, n int)
+// func narrowBF16(dst *byte, low *float32, high *float32, n int)
 // Requires: AVX, AVX512F
 TEXT ·narrowBF16(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), AX
@@ -18752,9 +18756,9 @@ cell:
 	VZEROUPPER
 	RET
 
-// func finishAVX512(dst *float32, src *float32, srcStride int, bias *float32, relu int, n int)
+// func epilogueAVX512(dst *byte, src *float32, srcStride int, bias *float32, relu int, n int)
 // Requires: AVX, AVX512F
-TEXT ·finishAVX512(SB), NOSPLIT, $0-48
+TEXT ·epilogueAVX512(SB), NOSPLIT, $0-48
 	MOVQ         dst+0(FP), AX
 	MOVQ         src+8(FP), CX
 	MOVQ         srcStride+16(FP), DX
@@ -18776,9 +18780,9 @@ cell:
 	VZEROUPPER
 	RET
 
-// func finishBF16(dst *float32, src *float32, srcStride int, bias *float32, relu int, n int)
+// func epilogueBF16(dst *byte, src *float32, srcStride int, bias *float32, relu int, n int)
 // Requires: AVX, AVX512F
-TEXT ·finishBF16(SB), NOSPLIT, $0-48
+TEXT ·epilogueBF16(SB), NOSPLIT, $0-48
 	MOVQ         dst+0(FP), AX
 	MOVQ         src+8(FP), CX
 	MOVQ         srcStride+16(FP), DX

@@ -4,7 +4,7 @@
 
 #include "textflag.h"
 
-// func gemmAMX(a *uint16, aStride int, aSecond int, aNext int, offsets *int, segments int, b *uint16, bPanel int, c *float32, cStride int, cSecond int, cPanel int, cNext int, rows int, rowsSecond int, panels int, blocks int, config *byte)
+// func gemmAMX(a *byte, aStride int, aSecond int, aNext int, offsets *int, segments int, b *byte, bPanel int, c *float32, cStride int, cSecond int, cPanel int, cNext int, rows int, second int, panels int, times int, config *byte)
 // Requires: AMX-BF16, AMX-TILE
 TEXT ·gemmAMX(SB), NOSPLIT, $0-144
 	MOVQ config+136(FP), AX
@@ -12,12 +12,12 @@ TEXT ·gemmAMX(SB), NOSPLIT, $0-144
 	// ldtilecfg (%rax)
 	LONG $0x4978e2c4
 	BYTE $0x00
-	CMPQ rowsSecond+112(FP), $0x00
+	CMPQ second+112(FP), $0x00
 	JNE  two_halves
 	CMPQ panels+120(FP), $0x01
-	JNE  block_1x2
+	JNE  again_1x2
 
-block_1x1:
+again_1x1:
 	MOVQ a+0(FP), SI
 	MOVQ aStride+8(FP), CX
 	MOVQ aSecond+16(FP), DI
@@ -59,15 +59,15 @@ segment_1x1:
 	ADDQ BX, a+0(FP)
 	MOVQ cNext+96(FP), BX
 	ADDQ BX, c+64(FP)
-	DECQ blocks+128(FP)
-	JNZ  block_1x1
+	DECQ times+128(FP)
+	JNZ  again_1x1
 
 	// tilerelease
 	LONG $0x4978e2c4
 	BYTE $0xc0
 	RET
 
-block_1x2:
+again_1x2:
 	MOVQ a+0(FP), SI
 	MOVQ aStride+8(FP), CX
 	MOVQ aSecond+16(FP), DI
@@ -130,8 +130,8 @@ segment_1x2:
 	ADDQ BX, a+0(FP)
 	MOVQ cNext+96(FP), BX
 	ADDQ BX, c+64(FP)
-	DECQ blocks+128(FP)
-	JNZ  block_1x2
+	DECQ times+128(FP)
+	JNZ  again_1x2
 
 	// tilerelease
 	LONG $0x4978e2c4
@@ -140,9 +140,9 @@ segment_1x2:
 
 two_halves:
 	CMPQ panels+120(FP), $0x01
-	JNE  block_2x2
+	JNE  again_2x2
 
-block_2x1:
+again_2x1:
 	MOVQ a+0(FP), SI
 	MOVQ aStride+8(FP), CX
 	MOVQ aSecond+16(FP), DI
@@ -203,15 +203,15 @@ segment_2x1:
 	ADDQ BX, a+0(FP)
 	MOVQ cNext+96(FP), BX
 	ADDQ BX, c+64(FP)
-	DECQ blocks+128(FP)
-	JNZ  block_2x1
+	DECQ times+128(FP)
+	JNZ  again_2x1
 
 	// tilerelease
 	LONG $0x4978e2c4
 	BYTE $0xc0
 	RET
 
-block_2x2:
+again_2x2:
 	MOVQ a+0(FP), SI
 	MOVQ aStride+8(FP), CX
 	MOVQ aSecond+16(FP), DI
@@ -307,8 +307,8 @@ segment_2x2:
 	ADDQ BX, a+0(FP)
 	MOVQ cNext+96(FP), BX
 	ADDQ BX, c+64(FP)
-	DECQ blocks+128(FP)
-	JNZ  block_2x2
+	DECQ times+128(FP)
+	JNZ  again_2x2
 
 	// tilerelease
 	LONG $0x4978e2c4

@@ -4,10 +4,10 @@
 
 package kernel
 
-// gemmAMX is a gemm of bfloat16 values, see amx_amd64.go.
+// gemmAMX multiplies matrices of bfloat16 values, see amx_amd64.go.
 //
 //go:noescape
-func gemmAMX(a *uint16, aStride int, aSecond int, aNext int, offsets *int, segments int, b *uint16, bPanel int, c *float32, cStride int, cSecond int, cPanel int, cNext int, rows int, rowsSecond int, panels int, blocks int, config *byte)
+func gemmAMX(a *byte, aStride int, aSecond int, aNext int, offsets *int, segments int, b *byte, bPanel int, c *float32, cStride int, cSecond int, cPanel int, cNext int, rows int, second int, panels int, times int, config *byte)
 
 // xgetbv reads an extended control register.
 func xgetbv(index uint32) (value uint64)

@@ -7,192 +7,192 @@ package kernel
 // gemmAVX512_1x1 is gemmFunc for 1 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX512_1x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_1x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_2x1 is gemmFunc for 2 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX512_2x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_2x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_3x1 is gemmFunc for 3 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX512_3x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_3x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_4x1 is gemmFunc for 4 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX512_4x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_4x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_5x1 is gemmFunc for 5 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX512_5x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_5x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_6x1 is gemmFunc for 6 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX512_6x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_6x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_7x1 is gemmFunc for 7 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX512_7x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_7x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_8x1 is gemmFunc for 8 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX512_8x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_8x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_9x1 is gemmFunc for 9 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX512_9x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_9x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_10x1 is gemmFunc for 10 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX512_10x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_10x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_11x1 is gemmFunc for 11 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX512_11x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_11x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_12x1 is gemmFunc for 12 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX512_12x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_12x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_13x1 is gemmFunc for 13 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX512_13x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_13x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_14x1 is gemmFunc for 14 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX512_14x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_14x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_1x2 is gemmFunc for 1 rows and 2 panels.
 //
 //go:noescape
-func gemmAVX512_1x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_1x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_2x2 is gemmFunc for 2 rows and 2 panels.
 //
 //go:noescape
-func gemmAVX512_2x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_2x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_3x2 is gemmFunc for 3 rows and 2 panels.
 //
 //go:noescape
-func gemmAVX512_3x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_3x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_4x2 is gemmFunc for 4 rows and 2 panels.
 //
 //go:noescape
-func gemmAVX512_4x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_4x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_5x2 is gemmFunc for 5 rows and 2 panels.
 //
 //go:noescape
-func gemmAVX512_5x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_5x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_6x2 is gemmFunc for 6 rows and 2 panels.
 //
 //go:noescape
-func gemmAVX512_6x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_6x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_7x2 is gemmFunc for 7 rows and 2 panels.
 //
 //go:noescape
-func gemmAVX512_7x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_7x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_8x2 is gemmFunc for 8 rows and 2 panels.
 //
 //go:noescape
-func gemmAVX512_8x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_8x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_9x2 is gemmFunc for 9 rows and 2 panels.
 //
 //go:noescape
-func gemmAVX512_9x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_9x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_10x2 is gemmFunc for 10 rows and 2 panels.
 //
 //go:noescape
-func gemmAVX512_10x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_10x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_11x2 is gemmFunc for 11 rows and 2 panels.
 //
 //go:noescape
-func gemmAVX512_11x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_11x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_12x2 is gemmFunc for 12 rows and 2 panels.
 //
 //go:noescape
-func gemmAVX512_12x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_12x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_13x2 is gemmFunc for 13 rows and 2 panels.
 //
 //go:noescape
-func gemmAVX512_13x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_13x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_14x2 is gemmFunc for 14 rows and 2 panels.
 //
 //go:noescape
-func gemmAVX512_14x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_14x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_1x3 is gemmFunc for 1 rows and 3 panels.
 //
 //go:noescape
-func gemmAVX512_1x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_1x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_2x3 is gemmFunc for 2 rows and 3 panels.
 //
 //go:noescape
-func gemmAVX512_2x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_2x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_3x3 is gemmFunc for 3 rows and 3 panels.
 //
 //go:noescape
-func gemmAVX512_3x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_3x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_4x3 is gemmFunc for 4 rows and 3 panels.
 //
 //go:noescape
-func gemmAVX512_4x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_4x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_5x3 is gemmFunc for 5 rows and 3 panels.
 //
 //go:noescape
-func gemmAVX512_5x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_5x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_6x3 is gemmFunc for 6 rows and 3 panels.
 //
 //go:noescape
-func gemmAVX512_6x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_6x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_7x3 is gemmFunc for 7 rows and 3 panels.
 //
 //go:noescape
-func gemmAVX512_7x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_7x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_8x3 is gemmFunc for 8 rows and 3 panels.
 //
 //go:noescape
-func gemmAVX512_8x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_8x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX512_9x3 is gemmFunc for 9 rows and 3 panels.
 //
 //go:noescape
-func gemmAVX512_9x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX512_9x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // winogradInputAVX512_2 is inputFunc for F(2, 3).
 //
 //go:noescape
-func winogradInputAVX512_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+func winogradInputAVX512_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 
 // winogradOutputAVX512_2 is outputFunc for F(2, 3).
 //
@@ -202,12 +202,12 @@ func winogradOutputAVX512_2(src *float32, srcProduct int, srcTile int, dst *floa
 // winogradWeightsAVX512_2 is weightsFunc for F(2, 3).
 //
 //go:noescape
-func winogradWeightsAVX512_2(src *float32, dst *float32, dstProduct int, scratch *float64, channels int)
+func winogradWeightsAVX512_2(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
 
 // winogradInputAVX512_4 is inputFunc for F(4, 3).
 //
 //go:noescape
-func winogradInputAVX512_4(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+func winogradInputAVX512_4(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 
 // winogradOutputAVX512_4 is outputFunc for F(4, 3).
 //
@@ -217,12 +217,12 @@ func winogradOutputAVX512_4(src *float32, srcProduct int, srcTile int, dst *floa
 // winogradWeightsAVX512_4 is weightsFunc for F(4, 3).
 //
 //go:noescape
-func winogradWeightsAVX512_4(src *float32, dst *float32, dstProduct int, scratch *float64, channels int)
+func winogradWeightsAVX512_4(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
 
 // winogradInputAVX512_5 is inputFunc for F(5, 3).
 //
 //go:noescape
-func winogradInputAVX512_5(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+func winogradInputAVX512_5(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 
 // winogradOutputAVX512_5 is outputFunc for F(5, 3).
 //
@@ -232,7 +232,7 @@ func winogradOutputAVX512_5(src *float32, srcProduct int, srcTile int, dst *floa
 // winogradWeightsAVX512_5 is weightsFunc for F(5, 3).
 //
 //go:noescape
-func winogradWeightsAVX512_5(src *float32, dst *float32, dstProduct int, scratch *float64, channels int)
+func winogradWeightsAVX512_5(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
 
 // addScaledAVX512 is addScaledFunc.
 //
@@ -242,7 +242,7 @@ func addScaledAVX512(dst *float32, src *float32, scale *float32, shift *float32,
 // gateAVX512 is gateFunc.
 //
 //go:noescape
-func gateAVX512(dst *float32, scale *float32, n int)
+func gateAVX512(dst *float32, scale *float32, relu int, n int)
 
 // sumAVX512 is sumFunc.
 //
@@ -252,37 +252,37 @@ func sumAVX512(dst *float32, src *float32, n int)
 // gemmAVX2_1x1 is gemmFunc for 1 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX2_1x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX2_1x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX2_2x1 is gemmFunc for 2 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX2_2x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX2_2x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX2_3x1 is gemmFunc for 3 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX2_3x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX2_3x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX2_4x1 is gemmFunc for 4 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX2_4x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX2_4x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX2_5x1 is gemmFunc for 5 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX2_5x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX2_5x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmAVX2_6x1 is gemmFunc for 6 rows and 1 panels.
 //
 //go:noescape
-func gemmAVX2_6x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmAVX2_6x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // winogradInputAVX2_2 is inputFunc for F(2, 3).
 //
 //go:noescape
-func winogradInputAVX2_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+func winogradInputAVX2_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 
 // winogradOutputAVX2_2 is outputFunc for F(2, 3).
 //
@@ -292,12 +292,12 @@ func winogradOutputAVX2_2(src *float32, srcProduct int, srcTile int, dst *float3
 // winogradWeightsAVX2_2 is weightsFunc for F(2, 3).
 //
 //go:noescape
-func winogradWeightsAVX2_2(src *float32, dst *float32, dstProduct int, scratch *float64, channels int)
+func winogradWeightsAVX2_2(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
 
 // winogradInputAVX2_4 is inputFunc for F(4, 3).
 //
 //go:noescape
-func winogradInputAVX2_4(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+func winogradInputAVX2_4(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 
 // winogradOutputAVX2_4 is outputFunc for F(4, 3).
 //
@@ -307,12 +307,12 @@ func winogradOutputAVX2_4(src *float32, srcProduct int, srcTile int, dst *float3
 // winogradWeightsAVX2_4 is weightsFunc for F(4, 3).
 //
 //go:noescape
-func winogradWeightsAVX2_4(src *float32, dst *float32, dstProduct int, scratch *float64, channels int)
+func winogradWeightsAVX2_4(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
 
 // winogradInputAVX2_5 is inputFunc for F(5, 3).
 //
 //go:noescape
-func winogradInputAVX2_5(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+func winogradInputAVX2_5(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 
 // winogradOutputAVX2_5 is outputFunc for F(5, 3).
 //
@@ -322,7 +322,7 @@ func winogradOutputAVX2_5(src *float32, srcProduct int, srcTile int, dst *float3
 // winogradWeightsAVX2_5 is weightsFunc for F(5, 3).
 //
 //go:noescape
-func winogradWeightsAVX2_5(src *float32, dst *float32, dstProduct int, scratch *float64, channels int)
+func winogradWeightsAVX2_5(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
 
 // addScaledAVX2 is addScaledFunc.
 //
@@ -332,7 +332,7 @@ func addScaledAVX2(dst *float32, src *float32, scale *float32, shift *float32, r
 // gateAVX2 is gateFunc.
 //
 //go:noescape
-func gateAVX2(dst *float32, scale *float32, n int)
+func gateAVX2(dst *float32, scale *float32, relu int, n int)
 
 // sumAVX2 is sumFunc.
 //
@@ -342,209 +342,209 @@ func sumAVX2(dst *float32, src *float32, n int)
 // gemmBF16_1x1 is gemmFunc for 1 rows and 1 panels.
 //
 //go:noescape
-func gemmBF16_1x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_1x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_2x1 is gemmFunc for 2 rows and 1 panels.
 //
 //go:noescape
-func gemmBF16_2x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_2x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_3x1 is gemmFunc for 3 rows and 1 panels.
 //
 //go:noescape
-func gemmBF16_3x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_3x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_4x1 is gemmFunc for 4 rows and 1 panels.
 //
 //go:noescape
-func gemmBF16_4x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_4x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_5x1 is gemmFunc for 5 rows and 1 panels.
 //
 //go:noescape
-func gemmBF16_5x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_5x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_6x1 is gemmFunc for 6 rows and 1 panels.
 //
 //go:noescape
-func gemmBF16_6x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_6x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_7x1 is gemmFunc for 7 rows and 1 panels.
 //
 //go:noescape
-func gemmBF16_7x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_7x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_8x1 is gemmFunc for 8 rows and 1 panels.
 //
 //go:noescape
-func gemmBF16_8x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_8x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_9x1 is gemmFunc for 9 rows and 1 panels.
 //
 //go:noescape
-func gemmBF16_9x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_9x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_10x1 is gemmFunc for 10 rows and 1 panels.
 //
 //go:noescape
-func gemmBF16_10x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_10x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_11x1 is gemmFunc for 11 rows and 1 panels.
 //
 //go:noescape
-func gemmBF16_11x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_11x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_12x1 is gemmFunc for 12 rows and 1 panels.
 //
 //go:noescape
-func gemmBF16_12x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_12x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_13x1 is gemmFunc for 13 rows and 1 panels.
 //
 //go:noescape
-func gemmBF16_13x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_13x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_14x1 is gemmFunc for 14 rows and 1 panels.
 //
 //go:noescape
-func gemmBF16_14x1(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_14x1(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_1x2 is gemmFunc for 1 rows and 2 panels.
 //
 //go:noescape
-func gemmBF16_1x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_1x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_2x2 is gemmFunc for 2 rows and 2 panels.
 //
 //go:noescape
-func gemmBF16_2x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_2x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_3x2 is gemmFunc for 3 rows and 2 panels.
 //
 //go:noescape
-func gemmBF16_3x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_3x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_4x2 is gemmFunc for 4 rows and 2 panels.
 //
 //go:noescape
-func gemmBF16_4x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_4x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_5x2 is gemmFunc for 5 rows and 2 panels.
 //
 //go:noescape
-func gemmBF16_5x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_5x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_6x2 is gemmFunc for 6 rows and 2 panels.
 //
 //go:noescape
-func gemmBF16_6x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_6x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_7x2 is gemmFunc for 7 rows and 2 panels.
 //
 //go:noescape
-func gemmBF16_7x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_7x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_8x2 is gemmFunc for 8 rows and 2 panels.
 //
 //go:noescape
-func gemmBF16_8x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_8x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_9x2 is gemmFunc for 9 rows and 2 panels.
 //
 //go:noescape
-func gemmBF16_9x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_9x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_10x2 is gemmFunc for 10 rows and 2 panels.
 //
 //go:noescape
-func gemmBF16_10x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_10x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_11x2 is gemmFunc for 11 rows and 2 panels.
 //
 //go:noescape
-func gemmBF16_11x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_11x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_12x2 is gemmFunc for 12 rows and 2 panels.
 //
 //go:noescape
-func gemmBF16_12x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_12x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_13x2 is gemmFunc for 13 rows and 2 panels.
 //
 //go:noescape
-func gemmBF16_13x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_13x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_14x2 is gemmFunc for 14 rows and 2 panels.
 //
 //go:noescape
-func gemmBF16_14x2(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_14x2(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_1x3 is gemmFunc for 1 rows and 3 panels.
 //
 //go:noescape
-func gemmBF16_1x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_1x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_2x3 is gemmFunc for 2 rows and 3 panels.
 //
 //go:noescape
-func gemmBF16_2x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_2x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_3x3 is gemmFunc for 3 rows and 3 panels.
 //
 //go:noescape
-func gemmBF16_3x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_3x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_4x3 is gemmFunc for 4 rows and 3 panels.
 //
 //go:noescape
-func gemmBF16_4x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_4x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_5x3 is gemmFunc for 5 rows and 3 panels.
 //
 //go:noescape
-func gemmBF16_5x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_5x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_6x3 is gemmFunc for 6 rows and 3 panels.
 //
 //go:noescape
-func gemmBF16_6x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_6x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_7x3 is gemmFunc for 7 rows and 3 panels.
 //
 //go:noescape
-func gemmBF16_7x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_7x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_8x3 is gemmFunc for 8 rows and 3 panels.
 //
 //go:noescape
-func gemmBF16_8x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_8x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // gemmBF16_9x3 is gemmFunc for 9 rows and 3 panels.
 //
 //go:noescape
-func gemmBF16_9x3(a *float32, aStride int, aNext int, offsets *int, segments int, length int, b *float32, bPanel int, ahead *float32, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, blocks int)
+func gemmBF16_9x3(a *byte, aStride int, aNext int, offsets *int, segments int, length int, b *byte, bPanel int, ahead *byte, c *float32, cStride int, cPanel int, cNext int, bias *float32, add int, relu int, times int)
 
 // winogradInputBF16_2 is inputFunc for F(2, 3).
 //
 //go:noescape
-func winogradInputBF16_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *float32, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+func winogradInputBF16_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 
 // winogradWeightsBF16_2 is weightsFunc for F(2, 3).
 //
 //go:noescape
-func winogradWeightsBF16_2(src *float32, dst *float32, dstProduct int, scratch *float64, channels int)
+func winogradWeightsBF16_2(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
 
 // narrowBF16 is narrowFunc.
 //
 //go:noescape
-func narrowBF16(dst *float32, low *float32, high *float32, n int)
+func narrowBF16(dst *byte, low *float32, high *float32, n int)
 
-// finishAVX512 is finishFunc.
+// epilogueAVX512 is epilogueFunc.
 //
 //go:noescape
-func finishAVX512(dst *float32, src *float32, srcStride int, bias *float32, relu int, n int)
+func epilogueAVX512(dst *byte, src *float32, srcStride int, bias *float32, relu int, n int)
 
-// finishBF16 is finishFunc.
+// epilogueBF16 is epilogueFunc.
 //
 //go:noescape
-func finishBF16(dst *float32, src *float32, srcStride int, bias *float32, relu int, n int)
+func epilogueBF16(dst *byte, src *float32, srcStride int, bias *float32, relu int, n int)

@@ -28,8 +28,8 @@ func TestLayerErrors(t *testing.T) {
 		s := model.Conv{In: channels, Out: channels, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 1}
 		rng := rand.New(rand.NewPCG(uint64(channels), 8))
 		p := &problem{Conv: s, n: 1, h: size, w: size, oh: size, ow: size, bias: make([]float32, s.Out)}
-		p.weight, p.weight64 = floats(rng, tensor.Numel(s.WeightShape()), math.Sqrt(2/float64(9*channels)))
-		_, p.values = floats(rng, s.In*size*size, 1)
+		p.weight, p.weight64 = randomFloats(rng, tensor.Numel(s.WeightShape()), math.Sqrt(2/float64(9*channels)))
+		_, p.values = randomFloats(rng, s.In*size*size, 1)
 		for i, v := range p.values {
 			p.values[i] = testkit.ReLU(v)
 		}
@@ -38,11 +38,11 @@ func TestLayerErrors(t *testing.T) {
 			for _, c := range p.algorithms(t, v) {
 				dst, _ := p.outputs(1)
 				var scratch Scratch
-				c.Run(dst, p.input(v, c), 1, 0, 1, Epilogue{}, &scratch)
+				c.Run(dst, p.input(v, c), 1, p.epilogue(false, false), Share{0, 1, &scratch})
 				var largest, worst, sum, squares float64
 				for k, w := range want {
 					channel := k / (size * size)
-					d := float64(dst.Data[dst.at(channel/Lanes, k/size%size, k%size)+channel%Lanes]) - w
+					d := dst.value(0, channel, k/size%size, k%size) - w
 					largest, worst = max(largest, math.Abs(w)), max(worst, math.Abs(d))
 					sum, squares = sum+d*d, squares+w*w
 				}

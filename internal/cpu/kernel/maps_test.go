@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"unsafe"
 )
 
 // guard stands around the memory that a kernel may write.
@@ -11,34 +12,54 @@ const guard = -12345.5
 
 var nan = float32(math.NaN())
 
+// element is where a channel of an image's pixel is, in elements of m.data.
+func (m *Maps) element(i, c, y, x int) int {
+	return (i*m.Bytes()+m.at(c/m.channels(), y, x))/m.Elem.Size() + c%m.channels()
+}
+
+// value is a channel of an image's pixel.
+func (m *Maps) value(i, c, y, x int) float64 {
+	return float64(m.Elem.get(m.data, m.element(i, c, y, x)))
+}
+
 // place writes values, images of channels of rows, into maps.
 func place(m *Maps, values []float64) {
 	size := m.Channels * m.H * m.W
 	for k, v := range values {
 		i, c, y, x := k/size, k%size/(m.H*m.W), k/m.W%m.H, k%m.W
-		m.Data[i*m.Len()+m.at(c/m.cell(), y, x)+c%m.cell()] = float32(v)
+		m.Elem.put(m.data, m.element(i, c, y, x), float32(v))
 	}
 }
 
-// randomMaps are maps with random values, zero borders and zero spare lanes.
+func newMaps(l Layout, n int) *Maps {
+	m := NewMaps(l, n)
+	return &m
+}
+
+// mapsOf are maps in memory of the test's.
+func mapsOf(l Layout, memory []float32) *Maps {
+	return &Maps{l, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(memory))), len(memory)*wordBytes)}
+}
+
+// randomMaps are maps with random values, zero halos and zero spare lanes.
 func randomMaps(rng *rand.Rand, l Layout, n int) (*Maps, []float64) {
-	m := &Maps{l, AlignedFloats(n * l.Len())}
-	_, values := floats(rng, n*l.Channels*l.H*l.W, 1)
+	m := newMaps(l, n)
+	_, values := randomFloats(rng, n*l.Channels*l.H*l.W, 1)
 	place(m, values)
 	return m, values
 }
 
-// guarded are maps full of guard values, with more of them around.
+// guarded are maps full of guard words, with more of them around: all.
 func guarded(l Layout, n int) (*Maps, []float32) {
-	all := AlignedFloats(n*l.Len() + 2*Lanes)
+	all := alignedFloats(n*l.Bytes()/wordBytes + 2*Lanes)
 	for i := range all {
 		all[i] = guard
 	}
-	return &Maps{l, all[Lanes : len(all)-Lanes]}, all
+	return mapsOf(l, all[Lanes:len(all)-Lanes]), all
 }
 
-// floats are normally distributed values, in both types.
-func floats(rng *rand.Rand, n int, scale float64) ([]float32, []float64) {
+// randomFloats are normally distributed values, in both types.
+func randomFloats(rng *rand.Rand, n int, scale float64) ([]float32, []float64) {
 	a, b := make([]float32, n), make([]float64, n)
 	for i := range a {
 		a[i] = float32(rng.NormFloat64() * scale)
@@ -47,19 +68,19 @@ func floats(rng *rand.Rand, n int, scale float64) ([]float32, []float64) {
 	return a, b
 }
 
-func layout(channels, h, w int, border func(h, w int) (int, int, int, int)) Layout {
+func layoutOf(channels, h, w int, halo func(h, w int) Halo) Layout {
 	l := Layout{Channels: channels, H: h, W: w}
-	if border != nil {
-		l.Top, l.Left, l.Bottom, l.Right = border(h, w)
+	if halo != nil {
+		l.Halo = halo(h, w)
 	}
 	return l
 }
 
-// oddBorder is a border that no kernel asks for: what surrounds an output is
+// oddHalo is a halo that no kernel asks for: what surrounds an output is
 // the next layer's business.
-func oddBorder(int, int) (top, left, bottom, right int) { return 1, 2, 1, 1 }
+func oddHalo(int, int) Halo { return Halo{1, 2, 1, 1} }
 
-// checkMaps holds maps against the reference, each value relative to its
+// checkMaps holds Float32 maps against the reference, each value relative to its
 // magnitude, and everything around them against the guards. It returns the
 // largest error relative to the magnitude.
 func checkMaps(t *testing.T, got *Maps, all []float32, want, magnitude []float64, n int, tolerance float64) float64 {
@@ -68,9 +89,8 @@ func checkMaps(t *testing.T, got *Maps, all []float32, want, magnitude []float64
 	size, worst := got.Channels*got.H*got.W, 0.0
 	for k, w := range want {
 		i, c, y, x := k/size, k%size/(got.H*got.W), k/got.W%got.H, k%got.W
-		at := i*got.Len() + got.at(c/Lanes, y, x) + c%Lanes
-		seen[at+Lanes] = true
-		g := float64(got.Data[at])
+		seen[got.element(i, c, y, x)+Lanes] = true
+		g := got.value(i, c, y, x)
 		if !(math.Abs(g-w) <= tolerance*(magnitude[k]+1e-30)) {
 			t.Fatalf("image %d channel %d at %d, %d: got %v, want %v (magnitude %v)", i, c, y, x, g, w, magnitude[k])
 		}
@@ -79,7 +99,7 @@ func checkMaps(t *testing.T, got *Maps, all []float32, want, magnitude []float64
 	for i := range n {
 		for b := range got.Blocks() {
 			for y := range got.H {
-				from := i*got.Len() + got.at(b, y, 0) + Lanes
+				from := (i*got.Bytes()+got.at(b, y, 0))/wordBytes + Lanes
 				for j := range got.W * Lanes {
 					if !seen[from+j] && all[from+j] != 0 {
 						t.Fatalf("spare lane of block %d at row %d is %v", b, y, all[from+j])
@@ -122,12 +142,21 @@ func differ(a, b []float32) int {
 	return -1
 }
 
-// withWeights packs all panels of a convolution.
-func withWeights(c *Conv, err error) func(weight []float32) (*Conv, error) {
-	return func(weight []float32) (*Conv, error) {
-		if err == nil {
-			packAll(c, c.Conv, weight)
+// packed packs all panels of a convolution, unless it could not be made.
+func packed[C interface {
+	Panels() int
+	Pack(panel int, rows []float32)
+	WeightShape() []int
+}](c C, err error) func(t testing.TB, weight []float32) C {
+	return func(t testing.TB, weight []float32) C {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
 		}
-		return c, err
+		row := len(weight) / c.WeightShape()[0]
+		for p := range c.Panels() {
+			c.Pack(p, weight[p*Lanes*row:])
+		}
+		return c
 	}
 }

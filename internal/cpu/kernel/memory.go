@@ -2,14 +2,6 @@ package kernel
 
 import "unsafe"
 
-// AlignedFloats allocates n zeros at the start of a cache line, so that no cell
-// lies in two.
-func AlignedFloats(n int) []float32 {
-	s := make([]float32, n+Lanes-1)
-	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(s)))&(cellBytes-1)) / floatBytes
-	return s[skip:][:n:n]
-}
-
 // hugePage is the bytes of a large page, of x86-64 and mostly of ARM.
 const hugePage = 2 << 20
 
@@ -20,31 +12,31 @@ const hugePage = 2 << 20
 // hence large pages, where there are any, and Populate. Outside of Go's heap the
 // memory is always new, and Release gives it back at once.
 type memory struct {
-	weights []float32
+	weights []byte
 	mapped  []byte // what they are in, unless that is Go's memory
 }
 
-// newMemory gives memory for n weights, zeros at the start of a cache line.
+// newMemory is n zeros at the start of a cache line.
 func newMemory(n int) memory {
-	if size := n * floatBytes; size >= hugePage {
-		if b := mapMemory(size + hugePage); b != nil {
+	if n >= hugePage {
+		if b := mapMemory(n + hugePage); b != nil {
 			skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) & (hugePage - 1))
-			adviseHugePages(b[skip:][:size/hugePage*hugePage])
-			return memory{unsafe.Slice((*float32)(unsafe.Pointer(&b[skip])), n), b}
+			m := memory{b[skip:][:n:n], b}
+			adviseHugePages(m.weights[:n/hugePage*hugePage])
+			return m
 		}
 	}
-	return memory{weights: AlignedFloats(n)}
+	return memory{weights: alignedBytes(n)}
 }
 
 // Pieces is the number of pieces that Populate takes.
-func (m *memory) Pieces() int { return ceilDiv(len(m.weights)*floatBytes, hugePage) }
+func (m *memory) Pieces() int { return ceilDiv(len(m.weights), hugePage) }
 
 // Populate makes a piece of the weights' memory ready to be packed into. It may be
 // left out; pieces may be populated at the same time, and while others are packed
 // into.
 func (m *memory) Populate(piece int) {
-	b := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(m.weights))), len(m.weights)*floatBytes)
-	populate(b, piece*hugePage, min((piece+1)*hugePage, len(b)))
+	populate(m.weights, piece*hugePage, min((piece+1)*hugePage, len(m.weights)))
 }
 
 // Release gives the weights' memory back. The convolution can't run any more.

@@ -45,9 +45,15 @@ func populate(all []byte, from, to int) {
 	defer runtime.UnlockOSThread()
 	before := threadTime()
 	_ = unix.Madvise(wholePages(all[from:to]), unix.MADV_POPULATE_WRITE)
-	if threadTime()-before > slowPage && !smallPages.Swap(true) {
-		_ = unix.Madvise(wholePages(all), unix.MADV_NOHUGEPAGE)
+	if threadTime()-before > slowPage && !smallPages.Load() {
+		giveUpHugePages(all)
 	}
+}
+
+// giveUpHugePages leaves what comes next of all, and later memory, in small pages.
+func giveUpHugePages(all []byte) {
+	smallPages.Store(true)
+	_ = unix.Madvise(wholePages(all), unix.MADV_NOHUGEPAGE)
 }
 
 // wholePages are the pages that lie in b.

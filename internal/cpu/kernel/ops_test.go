@@ -95,17 +95,21 @@ func checkAddScaled(t *testing.T, v *Variant, dst, all, src, scale, shift []floa
 	}
 }
 
-func checkGate(t *testing.T, v *Variant, dst, all, scale []float32) {
+func checkGate(t *testing.T, v *Variant, dst, all, scale []float32, relu bool) {
 	t.Helper()
-	name := fmt.Sprintf("%v: Gate of %d cells", v, len(dst)/Lanes)
+	name := fmt.Sprintf("%v: Gate of %d cells, relu %v", v, len(dst)/Lanes, relu)
 	before := append([]float32(nil), dst...)
-	v.Gate(dst, scale)
+	v.Gate(dst, scale, relu)
 	checkGuards(t, name, all)
 	for i, got := range dst {
 		x, s := before[i], scale[i%Lanes]
 		if !eitherWay(func(value func(float32) float64) bool {
 			x, s := value(x), value(s)
-			return agree(got, testkit.ReLU(s*x), math.Abs(s*x), minNormal)
+			want := s * x
+			if relu {
+				want = testkit.ReLU(want)
+			}
+			return agree(got, want, math.Abs(s*x), minNormal)
 		}) {
 			t.Fatalf("%s: element %d: %v * %v is %v", name, i, x, s, got)
 		}
@@ -116,8 +120,8 @@ func checkGate(t *testing.T, v *Variant, dst, all, scale []float32) {
 func checkPool(t *testing.T, v *Variant, h, w int, values []float32) {
 	t.Helper()
 	name := fmt.Sprintf("%v: mean of %dx%d", v, h, w)
-	l := layout(2*Lanes, h, w, oddBorder)
-	m := &Maps{l, filled(2*l.Len(), nan)}
+	l := layoutOf(2*Lanes, h, w, oddHalo)
+	m := mapsOf(l, filled(2*l.Bytes()/wordBytes, nan))
 	const image, block = 1, 1
 	for y := range h {
 		copy(m.Row(image, block, y), values[y*w*Lanes:])
@@ -167,7 +171,7 @@ func TestElementwise(t *testing.T) {
 				shift, _ := cells(rng, 1, special)
 				checkAddScaled(t, v, dst, all, src, scale, shift, flags&1 != 0)
 				dst, all = cells(rng, n, special)
-				checkGate(t, v, dst, all, scale)
+				checkGate(t, v, dst, all, scale, flags&1 != 0)
 			}
 		}
 		x, all := cells(rng, n, n%2 == 0)
@@ -196,9 +200,10 @@ func TestElementwiseSpecialValues(t *testing.T) {
 			f    func(x []float32)
 			want []float32
 		}{
-			{"Gate by 0", func(x []float32) { v.Gate(x, cell(0)) }, []float32{nan, nan, nan, 0, 0, 0}},
-			{"Gate by 1", func(x []float32) { v.Gate(x, cell(1)) }, []float32{nan, inf, 0, 0, 200, 0}},
-			{"Gate by NaN", func(x []float32) { v.Gate(x, cell(nan)) }, []float32{nan, nan, nan, nan, nan, nan}},
+			{"Gate by 0 and ReLU", func(x []float32) { v.Gate(x, cell(0), true) }, []float32{nan, nan, nan, 0, 0, 0}},
+			{"Gate by 1 and ReLU", func(x []float32) { v.Gate(x, cell(1), true) }, []float32{nan, inf, 0, 0, 200, 0}},
+			{"Gate by 1", func(x []float32) { v.Gate(x, cell(1), false) }, []float32{nan, inf, -inf, 0, 200, -200}},
+			{"Gate by NaN and ReLU", func(x []float32) { v.Gate(x, cell(nan), true) }, []float32{nan, nan, nan, nan, nan, nan}},
 			{"AddScaled and ReLU", func(x []float32) { v.AddScaled(x, x, cell(1), cell(0), true) }, []float32{nan, inf, 0, 0, 400, 0}},
 			{"AddScaled", func(x []float32) { v.AddScaled(x, x, cell(1), cell(0), false) }, []float32{nan, inf, -inf, 0, 400, -400}},
 			{"AddScaled by -1", func(x []float32) { v.AddScaled(x, x, cell(-1), cell(0), false) }, []float32{nan, nan, nan, 0, 0, 0}},

@@ -23,13 +23,13 @@ const kernelTaps = winograd.Taps * winograd.Taps
 //	}
 //
 // where each value is that of 16 output channels: src has 9 cells for each input
-// channel, dst cells at strides in bytes. No product is fused with an addition. In
-// bf16, channel c goes to the lower halves of the words of cell c/2 if it is even,
-// else to the upper ones, and channels is even. dst is aligned to a cell and is
-// written past the caches. scratch holds half, for bf16 that of two channels.
-type weightsFunc func(src, dst *float32, dstProduct int, scratch *float64, channels int)
+// channel, dst its words. No product is fused with an addition. In BFloat16
+// channels are two to a word and their number is even; results are rounded once
+// more, to nearest or even. dst is aligned to a cell and is written past the
+// caches. scratch holds half for the channels of a word.
+type weightsFunc func(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
 
-// weightsGo is weightsFunc for F(m, 3).
+// weightsGo is weightsFunc for F(m, 3) in Float32.
 func weightsGo(f *winograd.Matrices) weightsFunc {
 	type cell = [Lanes]float64
 	combine := func(dst *cell, row []float64, a, b, c *cell) {
@@ -39,8 +39,9 @@ func weightsGo(f *winograd.Matrices) weightsFunc {
 			dst[l] = float64(float64(g0*a[l])+float64(g1*b[l])) + float64(g2*c[l])
 		}
 	}
-	return func(src, dst *float32, dstProduct int, scratch *float64, channels int) {
+	return func(src *float32, dst *byte, dstProduct int, scratch *float64, channels int) {
 		half := unsafe.Slice((*[winograd.Taps]cell)(unsafe.Pointer(scratch)), f.N)
+		to := (*float32)(unsafe.Pointer(dst))
 		for c := range channels {
 			var g [kernelTaps]cell
 			for t := range g {
@@ -58,7 +59,7 @@ func weightsGo(f *winograd.Matrices) weightsFunc {
 					var sums cell
 					combine(&sums, row, &half[p][0], &half[p][1], &half[p][2])
 					for l, v := range sums {
-						cellOf(dst, (p*f.N+q)*dstProduct+c*cellBytes)[l] = float32(v)
+						cellOf(to, (p*f.N+q)*dstProduct+c*cellBytes)[l] = float32(v)
 					}
 				}
 			}
@@ -69,66 +70,58 @@ func weightsGo(f *winograd.Matrices) weightsFunc {
 // Pack transforms the weights of a panel, G g GT for each pair of channels, in
 // float64. rows is as for Conv.Pack.
 func (c *Winograd) Pack(panel int, rows []float32) {
-	r := runOf(c.runs, panel)
-	src := make([]float32, Lanes*kernelTaps*Lanes)
-	half := make([]float64, 2*c.f.N*winograd.Taps*Lanes)
+	r, perWord := runOf(c.runs, panel), c.elem.perWord()
+	kernels := alignedFloats(Lanes * kernelTaps * Lanes)
+	half := make([]float64, perWord*c.f.N*winograd.Taps*Lanes)
 	for b := range r.blocks {
-		first := (r.block0 + b) * Lanes
-		n := min(Lanes, c.In-first)
-		if c.Groups > 1 || n < Lanes {
-			clear(src) // weights between groups, and the second half of an odd pair
-		}
-		c.each(panel, first, n, func(lane, i, from, n int) {
-			for ; n > 0; i, from, n = i+1, from+kernelTaps, n-1 {
-				g, to := (*[kernelTaps]float32)(rows[from:]), (*[(kernelTaps-1)*Lanes + 1]float32)(src[i*kernelTaps*Lanes+lane:])
-				for t, w := range g {
-					to[t*Lanes] = w
-				}
-			}
-		})
-		at := (r.at + (panel-r.panel0)*r.blocks + b) * c.words * Lanes
-		if c.bf16 {
-			n += n & 1
-		}
-		c.t.weights(&src[0], &c.weights[at], c.product*floatBytes, &half[0], n)
+		n := c.gather(kernels, rows, panel, (r.block0+b)*Lanes, Lanes)
+		n = ceilDiv(n, perWord) * perWord
+		c.transform(&kernels[0], &c.weights[(r.unit(panel)+b)*c.unitBytes()], c.product, &half[0], n)
 	}
 }
 
 // Pack sets the weights of a panel. rows is those of its output channels, of the
 // tensor Out, In/Groups, KernelH, KernelW, and is not kept.
 func (c *Conv) Pack(panel int, rows []float32) {
-	r := runOf(c.runs, panel)
-	dst := c.panel(r, panel)
-	taps, channels := c.Taps(), c.in.channels()
+	r, dst := runOf(c.runs, panel), c.panel(runOf(c.runs, panel), panel)
+	taps, words, channels, perWord := c.Taps(), c.in.words(), c.in.channels(), c.in.Elem.perWord()
+	kernels := alignedFloats(channels * taps * Lanes)
 	for b := range r.blocks {
-		first := (r.block0 + b) * channels
-		c.each(panel, first, min(channels, c.In-first), func(lane, i, from, n int) {
-			for i := i; n > 0; i, from, n = i+1, from+taps, n-1 {
-				if c.in.BF16 {
-					for t, w := range rows[from : from+taps] {
-						setHalf(&dst[((b*taps+t)*Lanes+i/2)*Lanes+lane], i%2, w)
-					}
+		n := c.gather(kernels, rows, panel, (r.block0+b)*channels, channels)
+		for i := range n {
+			for t := range taps {
+				cell, word := kernels[(i*taps+t)*Lanes:][:Lanes], ((b*taps+t)*words+i/perWord)*Lanes
+				if perWord == 1 {
+					copy(floats(dst)[word:], cell)
 					continue
 				}
-				to := dst[(b*taps*channels+i)*Lanes+lane:]
-				for t, w := range rows[from : from+taps] {
-					to[t*channels*Lanes] = w
+				for l, w := range cell {
+					c.in.Elem.put(dst, (word+l)*perWord+i%perWord, w)
 				}
 			}
-		})
+		}
 	}
 }
 
-// each calls f with the weights that the output channels of a panel have for the
-// input channels [first, first+n): those of channel first+i and the next n-1 for
-// the channel of a lane begin at index from of the panel's rows.
-func (s shape) each(panel, first, n int, f func(lane, i, from, n int)) {
-	outs, ins := s.Out/s.Groups, s.In/s.Groups
+// gather fills cells with the kernels of a panel's output channels for the input
+// channels from first on, at most so many, and returns how many there are: for each
+// of them the taps, for each tap a cell. Between groups there are zeros.
+func (s shape) gather(cells, rows []float32, panel, first, channels int) (n int) {
+	outs, ins, taps := s.Out/s.Groups, s.In/s.Groups, s.Taps()
+	n = min(channels, s.In-first)
+	if s.Groups > 1 || n < channels {
+		clear(cells)
+	}
 	for lane := range min(Lanes, s.Out-panel*Lanes) {
-		group := (panel*Lanes + lane) / outs * ins
+		group := (panel*Lanes + lane) / outs * ins // the first channel of the lane's
 		low, high := max(first, group), min(first+n, group+ins)
-		if low < high {
-			f(lane, low-first, (lane*ins+low-group)*s.Taps(), high-low)
+		if low >= high {
+			continue
+		}
+		to := cells[(low-first)*taps*Lanes+lane:]
+		for i, w := range rows[(lane*ins+low-group)*taps : (lane*ins+high-group)*taps] {
+			to[i*Lanes] = w
 		}
 	}
+	return n
 }

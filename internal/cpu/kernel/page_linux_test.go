@@ -12,7 +12,7 @@ import (
 func atPageEnd(t *testing.T, n int) []float32 {
 	t.Helper()
 	page := syscall.Getpagesize()
-	size := ceilDiv(n*floatBytes, page) * page
+	size := ceilDiv(n*wordBytes, page) * page
 	m, err := syscall.Mmap(-1, 0, size+page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
 		t.Skipf("mapping memory: %v", err)
@@ -25,16 +25,16 @@ func atPageEnd(t *testing.T, n int) []float32 {
 	if err := syscall.Mprotect(m[size:], syscall.PROT_NONE); err != nil {
 		t.Fatal(err)
 	}
-	return unsafe.Slice((*float32)(unsafe.Pointer(&m[size-n*floatBytes])), n)
+	return unsafe.Slice((*float32)(unsafe.Pointer(&m[size-n*wordBytes])), n)
 }
 
 // TestAtPageEnds faults if a kernel touches what lies behind its maps: the
-// borders that it asks for are all that it may read, and dst has none.
+// halos that it asks for are all that it may read, and dst has none.
 func TestAtPageEnds(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 6))
 	move := func(m *Maps) *Maps {
-		moved := &Maps{m.Layout, atPageEnd(t, len(m.Data))}
-		copy(moved.Data, m.Data)
+		moved := mapsOf(m.Layout, atPageEnd(t, len(m.data)/wordBytes))
+		copy(moved.data, m.data)
 		return moved
 	}
 	for _, s := range []model.Conv{
@@ -49,22 +49,19 @@ func TestAtPageEnds(t *testing.T) {
 			for _, v := range Variants() {
 				run := func(c convolution, src *Maps) {
 					dst, _ := p.outputs(p.n)
-					c.Run(move(dst), move(src), p.n, 0, 1, Epilogue{ReLU: true}, &scratch)
+					c.Run(move(dst), move(src), p.n, p.epilogue(false, true), Share{0, 1, &scratch})
 				}
 				for _, c := range p.algorithms(t, v) {
 					run(c, p.input(v, c))
 				}
-				planar, err := withWeights(v.NewConv(s, true, p.bias))(p.weight)
-				if err != nil {
-					t.Fatal(err)
-				}
-				run(planar, p.source(true, planar.Border))
+				planar := packed(v.NewConv(s, Format{Planar: true}))(t, p.weight)
+				run(planar, p.source(planar.in, planar.Halo))
 			}
 		}
 	}
 	for _, v := range Variants() {
 		for n := 1; n < 20; n++ {
-			values, _ := floats(rng, n*Lanes, 1)
+			values, _ := randomFloats(rng, n*Lanes, 1)
 			at := func(n int) []float32 {
 				x := atPageEnd(t, n*Lanes)
 				copy(x, values)
@@ -72,8 +69,8 @@ func TestAtPageEnds(t *testing.T) {
 			}
 			var scratch Scratch
 			v.AddScaled(at(n), at(n), at(1), at(1), true)
-			v.Gate(at(n), at(1))
-			v.GlobalAvgPool(at(1), &Maps{layout(Lanes, 1, n, nil), at(n)}, 0, 0, &scratch)
+			v.Gate(at(n), at(1), true)
+			v.GlobalAvgPool(at(1), mapsOf(layoutOf(Lanes, 1, n, nil), at(n)), 0, 0, &scratch)
 		}
 	}
 }

@@ -8,6 +8,9 @@ import (
 
 // The inner loops in Go, for machines without better ones.
 
+// values are float32 where any elements may be.
+func values(p *byte) *float32 { return (*float32)(unsafe.Pointer(p)) }
+
 // at is the value at a number of bytes from p.
 func at(p *float32, bytes int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(p), bytes)) }
 
@@ -18,20 +21,20 @@ func span(p *float32, bytes, n int) []float32 { return unsafe.Slice(at(p, bytes)
 // registers: as many running sums as the compiler holds without spilling, and
 // enough to hide the latency of an addition.
 func gemmGo(rows int) gemmFunc {
-	return func(a *float32, aStride, aNext int, offsets *int, segments, length int, b *float32, _ int, _,
-		c *float32, cStride, _, cNext int, bias *float32, add, relu, blocks int) {
-		multiplyGo(rows, a, aStride, aNext, unsafe.Slice(offsets, segments), length, b, c, cStride, cNext, bias, add, relu, blocks)
+	return func(a *byte, aStride, aNext int, offsets *int, segments, length int, b *byte, _ int, _ *byte,
+		c *float32, cStride, _, cNext int, bias *float32, add, relu, times int) {
+		multiplyGo(rows, values(a), aStride, aNext, unsafe.Slice(offsets, segments), length, values(b), c, cStride, cNext, bias, add, relu, times)
 	}
 }
 
 func multiplyGo(rows int, a *float32, aStride, aNext int, offsets []int, length int, b *float32,
-	c *float32, cStride, cNext int, bias *float32, add, relu, blocks int) {
+	c *float32, cStride, cNext int, bias *float32, add, relu, times int) {
 	shift := new([Lanes]float32)
 	if bias != nil {
 		shift = (*[Lanes]float32)(unsafe.Pointer(bias))
 	}
-	for block := range blocks {
-		a, c := at(a, block*aNext), at(c, block*cNext)
+	for t := range times {
+		a, c := at(a, t*aNext), at(c, t*cNext)
 		for i := 0; i < rows; i += 2 {
 			// The last of an odd number of rows is computed twice.
 			second := min(i+1, rows-1)
@@ -45,7 +48,7 @@ func multiplyGo(rows int, a *float32, aStride, aNext int, offsets []int, length 
 				}
 				sum0, sum1 := [4]float32(start0[j:]), [4]float32(start1[j:])
 				for s, offset := range offsets {
-					product(&sum0, &sum1, span(a0, offset, length), span(a1, offset, length), span(b, (s*length*Lanes+j)*floatBytes, length*Lanes-j))
+					product(&sum0, &sum1, span(a0, offset, length), span(a1, offset, length), span(b, (s*length*Lanes+j)*wordBytes, length*Lanes-j))
 				}
 				if relu != 0 {
 					for l := range sum0 {
@@ -87,7 +90,7 @@ func plainTransforms() map[int]transforms {
 	for _, m := range winograd.Outputs() {
 		f := winograd.New(m)
 		bt, at := newSparse(f.BT), newSparse(f.AT)
-		all[m] = transforms{input: inputGo(f.N, bt), output: outputGo(f.N, at), weights: weightsGo(f)}
+		all[m] = float32Transforms(inputGo(f.N, bt), weightsGo(f), outputGo(f.N, at))
 	}
 	return all
 }
@@ -130,10 +133,10 @@ func apply(dst *[Lanes]float32, row []entry, p *float32, stride int) {
 }
 
 func inputGo(n int, bt sparse) inputFunc {
-	return func(src *float32, srcRow, srcBlock, srcTile int, dst *float32, dstProduct, dstTile int, scratch *float32, blocks, tiles int) {
+	return func(src *float32, srcRow, srcBlock, srcTile int, dst *byte, dstProduct, dstTile int, scratch *float32, blocks, tiles int) {
 		for t := range tiles {
 			for b := range blocks {
-				from, to := at(src, t*srcTile+b*srcBlock), at(dst, t*dstTile+b*cellBytes)
+				from, to := at(src, t*srcTile+b*srcBlock), at(values(dst), t*dstTile+b*cellBytes)
 				for i, row := range bt {
 					for x := range n {
 						apply(cellOf(scratch, (i*n+x)*cellBytes), row, at(from, x*cellBytes), srcRow)
@@ -189,12 +192,15 @@ func addScaledGo(dst, src, scale, shift *float32, relu, n int) {
 	}
 }
 
-func gateGo(dst, scale *float32, n int) {
+func gateGo(dst, scale *float32, relu, n int) {
 	s := cellOf(scale, 0)
 	for i := range n {
 		y := cellOf(dst, i*cellBytes)
 		for l := range y {
-			y[l] = max(y[l]*s[l], 0)
+			y[l] *= s[l]
+			if relu != 0 {
+				y[l] = max(y[l], 0)
+			}
 		}
 	}
 }

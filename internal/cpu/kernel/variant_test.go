@@ -18,11 +18,11 @@ func TestVariants(t *testing.T) {
 	var names []string
 	for _, v := range Variants() {
 		names = append(names, v.String())
-		if len(v.gemm) == 0 || v.addScaled == nil || v.gate == nil || v.sum == nil {
+		if !v.Has(Float32) || v.addScaled == nil || v.gate == nil || v.sum == nil {
 			t.Errorf("%v lacks kernels", v)
 		}
 		for _, m := range winograd.Outputs() {
-			if tr := v.transforms[m]; tr.input == nil || tr.output == nil {
+			if tr := v.transforms[m]; tr.input[Float32] == nil || tr.output == nil {
 				t.Errorf("%v lacks the transforms of F(%d, 3)", v, m)
 			}
 		}
@@ -69,15 +69,15 @@ func TestVariantsHonourGODEBUG(t *testing.T) {
 func TestTiling(t *testing.T) {
 	for _, v := range Variants() {
 		for n := 1; n <= 300; n++ {
-			for panels := 1; panels <= len(v.gemm); panels++ {
-				d := v.tile(n, panels)
+			for panels := 1; panels <= len(v.gemm[Float32]); panels++ {
+				d := v.registerTiles(n, panels)
 				if d.small < 1 || d.large < 0 || d.rows < 1 || d.small*d.rows+d.large*(d.rows+1) != n ||
-					d.rows > len(v.gemm[panels-1]) || d.large > 0 && d.rows+1 > len(v.gemm[panels-1]) {
+					d.rows > len(v.gemm[Float32][panels-1]) || d.large > 0 && d.rows+1 > len(v.gemm[Float32][panels-1]) {
 					t.Fatalf("%v: %d rows of %d panels are %+v", v, n, panels, d)
 				}
 			}
 			for available := 1; available < 10; available++ {
-				if p := v.panels(n, available); p < 1 || p > available || p > len(v.gemm) {
+				if p := v.panels(n, available); p < 1 || p > available || p > len(v.gemm[Float32]) {
 					t.Fatalf("%v: %d panels for %d rows of %d", v, p, n, available)
 				}
 			}
@@ -108,24 +108,24 @@ func TestKernelsRestoreTheFloatingPointState(t *testing.T) {
 	var scratch Scratch
 	for _, v := range Variants() {
 		check(v, "nothing")
-		for i := range v.gemm {
-			for j := range v.gemm[i] {
+		for i := range v.gemm[Float32] {
+			for j := range v.gemm[Float32][i] {
 				a, b, out, offset := filled(j+1, 1), filled((i+1)*Lanes, 1), filled((i+1)*(j+1)*Lanes, 1), 0
-				v.gemm[i][j](&a[0], floatBytes, 0, &offset, 1, 1, &b[0], cellBytes, &b[0], &out[0], cellBytes, (j+1)*cellBytes, 0, nil, 0, 0, 1)
+				v.gemm[Float32][i][j](words(a), wordBytes, 0, &offset, 1, 1, words(b), cellBytes, words(b), &out[0], cellBytes, (j+1)*cellBytes, 0, nil, 0, 0, 1)
 				check(v, fmt.Sprintf("a tile of %d rows, %d panels", j+1, i+1))
 			}
 		}
 		for _, c := range p.algorithms(t, v) {
 			dst, _ := p.outputs(1)
-			c.Run(dst, p.input(v, c), 1, 0, 1, Epilogue{}, &scratch)
+			c.Run(dst, p.input(v, c), 1, p.epilogue(false, false), Share{0, 1, &scratch})
 			check(v, c.Algorithm())
 		}
 		x, y := filled(Lanes, 1), filled(Lanes, 1)
 		v.AddScaled(x, y, y, y, true)
 		check(v, "AddScaled")
-		v.Gate(x, y)
+		v.Gate(x, y, true)
 		check(v, "Gate")
-		v.GlobalAvgPool(x, &Maps{layout(Lanes, 1, 1, nil), y}, 0, 0, &scratch)
+		v.GlobalAvgPool(x, mapsOf(layoutOf(Lanes, 1, 1, nil), y), 0, 0, &scratch)
 		check(v, "GlobalAvgPool")
 	}
 }
@@ -142,11 +142,11 @@ func TestDenormals(t *testing.T) {
 		for _, c := range p.algorithms(t, v) {
 			var scratch Scratch
 			dst, _ := p.outputs(1)
-			c.Run(dst, p.input(v, c), 1, 0, 1, Epilogue{}, &scratch)
+			c.Run(dst, p.input(v, c), 1, p.epilogue(false, false), Share{0, 1, &scratch})
 			for k := range p.sums {
 				// Of the inputs at most nothing remains.
 				channel := k / (p.oh * p.ow)
-				got := float64(dst.Data[dst.at(channel/Lanes, k/p.ow%p.oh, k%p.ow)+channel%Lanes])
+				got := dst.value(0, channel, k/p.ow%p.oh, k%p.ow)
 				if math.Abs(got-p.bias64[channel]) > 1e-6 {
 					t.Fatalf("%v, %s: output %d is %v, want %v", v, c.Algorithm(), k, got, p.bias64[channel])
 				}

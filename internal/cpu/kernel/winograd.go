@@ -7,23 +7,26 @@ import (
 	"repvgg/internal/model"
 )
 
-// Winograd is a 3x3 convolution of stride 1 by F(m, 3) nested with itself: for
-// each of N x N products, the transformed inputs of many tiles are multiplied
-// with a matrix of transformed weights. It is read-only once its weights are set.
+// Winograd is a 3x3 convolution of stride 1 by F(m, 3) nested with itself. A tile,
+// in this file, is N x N cells of the input, of which m x m of the output are
+// computed: for each of N x N products, the transformed inputs of many tiles are
+// multiplied with a matrix of transformed weights. It is read-only once its
+// weights are set.
 type Winograd struct {
 	shape
 	variant *Variant
 	f       *winograd.Matrices
-	t       transforms
-	gemm    [][]gemmFunc
-	bf16    bool
-	words   int // of 16 channels of a tile's input or of the weights
-	runs    []run
-	// weights holds for each product, for each panel of 16 output channels, for
-	// each of its input channels 16 weights; for bf16, for each pair of channels.
+	elem    Elem // of what is multiplied; maps are Float32
+	input   inputFunc
+	output  outputFunc
+	// transform is that of the weights.
+	transform weightsFunc
+	gemm      [][]gemmFunc
+	runs      []run
+	// memory is of weights: for each product the panels', as of a convolution with one
+	// tap.
 	memory
-	product int // values of one product's weights
-	bias    []float32
+	product int // bytes of one product's weights
 }
 
 // CanWinograd reports whether NewWinograd takes a shape.
@@ -31,55 +34,50 @@ func CanWinograd(s model.Conv) bool {
 	return s.KernelH == winograd.Taps && s.KernelW == winograd.Taps && s.Stride == 1 && s.Dilation == 1 && s.PadH == 1 && s.PadW == 1
 }
 
-// NewWinograd prepares a convolution by F(m, 3). Its weights are then set panel
-// by panel, by Pack, at the same time if wanted. bias is as for NewConv.
-func (v *Variant) NewWinograd(s model.Conv, m int, bias []float32) (*Winograd, error) {
-	return v.newWinograd(s, m, bias, false)
-}
-
-// NewBF16Winograd is NewWinograd for F(2, 3) whose transformed inputs and weights
-// are rounded to bfloat16; sums, transforms and maps are float32. The variant
-// must have BF16. Larger tiles would be too inexact.
-func (v *Variant) NewBF16Winograd(s model.Conv, bias []float32) (*Winograd, error) {
-	if !v.BF16() {
-		return nil, fmt.Errorf("convolution %+v: no bf16 instructions in %v", s, v)
-	}
-	return v.newWinograd(s, 2, bias, true)
-}
-
-func (v *Variant) newWinograd(conv model.Conv, m int, bias []float32, bf16 bool) (*Winograd, error) {
-	s := shape{conv}
-	if err := s.check(bias); err != nil {
+// NewWinograd prepares a convolution by F(m, 3) whose transformed inputs and
+// weights are rounded to an element type; sums, transforms and maps are Float32.
+// In BFloat16 there is F(2, 3) only: larger tiles would be too inexact. Weights
+// are then set panel by panel, by Pack, at the same time if wanted.
+func (v *Variant) NewWinograd(s model.Conv, m int, elem Elem) (*Winograd, error) {
+	if err := s.Check(); err != nil {
 		return nil, err
 	}
-	t, ok := v.transforms[m]
-	if !ok || !CanWinograd(conv) {
-		return nil, fmt.Errorf("convolution %+v: not for F(%d, %d)", s, m, winograd.Taps)
+	if !v.Has(elem) {
+		return nil, fmt.Errorf("convolution %+v: no %v instructions in %v", s, elem, v)
 	}
-	c := &Winograd{shape: s, variant: v, f: winograd.New(m), t: t, gemm: v.gemm, bf16: bf16, words: Lanes, runs: s.runs(Lanes), bias: s.biases(bias)}
-	if bf16 {
-		c.gemm, c.t.input, c.t.weights, c.words = v.gemmBF16, v.inputBF16, v.weightsBF16, Lanes/2
+	t := v.transforms[m]
+	if t.input[elem] == nil || !CanWinograd(s) {
+		return nil, fmt.Errorf("convolution %+v: not for F(%d, %d) in %v", s, m, winograd.Taps, elem)
 	}
-	last := c.runs[len(c.runs)-1]
-	c.product = (last.at + (last.panel1-last.panel0)*last.blocks) * c.words * Lanes
+	c := &Winograd{shape: shape{s}, variant: v, f: winograd.New(m), elem: elem, input: t.input[elem], output: t.output, transform: t.weights[elem], gemm: v.gemm[elem]}
+	c.runs = c.shape.runs(Lanes)
+	c.product = units(c.runs) * c.unitBytes()
 	c.memory = newMemory(c.f.N * c.f.N * c.product)
 	return c, nil
 }
 
-// Panels is the number of panels of 16 output channels.
-func (c *Winograd) Panels() int { return ceilDiv(c.Out, Lanes) }
+// words is how many hold 16 channels of a transformed input, or of weights.
+func (c *Winograd) words() int { return Lanes / c.elem.perWord() }
+
+// unitBytes is the size of a panel's weights for one product and one input block.
+func (c *Winograd) unitBytes() int { return c.words() * cellBytes }
 
 // Bytes is the memory of the packed weights.
-func (c *Winograd) Bytes() int { return (len(c.weights) + len(c.bias)) * floatBytes }
+func (c *Winograd) Bytes() int { return len(c.weights) }
 
-// Tiles is the number of tiles of a map of h x w.
-func (c *Winograd) Tiles(h, w int) int { return ceilDiv(h, c.f.M) * ceilDiv(w, c.f.M) }
-
-// Border is the cells around an input of h x w that the tiles reach into.
-func (c *Winograd) Border(h, w int) (top, left, bottom, right int) {
+// Halo is the cells around an input of h x w that the tiles reach into.
+func (c *Winograd) Halo(h, w int) Halo {
 	reach := func(n int) int { return ceilDiv(n, c.f.M)*c.f.M + 1 - n }
-	return 1, 1, reach(h), reach(w)
+	return Halo{1, 1, reach(h), reach(w)}
 }
+
+// Algorithm names how the sums are made.
+func (c *Winograd) Algorithm() string {
+	return algorithmName(fmt.Sprintf("winograd F(%dx%d)", c.f.M, c.f.M), c.elem)
+}
+
+// tiles is the number of tiles of a map of h x w.
+func (c *Winograd) tiles(h, w int) int { return ceilDiv(h, c.f.M) * ceilDiv(w, c.f.M) }
 
 // sharedWeights is the size of weights from which workers divide them rather
 // than the tiles: reading them takes longer than transforming all tiles.
@@ -89,117 +87,138 @@ const sharedWeights = 4 << 20
 // for more tiles, fewer leave more of them in the second-level cache.
 const tileChunk = 72
 
-// Run computes the given share, of shares about as large, of the output for the
-// first n images of src. The borders of src must be those of Border. Shares can
-// be computed at the same time, with scratch of their own. The sums cannot start
-// from what is in dst: ep.Add must be false.
-func (c *Winograd) Run(dst, src *Maps, n, share, shares int, ep Epilogue, scratch *Scratch) {
-	from, to := func(n int) int { return n * share / shares }, func(n int) int { return n * (share + 1) / shares }
-	tiles := n * c.Tiles(src.H, src.W)
-	tile0, tile1, panel0, panel1 := from(tiles), to(tiles), 0, c.Panels()
-	if shares > 1 && tiles < c.Out && c.Bytes() > sharedWeights && c.Panels() >= shares {
+// Run computes a share of the output for the first n images of src, whose halo
+// must have room for Halo. Both maps are Float32. The sums cannot start from what
+// is in dst: ep.Add must be false.
+func (c *Winograd) Run(dst, src *Maps, n int, ep Epilogue, share Share) {
+	tiles := n * c.tiles(src.H, src.W)
+	tile0, tile1 := share.of(tiles)
+	panel0, panel1 := 0, c.Panels()
+	if share.N > 1 && tiles < c.Out && c.Bytes() > sharedWeights && c.Panels() >= share.N {
 		// Each worker reads its share of the weights, and transforms all tiles.
-		tile0, tile1, panel0, panel1 = 0, tiles, from(c.Panels()), to(c.Panels())
+		tile0, tile1 = 0, tiles
+		panel0, panel1 = share.of(c.Panels())
 	}
 	chunks := ceilDiv(tile1-tile0, tileChunk)
 	for i := range chunks {
-		c.chunk(dst, src, tile0+i*(tile1-tile0)/chunks, tile0+(i+1)*(tile1-tile0)/chunks, panel0, panel1, ep, scratch)
+		chunk := winogradChunk{
+			Winograd: c, dst: dst, src: src, ep: ep, scratch: share.Scratch,
+			tile0: tile0 + i*(tile1-tile0)/chunks, tile1: tile0 + (i+1)*(tile1-tile0)/chunks, panel0: panel0, panel1: panel1,
+		}
+		chunk.compute()
 	}
 }
 
-// Algorithm names how the sums are made.
-func (c *Winograd) Algorithm() string {
-	name := fmt.Sprintf("winograd F(%dx%d)", c.f.M, c.f.M)
-	if c.bf16 {
-		name += " bf16"
-	}
-	return name
+// winogradChunk is what of a call of Run is computed at once: panels [panel0,
+// panel1) of tiles [tile0, tile1).
+type winogradChunk struct {
+	*Winograd
+	dst, src *Maps
+	ep       Epilogue
+	scratch  *Scratch
+
+	tile0, tile1, panel0, panel1 int
+	// inputs are the transformed tiles, product by product: a row of all channels for
+	// each tile. outputs are their products with the weights, rows of the panels'
+	// channels.
+	inputs  []byte
+	outputs []float32
+	// From row to row and from product to product, in bytes.
+	inputRow, inputProduct   int
+	outputRow, outputProduct int
 }
 
-// tiles calls f for neighbouring tiles: a stretch of the row y of an image from
-// x, in tiles; i is the first one's place in the chunk.
-func (c *Winograd) tiles(m *Maps, tile0, tile1 int, f func(image, y, x, i, n int)) {
-	wide, all := ceilDiv(m.W, c.f.M), c.Tiles(m.H, m.W)
-	for t := tile0; t < tile1; {
-		y, x := t%all/wide, t%wide
-		n := min(wide-x, tile1-t)
-		f(t/all, y, x, t-tile0, n)
-		t += n
-	}
-}
+// spread is a stride for n bytes that does not map products to the same lines of
+// the cache.
+func spread(n int) int { return (ceilDiv(n, cellBytes) | 1) * cellBytes }
 
-// spread is a stride for n values that does not map products to the same lines
-// of the cache.
-func spread(n int) int { return (ceilDiv(n, Lanes) | 1) * Lanes }
+func (c *winogradChunk) compute() {
+	products, tiles := c.f.N*c.f.N, c.tile1-c.tile0
+	c.inputRow, c.outputRow = c.src.Blocks()*c.words()*wordBytes, (c.panel1-c.panel0)*cellBytes
+	c.inputProduct, c.outputProduct = spread(tiles*c.inputRow), spread(tiles*c.outputRow)
+	c.inputs = growBytes(&c.scratch.inputs, products*c.inputProduct)
+	c.outputs = grow(&c.scratch.outputs, products*c.outputProduct/wordBytes)
+	grow(&c.scratch.tile, products*Lanes)
 
-// chunk computes panels [p0, p1) of tiles [tile0, tile1).
-func (c *Winograd) chunk(dst, src *Maps, tile0, tile1, p0, p1 int, ep Epilogue, scratch *Scratch) {
-	n, count := c.f.N*c.f.N, tile1-tile0
-	depth, width := src.Blocks()*c.words, (p1-p0)*Lanes
-	input, result := spread(count*depth), spread(count*width)
-	inputs, products := grow(&scratch.inputs, n*input), grow(&scratch.products, n*result)
-	grow(&scratch.tile, n*Lanes)
-	c.transformInput(src, tile0, tile1, inputs, input, scratch)
-	for q := range n {
+	c.transformInput()
+	for q := range products {
 		for _, r := range c.runs {
-			if from, to := max(r.panel0, p0), min(r.panel1, p1); from < to {
-				c.multiply(products[q*result:], inputs[q*input+r.block0*c.words:], r, from, to, q, count, depth, width, p0, scratch)
+			if from, to := max(r.panel0, c.panel0), min(r.panel1, c.panel1); from < to {
+				c.multiply(q, r, from, to)
 			}
 		}
 	}
-	c.transformOutput(dst, tile0, tile1, p0, p1, products, result, ep, scratch)
+	c.transformOutput()
 }
 
-// transformInput writes the inputs of each product of the tiles, a row of all
-// channels for each tile.
-func (c *Winograd) transformInput(src *Maps, tile0, tile1 int, inputs []float32, product int, scratch *Scratch) {
-	m, depth := c.f.M, src.Blocks()*c.words
-	c.tiles(src, tile0, tile1, func(image, y, x, i, n int) {
-		c.t.input(src.pointer(image, 0, y*m-1, x*m-1), src.pitch()*cellBytes, src.plane()*cellBytes, m*cellBytes,
-			&inputs[i*depth], product*floatBytes, depth*floatBytes, &scratch.tile[0], src.Blocks(), n)
+// stretch is n neighbouring tiles of a row: from row y, column x of the tiles of
+// an image. The first one has the number i in its chunk.
+type stretch struct{ image, y, x, i, n int }
+
+// each calls f for the stretches of a chunk.
+func (c *winogradChunk) each(f func(s stretch)) {
+	wide, all := ceilDiv(c.dst.W, c.f.M), c.tiles(c.dst.H, c.dst.W)
+	for t := c.tile0; t < c.tile1; {
+		s := stretch{image: t / all, y: t % all / wide, x: t % wide, i: t - c.tile0}
+		s.n = min(wide-s.x, c.tile1-t)
+		f(s)
+		t += s.n
+	}
+}
+
+// transformInput fills inputs.
+func (c *winogradChunk) transformInput() {
+	m := c.f.M
+	c.each(func(s stretch) {
+		c.input(c.src.floats(s.image, 0, s.y*m-1, s.x*m-1), c.src.rowBytes(), c.src.blockBytes(), m*cellBytes,
+			&c.inputs[s.i*c.inputRow], c.inputProduct, c.inputRow, &c.scratch.tile[0], c.src.Blocks(), s.n)
 	})
 }
 
-// multiply computes product q for panels [from, to) of a run: count rows of
-// results, of which the first panel is p0.
-func (c *Winograd) multiply(results, inputs []float32, r run, from, to, q, count, depth, width, p0 int, scratch *Scratch) {
-	length := r.blocks * c.words
-	panels := c.variant.panels(count, to-from)
-	for p := from; p < to; p += panels {
-		panels := min(panels, to-p)
-		at := q*c.product + (r.at+(p-r.panel0)*r.blocks)*c.words*Lanes
+// multiply computes product q for panels [from, to) of a run.
+func (c *winogradChunk) multiply(q int, r run, from, to int) {
+	tiles := c.tile1 - c.tile0
+	inputs := c.inputs[q*c.inputProduct+r.block0*c.words()*wordBytes:]
+	outputs := c.outputs[q*c.outputProduct/wordBytes:]
+	length, panelBytes := r.blocks*c.words(), r.blocks*c.unitBytes()
+	together := c.variant.panels(tiles, to-from)
+	for panel := from; panel < to; panel += together {
+		panels := min(together, to-panel)
+		at := q*c.product + r.unit(panel)*c.unitBytes()
 		// What follows is the next panels' weights, or the next product's.
-		weights, ahead := &c.weights[at], &c.weights[min(at+panels*length*Lanes, len(c.weights)-1)]
-		t := c.variant.tile(count, panels)
-		gemm := func(rows, first, blocks int) {
-			if blocks > 0 {
-				c.gemm[panels-1][rows-1](&inputs[first*depth], depth*floatBytes, rows*depth*floatBytes, &scratch.zero, 1, length,
-					weights, length*cellBytes, ahead, &results[first*width+(p-p0)*Lanes], width*floatBytes, cellBytes, rows*width*floatBytes, nil, 0, 0, blocks)
+		weights, ahead := &c.weights[at], &c.weights[min(at+panels*panelBytes, len(c.weights)-wordBytes)]
+		compute := func(rows, first, times int) {
+			if times > 0 {
+				c.gemm[panels-1][rows-1](&inputs[first*c.inputRow], c.inputRow, rows*c.inputRow, &c.scratch.zero, 1, length, weights, panelBytes, ahead,
+					&outputs[first*c.outputRow/wordBytes+(panel-c.panel0)*Lanes], c.outputRow, cellBytes, rows*c.outputRow, nil, 0, 0, times)
 			}
 		}
-		gemm(t.rows+1, 0, t.large)
-		gemm(t.rows, t.large*(t.rows+1), t.small)
+		t := c.variant.registerTiles(tiles, panels)
+		compute(t.rows+1, 0, t.large)
+		compute(t.rows, t.large*(t.rows+1), t.small)
 	}
 }
 
-// transformOutput turns the products of the tiles into the results.
-func (c *Winograd) transformOutput(dst *Maps, tile0, tile1, p0, p1 int, products []float32, product int, ep Epilogue, scratch *Scratch) {
-	m, width := c.f.M, (p1-p0)*Lanes
-	_, relu := ep.flags()
-	c.tiles(dst, tile0, tile1, func(image, y, x, i, n int) {
-		rows, whole := min(m, dst.H-y*m), n
-		if (x+n)*m > dst.W {
+// transformOutput turns outputs into the results.
+func (c *winogradChunk) transformOutput() {
+	m := c.f.M
+	_, relu := c.ep.flags()
+	c.each(func(s stretch) {
+		rows, whole := min(m, c.dst.H-s.y*m), s.n
+		if (s.x+s.n)*m > c.dst.W {
 			whole--
 		}
-		output := func(x, i, n, cols int) {
-			c.t.output(&products[i*width], product*floatBytes, width*floatBytes, dst.pointer(image, p0, y*m, x*m), dst.pitch()*cellBytes, dst.plane()*cellBytes, m*cellBytes,
-				&c.bias[p0*Lanes], &scratch.tile[0], p1-p0, n, rows, cols, relu)
+		// write is the results of n tiles from the i-th of the stretch on.
+		write := func(i, n, cols int) {
+			c.output(&c.outputs[(s.i+i)*c.outputRow/wordBytes], c.outputProduct, c.outputRow,
+				c.dst.floats(s.image, c.panel0, s.y*m, (s.x+i)*m), c.dst.rowBytes(), c.dst.blockBytes(), m*cellBytes,
+				c.ep.bias(c.panel0), &c.scratch.tile[0], c.panel1-c.panel0, n, rows, cols, relu)
 		}
 		if whole > 0 {
-			output(x, i, whole, m)
+			write(0, whole, m)
 		}
-		if whole < n {
-			output(x+whole, i+whole, 1, dst.W-(x+whole)*m)
+		if whole < s.n {
+			write(whole, 1, c.dst.W-(s.x+whole)*m)
 		}
 	})
 }

@@ -1,14 +1,15 @@
-// A driver that runs kernels.cu on the host: memory is the host's, streams do what
-// is put into them as late as they may, so that a wait that is missing shows, and
-// graphs are lists of what was captured. Built with
-// EMULATE_DRIVER it stands for libcuda, for one of the precisions of kernels.cu,
-// and for a cuDNN that computes on the host too (emulated_cudnn.h); built without,
-// for an NVRTC that compiles nothing and a cuDNN that refuses every convolution, so
-// that the kernel `convolve` has to do them. It is there to test what the Go side
-// does with memory, streams, descriptors and errors; it says nothing of the real
-// cuDNN, and nothing of a GPU. Time is the sum of what kernels are said to cost.
+// Emulated libraries, to test how the Go side uses memory, streams, graphs,
+// descriptors and errors. They show nothing about the real cuDNN or a GPU.
 //
-// EMULATED_MEMORY is the device's memory in bytes; EMULATED_LOSS the number of
+// Built with EMULATE_DRIVER this is libcuda, for one of the precisions of kernels.cu,
+// and a cuDNN that computes (emulated_cudnn.h). Device memory is the host's. Streams
+// do their work as late as possible, so that a missing wait shows. Graphs are lists of
+// captured work. Time is the sum of the costs of kernels and engines.
+//
+// Built without, it is an NVRTC that compiles nothing and a cuDNN that refuses every
+// convolution, which leaves them to the kernel `convolve`.
+//
+// EMULATED_MEMORY is the device's memory in bytes. EMULATED_LOSS is the number of
 // launches after which the device is lost, until cuInit is called again.
 
 #include <cstdint>
@@ -31,12 +32,12 @@
 typedef unsigned long long devptr;
 enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, ILLEGAL_ADDRESS = 700, CAPTURE_INVALIDATED = 901 };
 
-// Behind each allocation lies what nothing may write to.
+// Bytes behind each allocation that nothing may write to.
 enum { GUARD = 64 };
 enum { KERNEL_COST = 5 }; // microseconds
 static std::map<devptr, size_t> allocations;
 static size_t used;
-static long objects, launches; // objects: streams, events, graphs, modules, descriptors that live
+static long objects, launches; // objects: the living streams, events, graphs, modules, descriptors
 static bool lost;
 static double elapsed; // microseconds
 
@@ -50,19 +51,19 @@ static size_t total() { return number("EMULATED_MEMORY", size_t(1) << 30); }
 typedef std::function<void()> task;
 struct stream {
 	std::vector<task> *captured = nullptr;
-	bool broken = false; // something was refused during the capture
-	std::deque<task> waiting;
-	size_t put = 0, done = 0; // tasks so far
+	bool broken = false; // something refused to be captured
+	std::deque<task> queue;
+	size_t put = 0, done = 0; // numbers of tasks so far
 };
 static std::set<stream *> streams;
 struct event {
 	stream *on = nullptr;
-	size_t at = 0; // tasks that are before it
+	size_t at = 0; // number of tasks before it
 	double time = 0;
 };
 struct graph {
 	std::vector<task> tasks;
-	int waiting = 0; // launches
+	int queued = 0; // launches
 };
 
 static int put(void *where, task t)
@@ -74,7 +75,7 @@ static int put(void *where, task t)
 		return CAPTURE_INVALIDATED;
 	if (s->captured != nullptr)
 		return s->captured->push_back(t), SUCCESS;
-	s->waiting.push_back(t);
+	s->queue.push_back(t);
 	s->put++;
 	return SUCCESS;
 }
@@ -82,8 +83,8 @@ static int put(void *where, task t)
 static int work(stream *s, size_t until)
 {
 	while (!lost && s->done < until) {
-		task t = std::move(s->waiting.front());
-		s->waiting.pop_front();
+		task t = std::move(s->queue.front());
+		s->queue.pop_front();
 		s->done++;
 		t();
 	}
@@ -95,7 +96,7 @@ static void workAll()
 		work(s, s->put);
 }
 
-// inside tells whether size bytes at p are within one allocation.
+// inside reports whether size bytes at p are within one allocation.
 static bool inside(devptr p, size_t size)
 {
 	auto a = allocations.upper_bound(p);
@@ -142,13 +143,13 @@ int cuDevicePrimaryCtxRelease_v2(int)
 	for (; lost && !allocations.empty(); allocations.erase(allocations.begin()))
 		free((void *)(uintptr_t)allocations.begin()->first);
 	if (lost) {
-		used = objects = 0; // with the context goes all that was in it
+		used = objects = 0; // the context takes all that was in it along
 		streams.clear();
 	}
 	return SUCCESS;
 }
-int cuCtxSetCurrent(void *) { return lost ? ILLEGAL_ADDRESS : SUCCESS; } // as any call may tell
-// What lives besides memory is told as free memory that is missing.
+int cuCtxSetCurrent(void *) { return lost ? ILLEGAL_ADDRESS : SUCCESS; } // any call may report the loss
+// Living objects count as used memory, so that a leak of them shows.
 int cuMemGetInfo_v2(size_t *free, size_t *all) { return *all = total(), *free = total() - used - objects, SUCCESS; }
 int cuMemAlloc_v2(devptr *p, size_t size)
 {
@@ -157,7 +158,7 @@ int cuMemAlloc_v2(devptr *p, size_t size)
 	if (used + size > total())
 		return OUT_OF_MEMORY;
 	void *m = aligned_alloc(256, (size + GUARD + 255) / 256 * 256);
-	memset(m, 0xff, size < size_t(64) << 20 ? size : 64 << 20); // NaN, as whatever lay there
+	memset(m, 0xff, size < size_t(64) << 20 ? size : 64 << 20); // NaN
 	memset((char *)m + size, 0x55, GUARD);
 	*p = (devptr)(uintptr_t)m;
 	allocations[*p] = size;
@@ -226,9 +227,9 @@ int cuGraphInstantiateWithFlags(void **exec, void *captured, unsigned long long)
 int cuGraphLaunch(void *exec, void *s)
 {
 	auto *g = static_cast<graph *>(exec);
-	g->waiting++;
+	g->queued++;
 	return put(s, [=] {
-		g->waiting--;
+		g->queued--;
 		for (auto &t : g->tasks)
 			t();
 	});
@@ -236,7 +237,7 @@ int cuGraphLaunch(void *exec, void *s)
 int cuGraphExecDestroy(void *exec)
 {
 	auto *g = static_cast<graph *>(exec);
-	if (g->waiting > 0 && !lost) {
+	if (g->queued > 0 && !lost) {
 		fprintf(stderr, "emulator: a graph is destroyed before it has run\n");
 		abort();
 	}

@@ -1,6 +1,5 @@
-// What CUDA's compiler knows by itself, on the host: the threads of a block are
-// fibers that take turns at barriers. Include kernels.cu after it, with
-// REPVGG_HOST defined.
+// CUDA's built-in names, on the host. The threads of a block are fibers that take
+// turns at barriers. Include kernels.cu after it, with REPVGG_HOST defined.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +22,7 @@ static float exchanged[1024];
 
 struct fiber {
 	ucontext_t context; // where it begins
-	jmp_buf at;         // where it waits: quicker than swapcontext, which asks the kernel
+	jmp_buf at;         // where it waits: faster than swapcontext, which makes a system call
 	std::unique_ptr<char[]> stack;
 	bool started, done;
 };

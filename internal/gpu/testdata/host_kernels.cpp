@@ -1,6 +1,6 @@
 // Runs kernels.cu on the host, a fiber for each of CUDA's threads, and compares with
-// plain loops in double. It shows that indices, tails and conditions are right; it
-// says nothing of speed, nor of what a GPU makes of it.
+// plain loops in double. It shows that indices, tails and conditions are right. It
+// shows nothing about speed.
 //
 //	g++ -std=c++17 -O1 -DREPVGG_HOST [-DREPVGG_FP16 | -DREPVGG_BF16] -I.. host_kernels.cpp
 
@@ -44,7 +44,7 @@ static std::vector<T> maps(size_t n)
 
 static const T guard = narrow(77);
 
-// expect compares values; rounding says how often the result was rounded to T.
+// expect compares values; rounding is how often the result was rounded to T.
 static void expect(const char *what, size_t i, double got, double want, double scale, double rounding)
 {
 	if (std::fabs(got - want) <= rounding * epsilon * std::fabs(want) + 1e-5 * scale || (failures > 0 && ++failures > 20))

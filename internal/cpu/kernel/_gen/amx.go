@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	amxSignature = "func(a *uint16, aStride, aSecond, aNext int, offsets *int, segments int, b *uint16, bPanel int, " +
-		"c *float32, cStride, cSecond, cPanel, cNext int, rows, rowsSecond, panels, blocks int, config *byte)"
+	amxSignature = "func(a *byte, aStride, aSecond, aNext int, offsets *int, segments int, b *byte, bPanel int, " +
+		"c *float32, cStride, cSecond, cPanel, cNext int, rows, second, panels, times int, config *byte)"
 	amxTileBytes = 16 * 64
 )
 
-// tile is a tile register.
+// tile is one of AMX's tile registers.
 type tile int
 
 // The prefixes of AMX's instructions, as VEX has them.
@@ -123,19 +123,19 @@ func panelTile(panel int) tile     { return tile(6 + panel) }
 func gemmAMX() {
 	TEXT("gemmAMX", NOSPLIT, amxSignature)
 	Pragma("noescape")
-	Doc("gemmAMX is a gemm of bfloat16 values, see amx_amd64.go.")
+	Doc("gemmAMX multiplies matrices of bfloat16 values, see amx_amd64.go.")
 	config := Load(Param("config"), reg.RAX)
 	tileConfigure(config)
 	// Loops for one half of rows or two, and one panel or two.
-	CMPQ(argument("rowsSecond"), Imm(0))
+	CMPQ(argument("second"), Imm(0))
 	JNE(LabelRef("two_halves"))
 	CMPQ(argument("panels"), Imm(1))
-	JNE(LabelRef("block_1x2"))
+	JNE(LabelRef("again_1x2"))
 	gemmAMXLoop(1, 1)
 	gemmAMXLoop(1, 2)
 	Label("two_halves")
 	CMPQ(argument("panels"), Imm(1))
-	JNE(LabelRef("block_2x2"))
+	JNE(LabelRef("again_2x2"))
 	gemmAMXLoop(2, 1)
 	gemmAMXLoop(2, 2)
 }
@@ -155,7 +155,7 @@ func gemmAMXLoop(halves, panels int) {
 	rows, second := []reg.Register{reg.R11, reg.R12}, reg.RDI
 	b := []reg.Register{reg.R8, reg.R9}
 
-	Label(label("block"))
+	Label(label("again"))
 	Load(Param("a"), base)
 	Load(Param("aStride"), stride)
 	Load(Param("aSecond"), second)
@@ -212,7 +212,7 @@ func gemmAMXLoop(halves, panels int) {
 		MOVQ(argument(v[1]), next)
 		ADDQ(next, argument(v[0]))
 	}
-	countDown("blocks", label("block"))
+	countDown("times", label("again"))
 	tileRelease()
 	RET()
 }

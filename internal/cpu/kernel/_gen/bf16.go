@@ -23,7 +23,7 @@ const bf16Kernels = "BF16"
 // narrow writes the conversion of cells.
 func narrow() {
 	name := "narrow" + bf16Kernels
-	TEXT(name, NOSPLIT, "func(dst, low, high *float32, n int)")
+	TEXT(name, NOSPLIT, "func(dst *byte, low, high *float32, n int)")
 	Pragma("noescape")
 	Doc(name + " is narrowFunc.")
 	load := func(name string) reg.GPVirtual { return Load(Param(name), GP64()).(reg.GPVirtual) }
@@ -43,13 +43,13 @@ func narrow() {
 	RET()
 }
 
-// finish writes the epilogue of sums that are not in registers any more, with
-// float32 or bf16 results.
-func finish(element string) {
-	name := "finish" + element
-	TEXT(name, NOSPLIT, "func(dst, src *float32, srcStride int, bias *float32, relu, n int)")
+// epilogue writes that of sums that are not in registers any more, with float32 or
+// bf16 results.
+func epilogue(element string) {
+	name := "epilogue" + element
+	TEXT(name, NOSPLIT, "func(dst *byte, src *float32, srcStride int, bias *float32, relu, n int)")
 	Pragma("noescape")
-	Doc(name + " is finishFunc.")
+	Doc(name + " is epilogueFunc.")
 	load := func(name string) reg.GPVirtual { return Load(Param(name), GP64()).(reg.GPVirtual) }
 	dst, src, stride, n := load("dst"), load("src"), load("srcStride"), load("n")
 	bias, floor := ZMM(), avx512.floor(load("relu"))

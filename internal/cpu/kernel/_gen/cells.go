@@ -64,16 +64,14 @@ func addScaled(a isa) {
 }
 
 func gate(a isa) {
-	cells(a, "gate", "gateFunc", "func(dst, scale *float32, n int)",
+	cells(a, "gate", "gateFunc", "func(dst, scale *float32, relu, n int)",
 		func(load func(string) reg.GPVirtual) (func(int, int), func()) {
 			dst := load("dst")
-			scale := a.vectors(load("scale"))
-			zero := a.vector()
-			a.zero(zero)
+			scale, floor := a.vectors(load("scale")), a.floor(load("relu"))
 			return func(disp, part int) {
 				x := a.vector()
 				VMULPS(Mem{Base: dst, Disp: disp}, scale[part], x)
-				VMAXPS(x, zero, x) // NaN stays
+				VMAXPS(x, floor, x) // NaN stays
 				VMOVUPS(x, Mem{Base: dst, Disp: disp})
 				if part == a.parts()-1 {
 					ADDQ(Imm(cell), dst)

@@ -8,8 +8,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-const gemmSignature = "func(a *float32, aStride, aNext int, offsets *int, segments, length int, b *float32, bPanel int, ahead, " +
-	"c *float32, cStride, cPanel, cNext int, bias *float32, add, relu, blocks int)"
+const gemmSignature = "func(a *byte, aStride, aNext int, offsets *int, segments, length int, b *byte, bPanel int, ahead *byte, " +
+	"c *float32, cStride, cPanel, cNext int, bias *float32, add, relu, times int)"
 
 // half is how many rows of a are addressed from one pointer.
 const half = 7
@@ -27,14 +27,14 @@ func gemm(a isa, element string, rows, panels int) {
 	base, aStride, bPanel := load("a"), newStrided(load("aStride"), min(rows, half)), load("bPanel")
 	segments, offsets := GP64(), GP64()
 
-	Label("block")
+	Label("register_tile")
 	acc := make([][]reg.VecVirtual, rows)
 	for i := range acc {
 		for range panels * a.parts() {
 			acc[i] = append(acc[i], a.vector())
 		}
 	}
-	// each goes through the tile of results.
+	// each goes through the register tile's results.
 	each := func(f func(v reg.VecVirtual, at Mem)) {
 		c, cStride, cPanel := load("c"), load("cStride"), load("cPanel")
 		for i := range acc {
@@ -113,7 +113,7 @@ func gemm(a isa, element string, rows, panels int) {
 
 	ADDQ(load("aNext"), base)
 	advance("c", load("cNext"))
-	countDown("blocks", "block")
+	countDown("times", "register_tile")
 	restore()
 	VZEROUPPER()
 	RET()

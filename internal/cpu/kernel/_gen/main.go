@@ -44,8 +44,8 @@ func main() {
 	inputTransform(avx512, bf16Kernels, winograd.New(2))
 	weightTransform(avx512, bf16Kernels, winograd.New(2))
 	narrow()
-	finish(avx512.name)
-	finish(bf16Kernels)
+	epilogue(avx512.name)
+	epilogue(bf16Kernels)
 	Generate()
 	if err := encodeBF16(flag.Lookup("out").Value.String()); err != nil {
 		log.Fatal(err)

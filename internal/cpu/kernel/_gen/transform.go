@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	inputSignature = "func(src *float32, srcRow, srcBlock, srcTile int, dst *float32, dstProduct, dstTile int, " +
+	inputSignature = "func(src *float32, srcRow, srcBlock, srcTile int, dst *byte, dstProduct, dstTile int, " +
 		"scratch *float32, blocks, tiles int)"
 	outputSignature = "func(src *float32, srcProduct, srcTile int, dst *float32, dstRow, dstBlock, dstTile int, " +
 		"bias, scratch *float32, blocks, tiles, rows, cols, relu int)"

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	weightsSignature = "func(src, dst *float32, dstProduct int, scratch *float64, channels int)"
+	weightsSignature = "func(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)"
 	double           = 8 // bytes
 	wideCell         = lanes * double
 	kernelTaps       = winograd.Taps * winograd.Taps
