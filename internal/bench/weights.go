@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"hash/fnv"
 	"math"
 	"math/rand/v2"
 
@@ -8,37 +9,48 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// RandomWeights returns random weights with a fixed seed for any plan. With them,
-// activations keep their size from the first layer to the last, as in a trained
-// network. This matters because arithmetic on zeros, denormals or infinities could
-// take a different time. The values depend on the order in which tensors are read.
+// RandomWeights gives seeded random values for any plan with which activations
+// keep their size from the first layer to the last, as in a trained network:
+// arithmetic on zeros, denormals or infinities could take another time.
 //
 // Convolution weights have the variance 2 / fan-in (He et al., "Delving deep into
 // rectifiers", 2015). The running means are about 0 and the running variances about
 // 1. The scales of the normalizations are chosen so that the sum of a train block's
 // branches keeps the size too. The gates of squeeze-and-excitation are nearly open.
 func RandomWeights(p *model.Plan) tensor.Source {
-	scales, variances, gates := normScales(p), p.Variances(), gateBiases(p)
-	rng := rand.New(rand.NewPCG(1, 2))
-	return tensor.Func(func(s tensor.Spec) ([]float32, error) {
-		mean, span := 0.0, 0.1
-		switch {
-		case scales[s.Name] > 0:
-			mean, span = scales[s.Name], 0.1*scales[s.Name]
-		case variances[s.Name]:
-			mean = 1
-		case gates[s.Name]:
-			mean = 4 // a gate of 0.98
-		case len(s.Shape) > 1:
-			// The variance of a uniform value within +-span is span^2 / 3.
-			span = math.Sqrt(6 / float64(tensor.Numel(s.Shape[1:])))
+	return &randomWeights{scales: normScales(p), variances: p.Variances(), gates: gateBiases(p)}
+}
+
+type randomWeights struct {
+	scales           map[string]float64
+	variances, gates map[string]bool
+}
+
+// Rows makes values that depend on nothing but the tensor's name and the row.
+func (r *randomWeights) Rows(dst []float32, s tensor.Spec, from, to int) error {
+	mean, span := 0.0, 0.1
+	switch {
+	case r.scales[s.Name] > 0:
+		mean, span = r.scales[s.Name], 0.1*r.scales[s.Name]
+	case r.variances[s.Name]:
+		mean = 1
+	case r.gates[s.Name]:
+		mean = 4 // a gate of 0.98
+	case len(s.Shape) > 1:
+		// The variance of a uniform value within +-span is span^2 / 3.
+		span = math.Sqrt(6 / float64(s.RowLen()))
+	}
+	name := fnv.New64a()
+	name.Write([]byte(s.Name))
+	var seeded rand.PCG
+	rng, width := rand.New(&seeded), s.RowLen()
+	for row := from; row < to; row++ {
+		seeded.Seed(name.Sum64(), uint64(row))
+		for i := range width {
+			dst[(row-from)*width+i] = float32(mean + span*(2*rng.Float64()-1))
 		}
-		values := make([]float32, s.Numel())
-		for i := range values {
-			values[i] = float32(mean + span*(2*rng.Float64()-1))
-		}
-		return values, nil
-	})
+	}
+	return nil
 }
 
 // normScales returns the scale of each normalization, by name. A convolution

@@ -37,7 +37,10 @@ type packed interface {
 	Run(dst, src *kernel.Maps, n int, ep kernel.Epilogue, share kernel.Share)
 	Halo(h, w int) kernel.Halo
 	Panels() int
-	Pack(panel int, weight []float32)
+	Pieces() int
+	Populate(piece int)
+	Pack(panel int, rows []float32)
+	Release()
 	Bytes() int
 	Algorithm() string
 }

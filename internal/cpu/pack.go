@@ -11,13 +11,13 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// packer makes layers of a plan's blocks, and packs the values of their tensors.
+// packer makes layers of a plan's blocks, and has the values of their tensors packed.
 type packer struct {
 	plan       *model.Plan
 	weights    tensor.Source
 	variant    *kernel.Variant
-	pool       *pool
 	algorithms []algorithm // by block
+	stream     *stream
 }
 
 // network is the blocks that the result depends on, and the head; nil without one.
@@ -69,15 +69,11 @@ func (p *packer) layer(i int) (*layer, error) {
 
 // folded packs a block of the deploy form.
 func (p *packer) folded(l *layer, a algorithm) error {
-	weight, err := tensor.Load(p.weights, l.WeightSpec())
-	if err != nil {
-		return err
-	}
 	bias, err := tensor.Load(p.weights, l.BiasSpec())
 	if err != nil {
 		return err
 	}
-	l.main, err = p.convolution(l.Conv, a, l.in, weight, kernel.Epilogue{Bias: kernel.PadChannels(bias)})
+	l.main, err = p.convolution(l.Conv, a, l.in, p.weights, l.WeightSpec(), kernel.Epilogue{Bias: kernel.PadChannels(bias)})
 	return err
 }
 
@@ -110,11 +106,11 @@ func (p *packer) branches(l *layer, a algorithm) error {
 		addTo(main.Shift, f.Shift)
 	}
 	var err error
-	if l.main, err = p.convolution(*main.Conv, a, l.in, main.Weight, kernel.Epilogue{Bias: narrowed(main.Shift)}); err != nil {
+	if l.main, err = p.convolution(*main.Conv, a, l.in, main, main.WeightSpec(), kernel.Epilogue{Bias: narrowed(main.Shift)}); err != nil {
 		return err
 	}
 	for _, f := range others {
-		c, err := p.convolution(*f.Conv, direct, kernel.Format{Planar: l.in.Planar}, f.Weight, kernel.Epilogue{Add: true})
+		c, err := p.convolution(*f.Conv, direct, kernel.Format{Planar: l.in.Planar}, f, f.WeightSpec(), kernel.Epilogue{Add: true})
 		if err != nil {
 			return err
 		}
@@ -126,9 +122,9 @@ func (p *packer) branches(l *layer, a algorithm) error {
 	return nil
 }
 
-// convolution packs weights for an algorithm: a direct one for maps of the format
-// in, one of Winograd's for cells of Float32. All workers take panels.
-func (p *packer) convolution(s model.Conv, a algorithm, in kernel.Format, weight []float32, ep kernel.Epilogue) (convolution, error) {
+// convolution packs the weights that a source has for an algorithm: a direct one for
+// maps of the format in, one of Winograd's for cells of Float32.
+func (p *packer) convolution(s model.Conv, a algorithm, in kernel.Format, src tensor.Source, weight tensor.Spec, ep kernel.Epilogue) (convolution, error) {
 	var c packed
 	var err error
 	if a.m == 0 {
@@ -139,8 +135,7 @@ func (p *packer) convolution(s model.Conv, a algorithm, in kernel.Format, weight
 	if err != nil {
 		return convolution{}, err
 	}
-	p.pool.run(c.Panels(), func(_, panel int) { c.Pack(panel, weight) })
-	return convolution{c, ep}, nil
+	return convolution{c, ep}, p.stream.send(c, src, weight)
 }
 
 // excitation packs the four tensors of squeeze-and-excitation.
@@ -158,16 +153,12 @@ func (p *packer) excitation(tensors []tensor.Spec) (*excitation, error) {
 
 // linear packs a linear layer, with ReLU or not, as a 1x1 convolution.
 func (p *packer) linear(weight, bias tensor.Spec, relu bool) (convolution, error) {
-	w, err := tensor.Load(p.weights, weight)
-	if err != nil {
-		return convolution{}, err
-	}
 	b, err := tensor.Load(p.weights, bias)
 	if err != nil {
 		return convolution{}, err
 	}
 	ep := kernel.Epilogue{Bias: kernel.PadChannels(b), ReLU: relu}
-	return p.convolution(model.Linear(weight.Shape[1], weight.Shape[0]), direct, kernel.Format{}, w, ep)
+	return p.convolution(model.Linear(weight.Shape[1], weight.Shape[0]), direct, kernel.Format{}, p.weights, weight, ep)
 }
 
 // mainBranch is the index of the train form's first branch with the largest

@@ -45,7 +45,8 @@ const MaxThreads = 1024
 // defaultSize is the height and width of images unless the options say another.
 const defaultSize = 224
 
-// Runner is an engine.Runner on the host's processor. Close it to end its workers.
+// Runner is an engine.Runner on the host's processor. Close it to end its workers
+// and to free its weights, which are not in Go's memory.
 type Runner struct {
 	mu     sync.Mutex // held while anything below is used
 	closed bool
@@ -54,6 +55,7 @@ type Runner struct {
 	variant *kernel.Variant
 	layers  []*layer
 	head    *convolution // nil without a head
+	packed  []packed     // all that have weights
 	limit   int64        // bytes of feature maps
 
 	pool    *pool
@@ -99,10 +101,13 @@ func New(plan *model.Plan, weights tensor.Source, opts Options) (*Runner, error)
 		plan: plan, variant: opts.variant, limit: MachineMemory() / 2,
 		pool: newPool(opts.Threads), scratch: make([]kernel.Scratch, opts.Threads),
 	}
-	p := packer{plan: plan, weights: weights, variant: opts.variant, pool: r.pool, algorithms: opts.algorithms}
-	var err error
-	if r.layers, r.head, err = p.network(); err != nil {
-		r.pool.close()
+	err := r.packAll(func(s *stream) (err error) {
+		p := packer{plan: plan, weights: weights, variant: opts.variant, algorithms: opts.algorithms, stream: s}
+		r.layers, r.head, err = p.network()
+		return err
+	})
+	if err != nil {
+		r.release()
 		return nil, err
 	}
 	for worker := range opts.Threads {
@@ -119,15 +124,23 @@ func (r *Runner) Capabilities() engine.Capabilities {
 	return engine.Capabilities{Kernels: r.variant.String(), Trace: r.trace, Layers: r.layerTimes, Memory: r.memory}
 }
 
-// Close ends the workers. A second call does nothing.
+// Close ends the workers and frees the weights. A second call does nothing.
 func (r *Runner) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.closed {
 		r.closed = true
-		r.pool.close()
+		r.release()
 	}
 	return nil
+}
+
+// release gives the memory of the packed weights back, which takes the kernel a
+// while where pages are small, and ends the workers.
+func (r *Runner) release() {
+	r.pool.run(len(r.packed), func(_, i int) { r.packed[i].Release() })
+	r.packed = nil
+	r.pool.close()
 }
 
 // Run is that of engine.Runner. Memory is allocated only when a call needs more

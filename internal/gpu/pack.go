@@ -105,7 +105,11 @@ func (p *packer) branches(l *hostLayer) error {
 	}
 	for i, to := range []*hostConv{&l.main, &l.side}[:len(convolutions)] {
 		f := convolutions[i]
-		*to = hostConv{*f.Conv, packKRSC(f.Weight, *f.Conv, l.in, l.out), pad(engine.Narrow(f.Shift), l.out)}
+		w, err := tensor.Load(f, f.WeightSpec())
+		if err != nil {
+			return err
+		}
+		*to = hostConv{*f.Conv, packKRSC(w, *f.Conv, l.in, l.out), pad(engine.Narrow(f.Shift), l.out)}
 	}
 	return nil
 }

@@ -64,12 +64,16 @@ type LinearNames struct{ Weight, Bias string }
 // normalization.
 func (b *Branch) Identity() bool { return b.Conv == nil }
 
-// tensors returns the tensors of a branch with the given number of output channels,
-// in the order of a state dict.
+// WeightSpec is the tensor of the convolution's weight; the branch is no identity.
+func (b *Branch) WeightSpec() tensor.Spec {
+	return tensor.Spec{Name: b.Weight, Shape: b.Conv.WeightShape()}
+}
+
+// tensors of a branch of so many output channels, as a state dict has them.
 func (b *Branch) tensors(channels int) []tensor.Spec {
 	var specs []tensor.Spec
 	if b.Conv != nil {
-		specs = append(specs, tensor.Spec{Name: b.Weight, Shape: b.Conv.WeightShape()})
+		specs = append(specs, b.WeightSpec())
 		if b.Bias != "" {
 			specs = append(specs, tensor.Spec{Name: b.Bias, Shape: []int{channels}})
 		}

@@ -134,7 +134,7 @@ func (f *folded) weight(b *Block, dst []float32, from, to int) error {
 			}
 			continue
 		}
-		spec := tensor.Spec{Name: branch.Weight, Shape: branch.Conv.WeightShape()}
+		spec := branch.WeightSpec()
 		own := in * branch.Conv.Taps()
 		if i == 0 && own == row {
 			// The first branch usually has the block's kernel size.
@@ -171,19 +171,41 @@ func (f *folded) weight(b *Block, dst []float32, from, to int) error {
 // addKernels adds the scaled kernels of one output channel, with the shape small,
 // to the centres of the kernels in dst, with the shape large.
 func addKernels(dst, kernels []float32, scale float32, large, small Conv) {
-	frame := make([]float32, large.Taps())
+	centre := make([]int, 0, small.Taps()) // of a kernel of dst
 	top, left := (large.KernelH-small.KernelH)/2, (large.KernelW-small.KernelW)/2
-	for len(kernels) > 0 {
-		for y := range small.KernelH {
-			for x := range small.KernelW {
-				frame[(top+y)*large.KernelW+left+x] = float32(scale * kernels[y*small.KernelW+x])
-			}
+	for y := range small.KernelH {
+		for x := range small.KernelW {
+			centre = append(centre, (top+y)*large.KernelW+left+x)
 		}
-		to := dst[:len(frame)]
-		for i, v := range frame {
-			to[i] += v
+	}
+	if large.Taps() == 9 && len(centre) == 1 {
+		addPointwise(dst, kernels, scale)
+		return
+	}
+	sums := make([]float32, len(centre))
+	for taps := large.Taps(); len(kernels) > 0; dst, kernels = dst[taps:], kernels[len(centre):] {
+		to := dst[:taps]
+		for i, at := range centre {
+			sums[i] = to[at] + float32(scale*kernels[i])
 		}
-		dst, kernels = dst[len(frame):], kernels[small.Taps():]
+		for i := range to {
+			to[i] += 0
+		}
+		for i, at := range centre {
+			to[at] = sums[i]
+		}
+	}
+}
+
+// addPointwise is addKernels for kernels of 1x1 and 3x3, which nearly all weights of
+// networks have.
+func addPointwise(dst, kernels []float32, scale float32) {
+	for _, k := range kernels {
+		to := (*[9]float32)(dst)
+		to[0], to[1], to[2] = to[0]+0, to[1]+0, to[2]+0
+		to[3], to[4], to[5] = to[3]+0, to[4]+float32(scale*k), to[5]+0
+		to[6], to[7], to[8] = to[6]+0, to[7]+0, to[8]+0
+		dst = dst[9:]
 	}
 }
 
@@ -204,42 +226,29 @@ func addIdentity(dst []float32, scale float32, own int, c Conv, first bool) {
 	dst[centre] = at + scale
 }
 
-// FoldedBranch is a branch with its normalization folded in, for running the train
-// form.
+// FoldedBranch is a branch whose normalization is folded into it, for running
+// the train form. It is the tensor.Source of its convolution's weight.
 type FoldedBranch struct {
 	*Branch
-	// Weight has the shape of Branch.Conv. It is nil for an identity.
-	Weight []float32
-	// Scale is an identity's factor for each channel. It is nil for a convolution.
-	Scale []float64
-	// Shift is added to each channel.
-	Shift []float64
+	// Scale and Shift are what the norm and the bias make of the convolution's sums,
+	// or of the input of an identity: Scale*x + Shift for each channel. Scale is in
+	// the weights that Rows gives.
+	Scale, Shift []float64
+
+	src tensor.Source
 }
 
 // Fold folds the norm of branch i of the block into its convolution. It computes in
 // float64, and rounds each weight once.
 func (b *Block) Fold(i int, src tensor.Source) (*FoldedBranch, error) {
-	f := &FoldedBranch{Branch: &b.Branches[i]}
-	scale, shift := []float64(nil), make([]float64, b.Out)
+	f := &FoldedBranch{Branch: &b.Branches[i], src: src}
 	var err error
 	if f.Norm != nil {
-		if scale, shift, err = f.Norm.Affine(src, b.Out); err != nil {
+		if f.Scale, f.Shift, err = f.Norm.Affine(src, b.Out); err != nil {
 			return nil, err
 		}
 	} else {
-		scale = slices.Repeat([]float64{1}, b.Out)
-	}
-	f.Shift = shift
-	if f.Identity() {
-		f.Scale = scale
-		return f, nil
-	}
-	if f.Weight, err = tensor.Load(src, tensor.Spec{Name: f.Branch.Weight, Shape: f.Conv.WeightShape()}); err != nil {
-		return nil, err
-	}
-	row := len(f.Weight) / b.Out
-	for j, w := range f.Weight {
-		f.Weight[j] = float32(float64(w) * scale[j/row])
+		f.Scale, f.Shift = slices.Repeat([]float64{1}, b.Out), make([]float64, b.Out)
 	}
 	if f.Bias == "" {
 		return f, nil
@@ -249,7 +258,22 @@ func (b *Block) Fold(i int, src tensor.Source) (*FoldedBranch, error) {
 		return nil, err
 	}
 	for c, v := range bias {
-		f.Shift[c] += float64(v) * scale[c]
+		f.Shift[c] += float64(v) * f.Scale[c]
 	}
 	return f, nil
+}
+
+// Rows reads rows of the weight and scales them.
+func (f *FoldedBranch) Rows(dst []float32, spec tensor.Spec, from, to int) error {
+	if err := f.src.Rows(dst, spec, from, to); err != nil {
+		return err
+	}
+	width := spec.RowLen()
+	for c := from; c < to; c++ {
+		scale, row := f.Scale[c], dst[(c-from)*width:][:width]
+		for i, w := range row {
+			row[i] = float32(float64(w) * scale)
+		}
+	}
+	return nil
 }

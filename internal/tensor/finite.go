@@ -1,20 +1,18 @@
 package tensor
 
-import "math"
-
-// Finite reports whether no value is infinite or NaN. It takes about one cycle per
-// value, because every value that is read goes through it.
+// Finite reports whether no value is infinite or NaN. Whatever is read goes through
+// it: it takes less than a cycle a value.
 func Finite(values []float32) bool {
-	const largest = 0x7f7fffff // bits of the largest finite magnitude
-	var beyond [4]int32        // negative if a magnitude was larger
-	for len(values) >= 4 {
-		for i := range beyond {
-			beyond[i] |= largest - int32(math.Float32bits(values[i])&0x7fffffff)
-		}
-		values = values[4:]
+	// Zero times a value is zero, or NaN, which stays in a sum. Several sums, so that
+	// none waits for the one before.
+	var a, b, c, d float32
+	for ; len(values) >= 8; values = values[8:] {
+		v := (*[8]float32)(values)
+		a, b, c, d = a+v[0]*0, b+v[1]*0, c+v[2]*0, d+v[3]*0
+		a, b, c, d = a+v[4]*0, b+v[5]*0, c+v[6]*0, d+v[7]*0
 	}
 	for _, v := range values {
-		beyond[0] |= largest - int32(math.Float32bits(v)&0x7fffffff)
+		a += v * 0
 	}
-	return beyond[0]|beyond[1]|beyond[2]|beyond[3] >= 0
+	return a+b+c+d == 0
 }

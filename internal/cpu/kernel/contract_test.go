@@ -72,7 +72,8 @@ func TestUse(t *testing.T) {
 				between.Halo = second.Halo(oh, ow)
 				for i, conv := range []convolution{first, second} {
 					for panel := range conv.Panels() {
-						conv.Pack(panel, weights[i])
+						row := len(weights[i]) / conv.WeightShape()[0]
+						conv.Pack(panel, weights[i][panel*kernel.Lanes*row:])
 					}
 				}
 				src := kernel.NewMaps(kernel.Layout{Channels: 3, H: h, W: w, Halo: first.Halo(h, w), Format: kernel.Format{Planar: true}}, n)
@@ -102,7 +103,8 @@ type convolution interface {
 	Run(dst, src *kernel.Maps, n int, ep kernel.Epilogue, share kernel.Share)
 	Halo(h, w int) kernel.Halo
 	Panels() int
-	Pack(panel int, weight []float32)
+	Pack(panel int, rows []float32)
+	WeightShape() []int
 }
 
 // What Load brings in, Store takes out, of all images or from one of them on.

@@ -14,8 +14,7 @@ type Conv struct {
 	in      Format
 	gemm    [][]gemmFunc
 	runs    []run
-	// weights are the panels', one after the other, as the package's comment has them.
-	weights []byte
+	memory  // of weights: the panels', one after the other, as the package's comment has them
 }
 
 // NewConv prepares a convolution of maps of the format in. Its weights are then
@@ -30,7 +29,7 @@ func (v *Variant) NewConv(s model.Conv, in Format) (*Conv, error) {
 	}
 	c := &Conv{shape: shape{s}, variant: v, in: in, gemm: v.gemm[in.Elem]}
 	c.runs = c.shape.runs(in.channels())
-	c.weights = alignedBytes(units(c.runs) * c.unitBytes())
+	c.memory = newMemory(units(c.runs) * c.unitBytes())
 	return c, nil
 }
 
@@ -40,28 +39,6 @@ func (c *Conv) unitBytes() int { return c.Taps() * c.in.words() * cellBytes }
 // panel is a panel's packed weights.
 func (c *Conv) panel(r run, p int) []byte {
 	return c.weights[r.unit(p)*c.unitBytes():][:r.blocks*c.unitBytes()]
-}
-
-// Pack sets the weights of a panel. weight is those of the whole convolution,
-// Out, In/Groups, KernelH, KernelW, and is not kept.
-func (c *Conv) Pack(panel int, weight []float32) {
-	r := runOf(c.runs, panel)
-	dst := c.panel(r, panel)
-	taps, words, channels, perWord := c.Taps(), c.in.words(), c.in.channels(), c.in.Elem.perWord()
-	for o := panel * Lanes; o < min((panel+1)*Lanes, c.Out); o++ {
-		for b := range r.blocks {
-			for i := range min(channels, c.In-(r.block0+b)*channels) {
-				from := c.weight(o, (r.block0+b)*channels+i)
-				if from < 0 {
-					continue
-				}
-				for t, w := range weight[from : from+taps] {
-					word := ((b*taps+t)*words+i/perWord)*Lanes + o%Lanes
-					c.in.Elem.put(dst, word*perWord+i%perWord, w)
-				}
-			}
-		}
-	}
 }
 
 // Bytes is the memory of the packed weights.

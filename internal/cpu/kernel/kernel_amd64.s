@@ -6203,6 +6203,284 @@ end0:
 	VZEROUPPER
 	RET
 
+// func winogradWeightsAVX512_2(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·winogradWeightsAVX512_2(SB), NOSPLIT, $0-40
+	MOVQ src+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ dstProduct+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ channels+32(FP), SI
+	MOVQ scratch+24(FP), DI
+
+channel:
+	LEAQ (AX), R8
+	LEAQ (DI), R9
+	MOVQ $0x00000002, R10
+
+lanes0:
+	VCVTPS2PD (R8), Z0
+	VCVTPS2PD 192(R8), Z1
+	VCVTPS2PD 384(R8), Z2
+	VMULPD    winogradWeightsAVX512_2_g<>+0(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_2_g<>+64(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_2_g<>+128(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, (R9)
+	VMULPD    winogradWeightsAVX512_2_g<>+192(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_2_g<>+256(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_2_g<>+320(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 384(R9)
+	VMULPD    winogradWeightsAVX512_2_g<>+384(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_2_g<>+448(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_2_g<>+512(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 768(R9)
+	VMULPD    winogradWeightsAVX512_2_g<>+576(SB), Z0, Z0
+	VMULPD    winogradWeightsAVX512_2_g<>+640(SB), Z1, Z1
+	VADDPD    Z1, Z0, Z0
+	VMULPD    winogradWeightsAVX512_2_g<>+704(SB), Z2, Z1
+	VADDPD    Z1, Z0, Z0
+	VMOVUPD   Z0, 1152(R9)
+	VCVTPS2PD 64(R8), Z0
+	VCVTPS2PD 256(R8), Z1
+	VCVTPS2PD 448(R8), Z2
+	VMULPD    winogradWeightsAVX512_2_g<>+0(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_2_g<>+64(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_2_g<>+128(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 128(R9)
+	VMULPD    winogradWeightsAVX512_2_g<>+192(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_2_g<>+256(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_2_g<>+320(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 512(R9)
+	VMULPD    winogradWeightsAVX512_2_g<>+384(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_2_g<>+448(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_2_g<>+512(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 896(R9)
+	VMULPD    winogradWeightsAVX512_2_g<>+576(SB), Z0, Z0
+	VMULPD    winogradWeightsAVX512_2_g<>+640(SB), Z1, Z1
+	VADDPD    Z1, Z0, Z0
+	VMULPD    winogradWeightsAVX512_2_g<>+704(SB), Z2, Z1
+	VADDPD    Z1, Z0, Z0
+	VMOVUPD   Z0, 1280(R9)
+	VCVTPS2PD 128(R8), Z0
+	VCVTPS2PD 320(R8), Z1
+	VCVTPS2PD 512(R8), Z2
+	VMULPD    winogradWeightsAVX512_2_g<>+0(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_2_g<>+64(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_2_g<>+128(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 256(R9)
+	VMULPD    winogradWeightsAVX512_2_g<>+192(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_2_g<>+256(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_2_g<>+320(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 640(R9)
+	VMULPD    winogradWeightsAVX512_2_g<>+384(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_2_g<>+448(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_2_g<>+512(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 1024(R9)
+	VMULPD    winogradWeightsAVX512_2_g<>+576(SB), Z0, Z0
+	VMULPD    winogradWeightsAVX512_2_g<>+640(SB), Z1, Z1
+	VADDPD    Z1, Z0, Z0
+	VMULPD    winogradWeightsAVX512_2_g<>+704(SB), Z2, Z1
+	VADDPD    Z1, Z0, Z0
+	VMOVUPD   Z0, 1408(R9)
+	ADDQ      $0x00000020, R8
+	ADDQ      $0x00000040, R9
+	DECQ      R10
+	JNZ       lanes0
+	MOVQ      DI, R8
+	MOVQ      CX, R9
+	MOVQ      $0x00000004, R10
+
+row:
+	VMOVUPD      (R8), Z0
+	VMOVUPD      128(R8), Z1
+	VMOVUPD      256(R8), Z2
+	VMOVUPD      64(R8), Z3
+	VMOVUPD      192(R8), Z4
+	VMOVUPD      320(R8), Z5
+	VMULPD       winogradWeightsAVX512_2_g<>+0(SB), Z0, Z6
+	VMULPD       winogradWeightsAVX512_2_g<>+64(SB), Z1, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_2_g<>+128(SB), Z2, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_2_g<>+0(SB), Z3, Z7
+	VMULPD       winogradWeightsAVX512_2_g<>+64(SB), Z4, Z8
+	VADDPD       Z8, Z7, Z7
+	VMULPD       winogradWeightsAVX512_2_g<>+128(SB), Z5, Z8
+	VADDPD       Z8, Z7, Z7
+	VCVTPD2PS    Z6, Y6
+	VCVTPD2PS    Z7, Y7
+	VINSERTF64X4 $0x01, Y7, Z6, Z6
+	VMOVNTPS     Z6, (R9)
+	VMULPD       winogradWeightsAVX512_2_g<>+192(SB), Z0, Z6
+	VMULPD       winogradWeightsAVX512_2_g<>+256(SB), Z1, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_2_g<>+320(SB), Z2, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_2_g<>+192(SB), Z3, Z7
+	VMULPD       winogradWeightsAVX512_2_g<>+256(SB), Z4, Z8
+	VADDPD       Z8, Z7, Z7
+	VMULPD       winogradWeightsAVX512_2_g<>+320(SB), Z5, Z8
+	VADDPD       Z8, Z7, Z7
+	VCVTPD2PS    Z6, Y6
+	VCVTPD2PS    Z7, Y7
+	VINSERTF64X4 $0x01, Y7, Z6, Z6
+	VMOVNTPS     Z6, (R9)(DX*1)
+	VMULPD       winogradWeightsAVX512_2_g<>+384(SB), Z0, Z6
+	VMULPD       winogradWeightsAVX512_2_g<>+448(SB), Z1, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_2_g<>+512(SB), Z2, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_2_g<>+384(SB), Z3, Z7
+	VMULPD       winogradWeightsAVX512_2_g<>+448(SB), Z4, Z8
+	VADDPD       Z8, Z7, Z7
+	VMULPD       winogradWeightsAVX512_2_g<>+512(SB), Z5, Z8
+	VADDPD       Z8, Z7, Z7
+	VCVTPD2PS    Z6, Y6
+	VCVTPD2PS    Z7, Y7
+	VINSERTF64X4 $0x01, Y7, Z6, Z6
+	VMOVNTPS     Z6, (R9)(DX*2)
+	VMULPD       winogradWeightsAVX512_2_g<>+576(SB), Z0, Z0
+	VMULPD       winogradWeightsAVX512_2_g<>+640(SB), Z1, Z1
+	VADDPD       Z1, Z0, Z0
+	VMULPD       winogradWeightsAVX512_2_g<>+704(SB), Z2, Z1
+	VADDPD       Z1, Z0, Z0
+	VMULPD       winogradWeightsAVX512_2_g<>+576(SB), Z3, Z1
+	VMULPD       winogradWeightsAVX512_2_g<>+640(SB), Z4, Z2
+	VADDPD       Z2, Z1, Z1
+	VMULPD       winogradWeightsAVX512_2_g<>+704(SB), Z5, Z2
+	VADDPD       Z2, Z1, Z1
+	VCVTPD2PS    Z0, Y0
+	VCVTPD2PS    Z1, Y1
+	VINSERTF64X4 $0x01, Y1, Z0, Z0
+	VMOVNTPS     Z0, (R9)(BX*1)
+	LEAQ         (R9)(DX*4), R9
+	ADDQ         $0x00000180, R8
+	DECQ         R10
+	JNZ          row
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x00000040, CX
+	SUBQ         $0x00000001, SI
+	JG           channel
+	SFENCE
+	VZEROUPPER
+	RET
+
+DATA winogradWeightsAVX512_2_g<>+0(SB)/8, $(-1.0)
+DATA winogradWeightsAVX512_2_g<>+8(SB)/8, $(-1.0)
+DATA winogradWeightsAVX512_2_g<>+16(SB)/8, $(-1.0)
+DATA winogradWeightsAVX512_2_g<>+24(SB)/8, $(-1.0)
+DATA winogradWeightsAVX512_2_g<>+32(SB)/8, $(-1.0)
+DATA winogradWeightsAVX512_2_g<>+40(SB)/8, $(-1.0)
+DATA winogradWeightsAVX512_2_g<>+48(SB)/8, $(-1.0)
+DATA winogradWeightsAVX512_2_g<>+56(SB)/8, $(-1.0)
+DATA winogradWeightsAVX512_2_g<>+64(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+72(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+80(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+88(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+96(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+104(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+112(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+120(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+128(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+136(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+144(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+152(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+160(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+168(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+176(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+184(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+192(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+200(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+208(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+216(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+224(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+232(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+240(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+248(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+256(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+264(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+272(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+280(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+288(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+296(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+304(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+312(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+320(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+328(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+336(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+344(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+352(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+360(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+368(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+376(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+384(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+392(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+400(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+408(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+416(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+424(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+432(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+440(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+448(SB)/8, $(-0.5)
+DATA winogradWeightsAVX512_2_g<>+456(SB)/8, $(-0.5)
+DATA winogradWeightsAVX512_2_g<>+464(SB)/8, $(-0.5)
+DATA winogradWeightsAVX512_2_g<>+472(SB)/8, $(-0.5)
+DATA winogradWeightsAVX512_2_g<>+480(SB)/8, $(-0.5)
+DATA winogradWeightsAVX512_2_g<>+488(SB)/8, $(-0.5)
+DATA winogradWeightsAVX512_2_g<>+496(SB)/8, $(-0.5)
+DATA winogradWeightsAVX512_2_g<>+504(SB)/8, $(-0.5)
+DATA winogradWeightsAVX512_2_g<>+512(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+520(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+528(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+536(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+544(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+552(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+560(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+568(SB)/8, $(0.5)
+DATA winogradWeightsAVX512_2_g<>+576(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+584(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+592(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+600(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+608(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+616(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+624(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+632(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+640(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+648(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+656(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+664(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+672(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+680(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+688(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+696(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_2_g<>+704(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_2_g<>+712(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_2_g<>+720(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_2_g<>+728(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_2_g<>+736(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_2_g<>+744(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_2_g<>+752(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_2_g<>+760(SB)/8, $(1.0)
+GLOBL winogradWeightsAVX512_2_g<>(SB), RODATA|NOPTR, $768
+
 // func winogradInputAVX512_4(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 // Requires: AVX, AVX512F, SSE
 TEXT ·winogradInputAVX512_4(SB), NOSPLIT, $16-80
@@ -6483,6 +6761,398 @@ DATA winogradOutputAVX512_4_factors<>+12(SB)/4, $(0.390625)
 DATA winogradOutputAVX512_4_factors<>+16(SB)/4, $(0.24414062)
 DATA winogradOutputAVX512_4_factors<>+20(SB)/4, $(3.375)
 GLOBL winogradOutputAVX512_4_factors<>(SB), RODATA|NOPTR, $24
+
+// func winogradWeightsAVX512_4(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·winogradWeightsAVX512_4(SB), NOSPLIT, $0-40
+	MOVQ src+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ dstProduct+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	LEAQ (DX)(DX*4), SI
+	MOVQ channels+32(FP), DI
+	MOVQ scratch+24(FP), R8
+
+channel:
+	LEAQ (AX), R9
+	LEAQ (R8), R10
+	MOVQ $0x00000002, R11
+
+lanes0:
+	VCVTPS2PD (R9), Z0
+	VCVTPS2PD 192(R9), Z1
+	VCVTPS2PD 384(R9), Z2
+	VMULPD    winogradWeightsAVX512_4_g<>+0(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+64(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+128(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, (R10)
+	VMULPD    winogradWeightsAVX512_4_g<>+192(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+256(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+320(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 384(R10)
+	VMULPD    winogradWeightsAVX512_4_g<>+384(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+448(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+512(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 768(R10)
+	VMULPD    winogradWeightsAVX512_4_g<>+576(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+640(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+704(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 1152(R10)
+	VMULPD    winogradWeightsAVX512_4_g<>+768(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+832(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+896(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 1536(R10)
+	VMULPD    winogradWeightsAVX512_4_g<>+960(SB), Z0, Z0
+	VMULPD    winogradWeightsAVX512_4_g<>+1024(SB), Z1, Z1
+	VADDPD    Z1, Z0, Z0
+	VMULPD    winogradWeightsAVX512_4_g<>+1088(SB), Z2, Z1
+	VADDPD    Z1, Z0, Z0
+	VMOVUPD   Z0, 1920(R10)
+	VCVTPS2PD 64(R9), Z0
+	VCVTPS2PD 256(R9), Z1
+	VCVTPS2PD 448(R9), Z2
+	VMULPD    winogradWeightsAVX512_4_g<>+0(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+64(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+128(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 128(R10)
+	VMULPD    winogradWeightsAVX512_4_g<>+192(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+256(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+320(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 512(R10)
+	VMULPD    winogradWeightsAVX512_4_g<>+384(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+448(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+512(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 896(R10)
+	VMULPD    winogradWeightsAVX512_4_g<>+576(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+640(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+704(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 1280(R10)
+	VMULPD    winogradWeightsAVX512_4_g<>+768(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+832(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+896(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 1664(R10)
+	VMULPD    winogradWeightsAVX512_4_g<>+960(SB), Z0, Z0
+	VMULPD    winogradWeightsAVX512_4_g<>+1024(SB), Z1, Z1
+	VADDPD    Z1, Z0, Z0
+	VMULPD    winogradWeightsAVX512_4_g<>+1088(SB), Z2, Z1
+	VADDPD    Z1, Z0, Z0
+	VMOVUPD   Z0, 2048(R10)
+	VCVTPS2PD 128(R9), Z0
+	VCVTPS2PD 320(R9), Z1
+	VCVTPS2PD 512(R9), Z2
+	VMULPD    winogradWeightsAVX512_4_g<>+0(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+64(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+128(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 256(R10)
+	VMULPD    winogradWeightsAVX512_4_g<>+192(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+256(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+320(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 640(R10)
+	VMULPD    winogradWeightsAVX512_4_g<>+384(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+448(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+512(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 1024(R10)
+	VMULPD    winogradWeightsAVX512_4_g<>+576(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+640(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+704(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 1408(R10)
+	VMULPD    winogradWeightsAVX512_4_g<>+768(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+832(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_4_g<>+896(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 1792(R10)
+	VMULPD    winogradWeightsAVX512_4_g<>+960(SB), Z0, Z0
+	VMULPD    winogradWeightsAVX512_4_g<>+1024(SB), Z1, Z1
+	VADDPD    Z1, Z0, Z0
+	VMULPD    winogradWeightsAVX512_4_g<>+1088(SB), Z2, Z1
+	VADDPD    Z1, Z0, Z0
+	VMOVUPD   Z0, 2176(R10)
+	ADDQ      $0x00000020, R9
+	ADDQ      $0x00000040, R10
+	DECQ      R11
+	JNZ       lanes0
+	MOVQ      R8, R9
+	MOVQ      CX, R10
+	MOVQ      $0x00000006, R11
+
+row:
+	VMOVUPD      (R9), Z0
+	VMOVUPD      128(R9), Z1
+	VMOVUPD      256(R9), Z2
+	VMOVUPD      64(R9), Z3
+	VMOVUPD      192(R9), Z4
+	VMOVUPD      320(R9), Z5
+	VMULPD       winogradWeightsAVX512_4_g<>+0(SB), Z0, Z6
+	VMULPD       winogradWeightsAVX512_4_g<>+64(SB), Z1, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_4_g<>+128(SB), Z2, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_4_g<>+0(SB), Z3, Z7
+	VMULPD       winogradWeightsAVX512_4_g<>+64(SB), Z4, Z8
+	VADDPD       Z8, Z7, Z7
+	VMULPD       winogradWeightsAVX512_4_g<>+128(SB), Z5, Z8
+	VADDPD       Z8, Z7, Z7
+	VCVTPD2PS    Z6, Y6
+	VCVTPD2PS    Z7, Y7
+	VINSERTF64X4 $0x01, Y7, Z6, Z6
+	VMOVNTPS     Z6, (R10)
+	VMULPD       winogradWeightsAVX512_4_g<>+192(SB), Z0, Z6
+	VMULPD       winogradWeightsAVX512_4_g<>+256(SB), Z1, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_4_g<>+320(SB), Z2, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_4_g<>+192(SB), Z3, Z7
+	VMULPD       winogradWeightsAVX512_4_g<>+256(SB), Z4, Z8
+	VADDPD       Z8, Z7, Z7
+	VMULPD       winogradWeightsAVX512_4_g<>+320(SB), Z5, Z8
+	VADDPD       Z8, Z7, Z7
+	VCVTPD2PS    Z6, Y6
+	VCVTPD2PS    Z7, Y7
+	VINSERTF64X4 $0x01, Y7, Z6, Z6
+	VMOVNTPS     Z6, (R10)(DX*1)
+	VMULPD       winogradWeightsAVX512_4_g<>+384(SB), Z0, Z6
+	VMULPD       winogradWeightsAVX512_4_g<>+448(SB), Z1, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_4_g<>+512(SB), Z2, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_4_g<>+384(SB), Z3, Z7
+	VMULPD       winogradWeightsAVX512_4_g<>+448(SB), Z4, Z8
+	VADDPD       Z8, Z7, Z7
+	VMULPD       winogradWeightsAVX512_4_g<>+512(SB), Z5, Z8
+	VADDPD       Z8, Z7, Z7
+	VCVTPD2PS    Z6, Y6
+	VCVTPD2PS    Z7, Y7
+	VINSERTF64X4 $0x01, Y7, Z6, Z6
+	VMOVNTPS     Z6, (R10)(DX*2)
+	VMULPD       winogradWeightsAVX512_4_g<>+576(SB), Z0, Z6
+	VMULPD       winogradWeightsAVX512_4_g<>+640(SB), Z1, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_4_g<>+704(SB), Z2, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_4_g<>+576(SB), Z3, Z7
+	VMULPD       winogradWeightsAVX512_4_g<>+640(SB), Z4, Z8
+	VADDPD       Z8, Z7, Z7
+	VMULPD       winogradWeightsAVX512_4_g<>+704(SB), Z5, Z8
+	VADDPD       Z8, Z7, Z7
+	VCVTPD2PS    Z6, Y6
+	VCVTPD2PS    Z7, Y7
+	VINSERTF64X4 $0x01, Y7, Z6, Z6
+	VMOVNTPS     Z6, (R10)(BX*1)
+	VMULPD       winogradWeightsAVX512_4_g<>+768(SB), Z0, Z6
+	VMULPD       winogradWeightsAVX512_4_g<>+832(SB), Z1, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_4_g<>+896(SB), Z2, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_4_g<>+768(SB), Z3, Z7
+	VMULPD       winogradWeightsAVX512_4_g<>+832(SB), Z4, Z8
+	VADDPD       Z8, Z7, Z7
+	VMULPD       winogradWeightsAVX512_4_g<>+896(SB), Z5, Z8
+	VADDPD       Z8, Z7, Z7
+	VCVTPD2PS    Z6, Y6
+	VCVTPD2PS    Z7, Y7
+	VINSERTF64X4 $0x01, Y7, Z6, Z6
+	VMOVNTPS     Z6, (R10)(DX*4)
+	VMULPD       winogradWeightsAVX512_4_g<>+960(SB), Z0, Z0
+	VMULPD       winogradWeightsAVX512_4_g<>+1024(SB), Z1, Z1
+	VADDPD       Z1, Z0, Z0
+	VMULPD       winogradWeightsAVX512_4_g<>+1088(SB), Z2, Z1
+	VADDPD       Z1, Z0, Z0
+	VMULPD       winogradWeightsAVX512_4_g<>+960(SB), Z3, Z1
+	VMULPD       winogradWeightsAVX512_4_g<>+1024(SB), Z4, Z2
+	VADDPD       Z2, Z1, Z1
+	VMULPD       winogradWeightsAVX512_4_g<>+1088(SB), Z5, Z2
+	VADDPD       Z2, Z1, Z1
+	VCVTPD2PS    Z0, Y0
+	VCVTPD2PS    Z1, Y1
+	VINSERTF64X4 $0x01, Y1, Z0, Z0
+	VMOVNTPS     Z0, (R10)(SI*1)
+	LEAQ         (R10)(DX*4), R10
+	LEAQ         (R10)(DX*2), R10
+	ADDQ         $0x00000180, R9
+	DECQ         R11
+	JNZ          row
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x00000040, CX
+	SUBQ         $0x00000001, DI
+	JG           channel
+	SFENCE
+	VZEROUPPER
+	RET
+
+DATA winogradWeightsAVX512_4_g<>+0(SB)/8, $(1.1377777777777778)
+DATA winogradWeightsAVX512_4_g<>+8(SB)/8, $(1.1377777777777778)
+DATA winogradWeightsAVX512_4_g<>+16(SB)/8, $(1.1377777777777778)
+DATA winogradWeightsAVX512_4_g<>+24(SB)/8, $(1.1377777777777778)
+DATA winogradWeightsAVX512_4_g<>+32(SB)/8, $(1.1377777777777778)
+DATA winogradWeightsAVX512_4_g<>+40(SB)/8, $(1.1377777777777778)
+DATA winogradWeightsAVX512_4_g<>+48(SB)/8, $(1.1377777777777778)
+DATA winogradWeightsAVX512_4_g<>+56(SB)/8, $(1.1377777777777778)
+DATA winogradWeightsAVX512_4_g<>+64(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+72(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+80(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+88(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+96(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+104(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+112(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+120(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+128(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+136(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+144(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+152(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+160(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+168(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+176(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+184(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+192(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX512_4_g<>+200(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX512_4_g<>+208(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX512_4_g<>+216(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX512_4_g<>+224(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX512_4_g<>+232(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX512_4_g<>+240(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX512_4_g<>+248(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX512_4_g<>+256(SB)/8, $(-0.43025210084033616)
+DATA winogradWeightsAVX512_4_g<>+264(SB)/8, $(-0.43025210084033616)
+DATA winogradWeightsAVX512_4_g<>+272(SB)/8, $(-0.43025210084033616)
+DATA winogradWeightsAVX512_4_g<>+280(SB)/8, $(-0.43025210084033616)
+DATA winogradWeightsAVX512_4_g<>+288(SB)/8, $(-0.43025210084033616)
+DATA winogradWeightsAVX512_4_g<>+296(SB)/8, $(-0.43025210084033616)
+DATA winogradWeightsAVX512_4_g<>+304(SB)/8, $(-0.43025210084033616)
+DATA winogradWeightsAVX512_4_g<>+312(SB)/8, $(-0.43025210084033616)
+DATA winogradWeightsAVX512_4_g<>+320(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+328(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+336(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+344(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+352(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+360(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+368(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+376(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+384(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX512_4_g<>+392(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX512_4_g<>+400(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX512_4_g<>+408(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX512_4_g<>+416(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX512_4_g<>+424(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX512_4_g<>+432(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX512_4_g<>+440(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX512_4_g<>+448(SB)/8, $(0.43025210084033616)
+DATA winogradWeightsAVX512_4_g<>+456(SB)/8, $(0.43025210084033616)
+DATA winogradWeightsAVX512_4_g<>+464(SB)/8, $(0.43025210084033616)
+DATA winogradWeightsAVX512_4_g<>+472(SB)/8, $(0.43025210084033616)
+DATA winogradWeightsAVX512_4_g<>+480(SB)/8, $(0.43025210084033616)
+DATA winogradWeightsAVX512_4_g<>+488(SB)/8, $(0.43025210084033616)
+DATA winogradWeightsAVX512_4_g<>+496(SB)/8, $(0.43025210084033616)
+DATA winogradWeightsAVX512_4_g<>+504(SB)/8, $(0.43025210084033616)
+DATA winogradWeightsAVX512_4_g<>+512(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+520(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+528(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+536(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+544(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+552(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+560(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+568(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+576(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX512_4_g<>+584(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX512_4_g<>+592(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX512_4_g<>+600(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX512_4_g<>+608(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX512_4_g<>+616(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX512_4_g<>+624(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX512_4_g<>+632(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX512_4_g<>+640(SB)/8, $(0.1792717086834734)
+DATA winogradWeightsAVX512_4_g<>+648(SB)/8, $(0.1792717086834734)
+DATA winogradWeightsAVX512_4_g<>+656(SB)/8, $(0.1792717086834734)
+DATA winogradWeightsAVX512_4_g<>+664(SB)/8, $(0.1792717086834734)
+DATA winogradWeightsAVX512_4_g<>+672(SB)/8, $(0.1792717086834734)
+DATA winogradWeightsAVX512_4_g<>+680(SB)/8, $(0.1792717086834734)
+DATA winogradWeightsAVX512_4_g<>+688(SB)/8, $(0.1792717086834734)
+DATA winogradWeightsAVX512_4_g<>+696(SB)/8, $(0.1792717086834734)
+DATA winogradWeightsAVX512_4_g<>+704(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+712(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+720(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+728(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+736(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+744(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+752(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+760(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+768(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX512_4_g<>+776(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX512_4_g<>+784(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX512_4_g<>+792(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX512_4_g<>+800(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX512_4_g<>+808(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX512_4_g<>+816(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX512_4_g<>+824(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX512_4_g<>+832(SB)/8, $(-0.1792717086834734)
+DATA winogradWeightsAVX512_4_g<>+840(SB)/8, $(-0.1792717086834734)
+DATA winogradWeightsAVX512_4_g<>+848(SB)/8, $(-0.1792717086834734)
+DATA winogradWeightsAVX512_4_g<>+856(SB)/8, $(-0.1792717086834734)
+DATA winogradWeightsAVX512_4_g<>+864(SB)/8, $(-0.1792717086834734)
+DATA winogradWeightsAVX512_4_g<>+872(SB)/8, $(-0.1792717086834734)
+DATA winogradWeightsAVX512_4_g<>+880(SB)/8, $(-0.1792717086834734)
+DATA winogradWeightsAVX512_4_g<>+888(SB)/8, $(-0.1792717086834734)
+DATA winogradWeightsAVX512_4_g<>+896(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+904(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+912(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+920(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+928(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+936(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+944(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+952(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX512_4_g<>+960(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+968(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+976(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+984(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+992(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+1000(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+1008(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+1016(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+1024(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+1032(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+1040(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+1048(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+1056(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+1064(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+1072(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+1080(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_4_g<>+1088(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_4_g<>+1096(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_4_g<>+1104(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_4_g<>+1112(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_4_g<>+1120(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_4_g<>+1128(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_4_g<>+1136(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_4_g<>+1144(SB)/8, $(1.0)
+GLOBL winogradWeightsAVX512_4_g<>(SB), RODATA|NOPTR, $1152
 
 // func winogradInputAVX512_5(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 // Requires: AVX, AVX512F, SSE
@@ -6850,6 +7520,454 @@ DATA winogradOutputAVX512_5_factors<>+36(SB)/4, $(0.00390625)
 DATA winogradOutputAVX512_5_factors<>+40(SB)/4, $(0.58618164)
 DATA winogradOutputAVX512_5_factors<>+44(SB)/4, $(9.378906)
 GLOBL winogradOutputAVX512_5_factors<>(SB), RODATA|NOPTR, $48
+
+// func winogradWeightsAVX512_5(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·winogradWeightsAVX512_5(SB), NOSPLIT, $0-40
+	MOVQ src+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ dstProduct+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	LEAQ (DX)(DX*4), SI
+	MOVQ channels+32(FP), DI
+	MOVQ scratch+24(FP), R8
+
+channel:
+	LEAQ (AX), R9
+	LEAQ (R8), R10
+	MOVQ $0x00000002, R11
+
+lanes0:
+	VCVTPS2PD (R9), Z0
+	VCVTPS2PD 192(R9), Z1
+	VCVTPS2PD 384(R9), Z2
+	VMULPD    winogradWeightsAVX512_5_g<>+0(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+64(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+128(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, (R10)
+	VMULPD    winogradWeightsAVX512_5_g<>+192(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+256(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+320(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 384(R10)
+	VMULPD    winogradWeightsAVX512_5_g<>+384(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+448(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+512(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 768(R10)
+	VMULPD    winogradWeightsAVX512_5_g<>+576(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+640(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+704(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 1152(R10)
+	VMULPD    winogradWeightsAVX512_5_g<>+768(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+832(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+896(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 1536(R10)
+	VMULPD    winogradWeightsAVX512_5_g<>+960(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+1024(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+1088(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 1920(R10)
+	VMULPD    winogradWeightsAVX512_5_g<>+1152(SB), Z0, Z0
+	VMULPD    winogradWeightsAVX512_5_g<>+1216(SB), Z1, Z1
+	VADDPD    Z1, Z0, Z0
+	VMULPD    winogradWeightsAVX512_5_g<>+1280(SB), Z2, Z1
+	VADDPD    Z1, Z0, Z0
+	VMOVUPD   Z0, 2304(R10)
+	VCVTPS2PD 64(R9), Z0
+	VCVTPS2PD 256(R9), Z1
+	VCVTPS2PD 448(R9), Z2
+	VMULPD    winogradWeightsAVX512_5_g<>+0(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+64(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+128(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 128(R10)
+	VMULPD    winogradWeightsAVX512_5_g<>+192(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+256(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+320(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 512(R10)
+	VMULPD    winogradWeightsAVX512_5_g<>+384(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+448(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+512(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 896(R10)
+	VMULPD    winogradWeightsAVX512_5_g<>+576(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+640(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+704(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 1280(R10)
+	VMULPD    winogradWeightsAVX512_5_g<>+768(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+832(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+896(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 1664(R10)
+	VMULPD    winogradWeightsAVX512_5_g<>+960(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+1024(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+1088(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 2048(R10)
+	VMULPD    winogradWeightsAVX512_5_g<>+1152(SB), Z0, Z0
+	VMULPD    winogradWeightsAVX512_5_g<>+1216(SB), Z1, Z1
+	VADDPD    Z1, Z0, Z0
+	VMULPD    winogradWeightsAVX512_5_g<>+1280(SB), Z2, Z1
+	VADDPD    Z1, Z0, Z0
+	VMOVUPD   Z0, 2432(R10)
+	VCVTPS2PD 128(R9), Z0
+	VCVTPS2PD 320(R9), Z1
+	VCVTPS2PD 512(R9), Z2
+	VMULPD    winogradWeightsAVX512_5_g<>+0(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+64(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+128(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 256(R10)
+	VMULPD    winogradWeightsAVX512_5_g<>+192(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+256(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+320(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 640(R10)
+	VMULPD    winogradWeightsAVX512_5_g<>+384(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+448(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+512(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 1024(R10)
+	VMULPD    winogradWeightsAVX512_5_g<>+576(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+640(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+704(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 1408(R10)
+	VMULPD    winogradWeightsAVX512_5_g<>+768(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+832(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+896(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 1792(R10)
+	VMULPD    winogradWeightsAVX512_5_g<>+960(SB), Z0, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+1024(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsAVX512_5_g<>+1088(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 2176(R10)
+	VMULPD    winogradWeightsAVX512_5_g<>+1152(SB), Z0, Z0
+	VMULPD    winogradWeightsAVX512_5_g<>+1216(SB), Z1, Z1
+	VADDPD    Z1, Z0, Z0
+	VMULPD    winogradWeightsAVX512_5_g<>+1280(SB), Z2, Z1
+	VADDPD    Z1, Z0, Z0
+	VMOVUPD   Z0, 2560(R10)
+	ADDQ      $0x00000020, R9
+	ADDQ      $0x00000040, R10
+	DECQ      R11
+	JNZ       lanes0
+	MOVQ      R8, R9
+	MOVQ      CX, R10
+	MOVQ      $0x00000007, R11
+
+row:
+	VMOVUPD      (R9), Z0
+	VMOVUPD      128(R9), Z1
+	VMOVUPD      256(R9), Z2
+	VMOVUPD      64(R9), Z3
+	VMOVUPD      192(R9), Z4
+	VMOVUPD      320(R9), Z5
+	VMULPD       winogradWeightsAVX512_5_g<>+0(SB), Z0, Z6
+	VMULPD       winogradWeightsAVX512_5_g<>+64(SB), Z1, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_5_g<>+128(SB), Z2, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_5_g<>+0(SB), Z3, Z7
+	VMULPD       winogradWeightsAVX512_5_g<>+64(SB), Z4, Z8
+	VADDPD       Z8, Z7, Z7
+	VMULPD       winogradWeightsAVX512_5_g<>+128(SB), Z5, Z8
+	VADDPD       Z8, Z7, Z7
+	VCVTPD2PS    Z6, Y6
+	VCVTPD2PS    Z7, Y7
+	VINSERTF64X4 $0x01, Y7, Z6, Z6
+	VMOVNTPS     Z6, (R10)
+	VMULPD       winogradWeightsAVX512_5_g<>+192(SB), Z0, Z6
+	VMULPD       winogradWeightsAVX512_5_g<>+256(SB), Z1, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_5_g<>+320(SB), Z2, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_5_g<>+192(SB), Z3, Z7
+	VMULPD       winogradWeightsAVX512_5_g<>+256(SB), Z4, Z8
+	VADDPD       Z8, Z7, Z7
+	VMULPD       winogradWeightsAVX512_5_g<>+320(SB), Z5, Z8
+	VADDPD       Z8, Z7, Z7
+	VCVTPD2PS    Z6, Y6
+	VCVTPD2PS    Z7, Y7
+	VINSERTF64X4 $0x01, Y7, Z6, Z6
+	VMOVNTPS     Z6, (R10)(DX*1)
+	VMULPD       winogradWeightsAVX512_5_g<>+384(SB), Z0, Z6
+	VMULPD       winogradWeightsAVX512_5_g<>+448(SB), Z1, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_5_g<>+512(SB), Z2, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_5_g<>+384(SB), Z3, Z7
+	VMULPD       winogradWeightsAVX512_5_g<>+448(SB), Z4, Z8
+	VADDPD       Z8, Z7, Z7
+	VMULPD       winogradWeightsAVX512_5_g<>+512(SB), Z5, Z8
+	VADDPD       Z8, Z7, Z7
+	VCVTPD2PS    Z6, Y6
+	VCVTPD2PS    Z7, Y7
+	VINSERTF64X4 $0x01, Y7, Z6, Z6
+	VMOVNTPS     Z6, (R10)(DX*2)
+	VMULPD       winogradWeightsAVX512_5_g<>+576(SB), Z0, Z6
+	VMULPD       winogradWeightsAVX512_5_g<>+640(SB), Z1, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_5_g<>+704(SB), Z2, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_5_g<>+576(SB), Z3, Z7
+	VMULPD       winogradWeightsAVX512_5_g<>+640(SB), Z4, Z8
+	VADDPD       Z8, Z7, Z7
+	VMULPD       winogradWeightsAVX512_5_g<>+704(SB), Z5, Z8
+	VADDPD       Z8, Z7, Z7
+	VCVTPD2PS    Z6, Y6
+	VCVTPD2PS    Z7, Y7
+	VINSERTF64X4 $0x01, Y7, Z6, Z6
+	VMOVNTPS     Z6, (R10)(BX*1)
+	VMULPD       winogradWeightsAVX512_5_g<>+768(SB), Z0, Z6
+	VMULPD       winogradWeightsAVX512_5_g<>+832(SB), Z1, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_5_g<>+896(SB), Z2, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_5_g<>+768(SB), Z3, Z7
+	VMULPD       winogradWeightsAVX512_5_g<>+832(SB), Z4, Z8
+	VADDPD       Z8, Z7, Z7
+	VMULPD       winogradWeightsAVX512_5_g<>+896(SB), Z5, Z8
+	VADDPD       Z8, Z7, Z7
+	VCVTPD2PS    Z6, Y6
+	VCVTPD2PS    Z7, Y7
+	VINSERTF64X4 $0x01, Y7, Z6, Z6
+	VMOVNTPS     Z6, (R10)(DX*4)
+	VMULPD       winogradWeightsAVX512_5_g<>+960(SB), Z0, Z6
+	VMULPD       winogradWeightsAVX512_5_g<>+1024(SB), Z1, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_5_g<>+1088(SB), Z2, Z7
+	VADDPD       Z7, Z6, Z6
+	VMULPD       winogradWeightsAVX512_5_g<>+960(SB), Z3, Z7
+	VMULPD       winogradWeightsAVX512_5_g<>+1024(SB), Z4, Z8
+	VADDPD       Z8, Z7, Z7
+	VMULPD       winogradWeightsAVX512_5_g<>+1088(SB), Z5, Z8
+	VADDPD       Z8, Z7, Z7
+	VCVTPD2PS    Z6, Y6
+	VCVTPD2PS    Z7, Y7
+	VINSERTF64X4 $0x01, Y7, Z6, Z6
+	VMOVNTPS     Z6, (R10)(SI*1)
+	VMULPD       winogradWeightsAVX512_5_g<>+1152(SB), Z0, Z0
+	VMULPD       winogradWeightsAVX512_5_g<>+1216(SB), Z1, Z1
+	VADDPD       Z1, Z0, Z0
+	VMULPD       winogradWeightsAVX512_5_g<>+1280(SB), Z2, Z1
+	VADDPD       Z1, Z0, Z0
+	VMULPD       winogradWeightsAVX512_5_g<>+1152(SB), Z3, Z1
+	VMULPD       winogradWeightsAVX512_5_g<>+1216(SB), Z4, Z2
+	VADDPD       Z2, Z1, Z1
+	VMULPD       winogradWeightsAVX512_5_g<>+1280(SB), Z5, Z2
+	VADDPD       Z2, Z1, Z1
+	VCVTPD2PS    Z0, Y0
+	VCVTPD2PS    Z1, Y1
+	VINSERTF64X4 $0x01, Y1, Z0, Z0
+	VMOVNTPS     Z0, (R10)(BX*2)
+	LEAQ         (R10)(DX*4), R10
+	LEAQ         (R10)(BX*1), R10
+	ADDQ         $0x00000180, R9
+	DECQ         R11
+	JNZ          row
+	ADDQ         $0x00000240, AX
+	ADDQ         $0x00000040, CX
+	SUBQ         $0x00000001, DI
+	JG           channel
+	SFENCE
+	VZEROUPPER
+	RET
+
+DATA winogradWeightsAVX512_5_g<>+0(SB)/8, $(0.9481481481481482)
+DATA winogradWeightsAVX512_5_g<>+8(SB)/8, $(0.9481481481481482)
+DATA winogradWeightsAVX512_5_g<>+16(SB)/8, $(0.9481481481481482)
+DATA winogradWeightsAVX512_5_g<>+24(SB)/8, $(0.9481481481481482)
+DATA winogradWeightsAVX512_5_g<>+32(SB)/8, $(0.9481481481481482)
+DATA winogradWeightsAVX512_5_g<>+40(SB)/8, $(0.9481481481481482)
+DATA winogradWeightsAVX512_5_g<>+48(SB)/8, $(0.9481481481481482)
+DATA winogradWeightsAVX512_5_g<>+56(SB)/8, $(0.9481481481481482)
+DATA winogradWeightsAVX512_5_g<>+64(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX512_5_g<>+72(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX512_5_g<>+80(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX512_5_g<>+88(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX512_5_g<>+96(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX512_5_g<>+104(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX512_5_g<>+112(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX512_5_g<>+120(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX512_5_g<>+128(SB)/8, $(0.05925925925925926)
+DATA winogradWeightsAVX512_5_g<>+136(SB)/8, $(0.05925925925925926)
+DATA winogradWeightsAVX512_5_g<>+144(SB)/8, $(0.05925925925925926)
+DATA winogradWeightsAVX512_5_g<>+152(SB)/8, $(0.05925925925925926)
+DATA winogradWeightsAVX512_5_g<>+160(SB)/8, $(0.05925925925925926)
+DATA winogradWeightsAVX512_5_g<>+168(SB)/8, $(0.05925925925925926)
+DATA winogradWeightsAVX512_5_g<>+176(SB)/8, $(0.05925925925925926)
+DATA winogradWeightsAVX512_5_g<>+184(SB)/8, $(0.05925925925925926)
+DATA winogradWeightsAVX512_5_g<>+192(SB)/8, $(-0.9481481481481482)
+DATA winogradWeightsAVX512_5_g<>+200(SB)/8, $(-0.9481481481481482)
+DATA winogradWeightsAVX512_5_g<>+208(SB)/8, $(-0.9481481481481482)
+DATA winogradWeightsAVX512_5_g<>+216(SB)/8, $(-0.9481481481481482)
+DATA winogradWeightsAVX512_5_g<>+224(SB)/8, $(-0.9481481481481482)
+DATA winogradWeightsAVX512_5_g<>+232(SB)/8, $(-0.9481481481481482)
+DATA winogradWeightsAVX512_5_g<>+240(SB)/8, $(-0.9481481481481482)
+DATA winogradWeightsAVX512_5_g<>+248(SB)/8, $(-0.9481481481481482)
+DATA winogradWeightsAVX512_5_g<>+256(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX512_5_g<>+264(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX512_5_g<>+272(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX512_5_g<>+280(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX512_5_g<>+288(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX512_5_g<>+296(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX512_5_g<>+304(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX512_5_g<>+312(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX512_5_g<>+320(SB)/8, $(-0.05925925925925926)
+DATA winogradWeightsAVX512_5_g<>+328(SB)/8, $(-0.05925925925925926)
+DATA winogradWeightsAVX512_5_g<>+336(SB)/8, $(-0.05925925925925926)
+DATA winogradWeightsAVX512_5_g<>+344(SB)/8, $(-0.05925925925925926)
+DATA winogradWeightsAVX512_5_g<>+352(SB)/8, $(-0.05925925925925926)
+DATA winogradWeightsAVX512_5_g<>+360(SB)/8, $(-0.05925925925925926)
+DATA winogradWeightsAVX512_5_g<>+368(SB)/8, $(-0.05925925925925926)
+DATA winogradWeightsAVX512_5_g<>+376(SB)/8, $(-0.05925925925925926)
+DATA winogradWeightsAVX512_5_g<>+384(SB)/8, $(-0.3538278803584926)
+DATA winogradWeightsAVX512_5_g<>+392(SB)/8, $(-0.3538278803584926)
+DATA winogradWeightsAVX512_5_g<>+400(SB)/8, $(-0.3538278803584926)
+DATA winogradWeightsAVX512_5_g<>+408(SB)/8, $(-0.3538278803584926)
+DATA winogradWeightsAVX512_5_g<>+416(SB)/8, $(-0.3538278803584926)
+DATA winogradWeightsAVX512_5_g<>+424(SB)/8, $(-0.3538278803584926)
+DATA winogradWeightsAVX512_5_g<>+432(SB)/8, $(-0.3538278803584926)
+DATA winogradWeightsAVX512_5_g<>+440(SB)/8, $(-0.3538278803584926)
+DATA winogradWeightsAVX512_5_g<>+448(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX512_5_g<>+456(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX512_5_g<>+464(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX512_5_g<>+472(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX512_5_g<>+480(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX512_5_g<>+488(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX512_5_g<>+496(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX512_5_g<>+504(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX512_5_g<>+512(SB)/8, $(-0.2708994708994709)
+DATA winogradWeightsAVX512_5_g<>+520(SB)/8, $(-0.2708994708994709)
+DATA winogradWeightsAVX512_5_g<>+528(SB)/8, $(-0.2708994708994709)
+DATA winogradWeightsAVX512_5_g<>+536(SB)/8, $(-0.2708994708994709)
+DATA winogradWeightsAVX512_5_g<>+544(SB)/8, $(-0.2708994708994709)
+DATA winogradWeightsAVX512_5_g<>+552(SB)/8, $(-0.2708994708994709)
+DATA winogradWeightsAVX512_5_g<>+560(SB)/8, $(-0.2708994708994709)
+DATA winogradWeightsAVX512_5_g<>+568(SB)/8, $(-0.2708994708994709)
+DATA winogradWeightsAVX512_5_g<>+576(SB)/8, $(0.3538278803584926)
+DATA winogradWeightsAVX512_5_g<>+584(SB)/8, $(0.3538278803584926)
+DATA winogradWeightsAVX512_5_g<>+592(SB)/8, $(0.3538278803584926)
+DATA winogradWeightsAVX512_5_g<>+600(SB)/8, $(0.3538278803584926)
+DATA winogradWeightsAVX512_5_g<>+608(SB)/8, $(0.3538278803584926)
+DATA winogradWeightsAVX512_5_g<>+616(SB)/8, $(0.3538278803584926)
+DATA winogradWeightsAVX512_5_g<>+624(SB)/8, $(0.3538278803584926)
+DATA winogradWeightsAVX512_5_g<>+632(SB)/8, $(0.3538278803584926)
+DATA winogradWeightsAVX512_5_g<>+640(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX512_5_g<>+648(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX512_5_g<>+656(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX512_5_g<>+664(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX512_5_g<>+672(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX512_5_g<>+680(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX512_5_g<>+688(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX512_5_g<>+696(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX512_5_g<>+704(SB)/8, $(0.2708994708994709)
+DATA winogradWeightsAVX512_5_g<>+712(SB)/8, $(0.2708994708994709)
+DATA winogradWeightsAVX512_5_g<>+720(SB)/8, $(0.2708994708994709)
+DATA winogradWeightsAVX512_5_g<>+728(SB)/8, $(0.2708994708994709)
+DATA winogradWeightsAVX512_5_g<>+736(SB)/8, $(0.2708994708994709)
+DATA winogradWeightsAVX512_5_g<>+744(SB)/8, $(0.2708994708994709)
+DATA winogradWeightsAVX512_5_g<>+752(SB)/8, $(0.2708994708994709)
+DATA winogradWeightsAVX512_5_g<>+760(SB)/8, $(0.2708994708994709)
+DATA winogradWeightsAVX512_5_g<>+768(SB)/8, $(0.04146420472951085)
+DATA winogradWeightsAVX512_5_g<>+776(SB)/8, $(0.04146420472951085)
+DATA winogradWeightsAVX512_5_g<>+784(SB)/8, $(0.04146420472951085)
+DATA winogradWeightsAVX512_5_g<>+792(SB)/8, $(0.04146420472951085)
+DATA winogradWeightsAVX512_5_g<>+800(SB)/8, $(0.04146420472951085)
+DATA winogradWeightsAVX512_5_g<>+808(SB)/8, $(0.04146420472951085)
+DATA winogradWeightsAVX512_5_g<>+816(SB)/8, $(0.04146420472951085)
+DATA winogradWeightsAVX512_5_g<>+824(SB)/8, $(0.04146420472951085)
+DATA winogradWeightsAVX512_5_g<>+832(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX512_5_g<>+840(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX512_5_g<>+848(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX512_5_g<>+856(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX512_5_g<>+864(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX512_5_g<>+872(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX512_5_g<>+880(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX512_5_g<>+888(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX512_5_g<>+896(SB)/8, $(0.12698412698412698)
+DATA winogradWeightsAVX512_5_g<>+904(SB)/8, $(0.12698412698412698)
+DATA winogradWeightsAVX512_5_g<>+912(SB)/8, $(0.12698412698412698)
+DATA winogradWeightsAVX512_5_g<>+920(SB)/8, $(0.12698412698412698)
+DATA winogradWeightsAVX512_5_g<>+928(SB)/8, $(0.12698412698412698)
+DATA winogradWeightsAVX512_5_g<>+936(SB)/8, $(0.12698412698412698)
+DATA winogradWeightsAVX512_5_g<>+944(SB)/8, $(0.12698412698412698)
+DATA winogradWeightsAVX512_5_g<>+952(SB)/8, $(0.12698412698412698)
+DATA winogradWeightsAVX512_5_g<>+960(SB)/8, $(-0.04146420472951085)
+DATA winogradWeightsAVX512_5_g<>+968(SB)/8, $(-0.04146420472951085)
+DATA winogradWeightsAVX512_5_g<>+976(SB)/8, $(-0.04146420472951085)
+DATA winogradWeightsAVX512_5_g<>+984(SB)/8, $(-0.04146420472951085)
+DATA winogradWeightsAVX512_5_g<>+992(SB)/8, $(-0.04146420472951085)
+DATA winogradWeightsAVX512_5_g<>+1000(SB)/8, $(-0.04146420472951085)
+DATA winogradWeightsAVX512_5_g<>+1008(SB)/8, $(-0.04146420472951085)
+DATA winogradWeightsAVX512_5_g<>+1016(SB)/8, $(-0.04146420472951085)
+DATA winogradWeightsAVX512_5_g<>+1024(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX512_5_g<>+1032(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX512_5_g<>+1040(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX512_5_g<>+1048(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX512_5_g<>+1056(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX512_5_g<>+1064(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX512_5_g<>+1072(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX512_5_g<>+1080(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX512_5_g<>+1088(SB)/8, $(-0.12698412698412698)
+DATA winogradWeightsAVX512_5_g<>+1096(SB)/8, $(-0.12698412698412698)
+DATA winogradWeightsAVX512_5_g<>+1104(SB)/8, $(-0.12698412698412698)
+DATA winogradWeightsAVX512_5_g<>+1112(SB)/8, $(-0.12698412698412698)
+DATA winogradWeightsAVX512_5_g<>+1120(SB)/8, $(-0.12698412698412698)
+DATA winogradWeightsAVX512_5_g<>+1128(SB)/8, $(-0.12698412698412698)
+DATA winogradWeightsAVX512_5_g<>+1136(SB)/8, $(-0.12698412698412698)
+DATA winogradWeightsAVX512_5_g<>+1144(SB)/8, $(-0.12698412698412698)
+DATA winogradWeightsAVX512_5_g<>+1152(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_5_g<>+1160(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_5_g<>+1168(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_5_g<>+1176(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_5_g<>+1184(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_5_g<>+1192(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_5_g<>+1200(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_5_g<>+1208(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_5_g<>+1216(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_5_g<>+1224(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_5_g<>+1232(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_5_g<>+1240(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_5_g<>+1248(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_5_g<>+1256(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_5_g<>+1264(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_5_g<>+1272(SB)/8, $(0.0)
+DATA winogradWeightsAVX512_5_g<>+1280(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_5_g<>+1288(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_5_g<>+1296(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_5_g<>+1304(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_5_g<>+1312(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_5_g<>+1320(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_5_g<>+1328(SB)/8, $(1.0)
+DATA winogradWeightsAVX512_5_g<>+1336(SB)/8, $(1.0)
+GLOBL winogradWeightsAVX512_5_g<>(SB), RODATA|NOPTR, $1344
 
 // func addScaledAVX512(dst *float32, src *float32, scale *float32, shift *float32, relu int, n int)
 // Requires: AVX, AVX512F, SSE
@@ -7903,6 +9021,298 @@ end1:
 	VZEROUPPER
 	RET
 
+// func winogradWeightsAVX2_2(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
+// Requires: AVX, MMX+
+TEXT ·winogradWeightsAVX2_2(SB), NOSPLIT, $0-40
+	MOVQ src+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ dstProduct+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ channels+32(FP), SI
+	MOVQ scratch+24(FP), DI
+
+channel:
+	LEAQ (AX), R8
+	LEAQ (DI), R9
+	MOVQ $0x00000004, R10
+
+lanes0:
+	VCVTPS2PD (R8), Y0
+	VCVTPS2PD 192(R8), Y1
+	VCVTPS2PD 384(R8), Y2
+	VMULPD    winogradWeightsAVX2_2_g<>+0(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_2_g<>+32(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_2_g<>+64(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, (R9)
+	VMULPD    winogradWeightsAVX2_2_g<>+96(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_2_g<>+128(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_2_g<>+160(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 384(R9)
+	VMULPD    winogradWeightsAVX2_2_g<>+192(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_2_g<>+224(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_2_g<>+256(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 768(R9)
+	VMULPD    winogradWeightsAVX2_2_g<>+288(SB), Y0, Y0
+	VMULPD    winogradWeightsAVX2_2_g<>+320(SB), Y1, Y1
+	VADDPD    Y1, Y0, Y0
+	VMULPD    winogradWeightsAVX2_2_g<>+352(SB), Y2, Y1
+	VADDPD    Y1, Y0, Y0
+	VMOVUPD   Y0, 1152(R9)
+	VCVTPS2PD 64(R8), Y0
+	VCVTPS2PD 256(R8), Y1
+	VCVTPS2PD 448(R8), Y2
+	VMULPD    winogradWeightsAVX2_2_g<>+0(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_2_g<>+32(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_2_g<>+64(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 128(R9)
+	VMULPD    winogradWeightsAVX2_2_g<>+96(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_2_g<>+128(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_2_g<>+160(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 512(R9)
+	VMULPD    winogradWeightsAVX2_2_g<>+192(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_2_g<>+224(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_2_g<>+256(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 896(R9)
+	VMULPD    winogradWeightsAVX2_2_g<>+288(SB), Y0, Y0
+	VMULPD    winogradWeightsAVX2_2_g<>+320(SB), Y1, Y1
+	VADDPD    Y1, Y0, Y0
+	VMULPD    winogradWeightsAVX2_2_g<>+352(SB), Y2, Y1
+	VADDPD    Y1, Y0, Y0
+	VMOVUPD   Y0, 1280(R9)
+	VCVTPS2PD 128(R8), Y0
+	VCVTPS2PD 320(R8), Y1
+	VCVTPS2PD 512(R8), Y2
+	VMULPD    winogradWeightsAVX2_2_g<>+0(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_2_g<>+32(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_2_g<>+64(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 256(R9)
+	VMULPD    winogradWeightsAVX2_2_g<>+96(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_2_g<>+128(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_2_g<>+160(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 640(R9)
+	VMULPD    winogradWeightsAVX2_2_g<>+192(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_2_g<>+224(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_2_g<>+256(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 1024(R9)
+	VMULPD    winogradWeightsAVX2_2_g<>+288(SB), Y0, Y0
+	VMULPD    winogradWeightsAVX2_2_g<>+320(SB), Y1, Y1
+	VADDPD    Y1, Y0, Y0
+	VMULPD    winogradWeightsAVX2_2_g<>+352(SB), Y2, Y1
+	VADDPD    Y1, Y0, Y0
+	VMOVUPD   Y0, 1408(R9)
+	ADDQ      $0x00000010, R8
+	ADDQ      $0x00000020, R9
+	DECQ      R10
+	JNZ       lanes0
+	MOVQ      DI, R8
+	MOVQ      CX, R9
+	MOVQ      $0x00000004, R10
+
+row:
+	VMOVUPD     (R8), Y0
+	VMOVUPD     128(R8), Y1
+	VMOVUPD     256(R8), Y2
+	VMOVUPD     32(R8), Y3
+	VMOVUPD     160(R8), Y4
+	VMOVUPD     288(R8), Y5
+	VMOVUPD     64(R8), Y6
+	VMOVUPD     192(R8), Y7
+	VMOVUPD     320(R8), Y8
+	VMOVUPD     96(R8), Y9
+	VMOVUPD     224(R8), Y10
+	VMOVUPD     352(R8), Y11
+	VMULPD      winogradWeightsAVX2_2_g<>+0(SB), Y0, Y12
+	VMULPD      winogradWeightsAVX2_2_g<>+32(SB), Y1, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_2_g<>+64(SB), Y2, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_2_g<>+0(SB), Y3, Y13
+	VMULPD      winogradWeightsAVX2_2_g<>+32(SB), Y4, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_2_g<>+64(SB), Y5, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, (R9)
+	VMULPD      winogradWeightsAVX2_2_g<>+0(SB), Y6, Y12
+	VMULPD      winogradWeightsAVX2_2_g<>+32(SB), Y7, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_2_g<>+64(SB), Y8, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_2_g<>+0(SB), Y9, Y13
+	VMULPD      winogradWeightsAVX2_2_g<>+32(SB), Y10, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_2_g<>+64(SB), Y11, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, 32(R9)
+	VMULPD      winogradWeightsAVX2_2_g<>+96(SB), Y0, Y12
+	VMULPD      winogradWeightsAVX2_2_g<>+128(SB), Y1, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_2_g<>+160(SB), Y2, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_2_g<>+96(SB), Y3, Y13
+	VMULPD      winogradWeightsAVX2_2_g<>+128(SB), Y4, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_2_g<>+160(SB), Y5, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, (R9)(DX*1)
+	VMULPD      winogradWeightsAVX2_2_g<>+96(SB), Y6, Y12
+	VMULPD      winogradWeightsAVX2_2_g<>+128(SB), Y7, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_2_g<>+160(SB), Y8, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_2_g<>+96(SB), Y9, Y13
+	VMULPD      winogradWeightsAVX2_2_g<>+128(SB), Y10, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_2_g<>+160(SB), Y11, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, 32(R9)(DX*1)
+	VMULPD      winogradWeightsAVX2_2_g<>+192(SB), Y0, Y12
+	VMULPD      winogradWeightsAVX2_2_g<>+224(SB), Y1, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_2_g<>+256(SB), Y2, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_2_g<>+192(SB), Y3, Y13
+	VMULPD      winogradWeightsAVX2_2_g<>+224(SB), Y4, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_2_g<>+256(SB), Y5, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, (R9)(DX*2)
+	VMULPD      winogradWeightsAVX2_2_g<>+192(SB), Y6, Y12
+	VMULPD      winogradWeightsAVX2_2_g<>+224(SB), Y7, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_2_g<>+256(SB), Y8, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_2_g<>+192(SB), Y9, Y13
+	VMULPD      winogradWeightsAVX2_2_g<>+224(SB), Y10, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_2_g<>+256(SB), Y11, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, 32(R9)(DX*2)
+	VMULPD      winogradWeightsAVX2_2_g<>+288(SB), Y0, Y0
+	VMULPD      winogradWeightsAVX2_2_g<>+320(SB), Y1, Y1
+	VADDPD      Y1, Y0, Y0
+	VMULPD      winogradWeightsAVX2_2_g<>+352(SB), Y2, Y1
+	VADDPD      Y1, Y0, Y0
+	VMULPD      winogradWeightsAVX2_2_g<>+288(SB), Y3, Y1
+	VMULPD      winogradWeightsAVX2_2_g<>+320(SB), Y4, Y2
+	VADDPD      Y2, Y1, Y1
+	VMULPD      winogradWeightsAVX2_2_g<>+352(SB), Y5, Y2
+	VADDPD      Y2, Y1, Y1
+	VCVTPD2PSY  Y0, X0
+	VCVTPD2PSY  Y1, X1
+	VINSERTF128 $0x01, X1, Y0, Y0
+	VMOVNTPS    Y0, (R9)(BX*1)
+	VMULPD      winogradWeightsAVX2_2_g<>+288(SB), Y6, Y0
+	VMULPD      winogradWeightsAVX2_2_g<>+320(SB), Y7, Y1
+	VADDPD      Y1, Y0, Y0
+	VMULPD      winogradWeightsAVX2_2_g<>+352(SB), Y8, Y1
+	VADDPD      Y1, Y0, Y0
+	VMULPD      winogradWeightsAVX2_2_g<>+288(SB), Y9, Y1
+	VMULPD      winogradWeightsAVX2_2_g<>+320(SB), Y10, Y2
+	VADDPD      Y2, Y1, Y1
+	VMULPD      winogradWeightsAVX2_2_g<>+352(SB), Y11, Y2
+	VADDPD      Y2, Y1, Y1
+	VCVTPD2PSY  Y0, X0
+	VCVTPD2PSY  Y1, X1
+	VINSERTF128 $0x01, X1, Y0, Y0
+	VMOVNTPS    Y0, 32(R9)(BX*1)
+	LEAQ        (R9)(DX*4), R9
+	ADDQ        $0x00000180, R8
+	DECQ        R10
+	JNZ         row
+	ADDQ        $0x00000240, AX
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x00000001, SI
+	JG          channel
+	SFENCE
+	VZEROUPPER
+	RET
+
+DATA winogradWeightsAVX2_2_g<>+0(SB)/8, $(-1.0)
+DATA winogradWeightsAVX2_2_g<>+8(SB)/8, $(-1.0)
+DATA winogradWeightsAVX2_2_g<>+16(SB)/8, $(-1.0)
+DATA winogradWeightsAVX2_2_g<>+24(SB)/8, $(-1.0)
+DATA winogradWeightsAVX2_2_g<>+32(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_2_g<>+40(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_2_g<>+48(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_2_g<>+56(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_2_g<>+64(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_2_g<>+72(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_2_g<>+80(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_2_g<>+88(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_2_g<>+96(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+104(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+112(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+120(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+128(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+136(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+144(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+152(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+160(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+168(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+176(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+184(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+192(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+200(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+208(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+216(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+224(SB)/8, $(-0.5)
+DATA winogradWeightsAVX2_2_g<>+232(SB)/8, $(-0.5)
+DATA winogradWeightsAVX2_2_g<>+240(SB)/8, $(-0.5)
+DATA winogradWeightsAVX2_2_g<>+248(SB)/8, $(-0.5)
+DATA winogradWeightsAVX2_2_g<>+256(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+264(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+272(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+280(SB)/8, $(0.5)
+DATA winogradWeightsAVX2_2_g<>+288(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_2_g<>+296(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_2_g<>+304(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_2_g<>+312(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_2_g<>+320(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_2_g<>+328(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_2_g<>+336(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_2_g<>+344(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_2_g<>+352(SB)/8, $(1.0)
+DATA winogradWeightsAVX2_2_g<>+360(SB)/8, $(1.0)
+DATA winogradWeightsAVX2_2_g<>+368(SB)/8, $(1.0)
+DATA winogradWeightsAVX2_2_g<>+376(SB)/8, $(1.0)
+GLOBL winogradWeightsAVX2_2_g<>(SB), RODATA|NOPTR, $384
+
 // func winogradInputAVX2_4(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 // Requires: AVX, FMA3, SSE
 TEXT ·winogradInputAVX2_4(SB), NOSPLIT, $16-80
@@ -8441,6 +9851,416 @@ DATA winogradOutputAVX2_4_factors<>+180(SB)/4, $(3.375)
 DATA winogradOutputAVX2_4_factors<>+184(SB)/4, $(3.375)
 DATA winogradOutputAVX2_4_factors<>+188(SB)/4, $(3.375)
 GLOBL winogradOutputAVX2_4_factors<>(SB), RODATA|NOPTR, $192
+
+// func winogradWeightsAVX2_4(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
+// Requires: AVX, MMX+
+TEXT ·winogradWeightsAVX2_4(SB), NOSPLIT, $0-40
+	MOVQ src+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ dstProduct+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	LEAQ (DX)(DX*4), SI
+	MOVQ channels+32(FP), DI
+	MOVQ scratch+24(FP), R8
+
+channel:
+	LEAQ (AX), R9
+	LEAQ (R8), R10
+	MOVQ $0x00000004, R11
+
+lanes0:
+	VCVTPS2PD (R9), Y0
+	VCVTPS2PD 192(R9), Y1
+	VCVTPS2PD 384(R9), Y2
+	VMULPD    winogradWeightsAVX2_4_g<>+0(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+32(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+64(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, (R10)
+	VMULPD    winogradWeightsAVX2_4_g<>+96(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+128(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+160(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 384(R10)
+	VMULPD    winogradWeightsAVX2_4_g<>+192(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+224(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+256(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 768(R10)
+	VMULPD    winogradWeightsAVX2_4_g<>+288(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+320(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+352(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 1152(R10)
+	VMULPD    winogradWeightsAVX2_4_g<>+384(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+416(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+448(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 1536(R10)
+	VMULPD    winogradWeightsAVX2_4_g<>+480(SB), Y0, Y0
+	VMULPD    winogradWeightsAVX2_4_g<>+512(SB), Y1, Y1
+	VADDPD    Y1, Y0, Y0
+	VMULPD    winogradWeightsAVX2_4_g<>+544(SB), Y2, Y1
+	VADDPD    Y1, Y0, Y0
+	VMOVUPD   Y0, 1920(R10)
+	VCVTPS2PD 64(R9), Y0
+	VCVTPS2PD 256(R9), Y1
+	VCVTPS2PD 448(R9), Y2
+	VMULPD    winogradWeightsAVX2_4_g<>+0(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+32(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+64(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 128(R10)
+	VMULPD    winogradWeightsAVX2_4_g<>+96(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+128(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+160(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 512(R10)
+	VMULPD    winogradWeightsAVX2_4_g<>+192(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+224(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+256(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 896(R10)
+	VMULPD    winogradWeightsAVX2_4_g<>+288(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+320(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+352(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 1280(R10)
+	VMULPD    winogradWeightsAVX2_4_g<>+384(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+416(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+448(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 1664(R10)
+	VMULPD    winogradWeightsAVX2_4_g<>+480(SB), Y0, Y0
+	VMULPD    winogradWeightsAVX2_4_g<>+512(SB), Y1, Y1
+	VADDPD    Y1, Y0, Y0
+	VMULPD    winogradWeightsAVX2_4_g<>+544(SB), Y2, Y1
+	VADDPD    Y1, Y0, Y0
+	VMOVUPD   Y0, 2048(R10)
+	VCVTPS2PD 128(R9), Y0
+	VCVTPS2PD 320(R9), Y1
+	VCVTPS2PD 512(R9), Y2
+	VMULPD    winogradWeightsAVX2_4_g<>+0(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+32(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+64(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 256(R10)
+	VMULPD    winogradWeightsAVX2_4_g<>+96(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+128(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+160(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 640(R10)
+	VMULPD    winogradWeightsAVX2_4_g<>+192(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+224(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+256(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 1024(R10)
+	VMULPD    winogradWeightsAVX2_4_g<>+288(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+320(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+352(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 1408(R10)
+	VMULPD    winogradWeightsAVX2_4_g<>+384(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+416(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_4_g<>+448(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 1792(R10)
+	VMULPD    winogradWeightsAVX2_4_g<>+480(SB), Y0, Y0
+	VMULPD    winogradWeightsAVX2_4_g<>+512(SB), Y1, Y1
+	VADDPD    Y1, Y0, Y0
+	VMULPD    winogradWeightsAVX2_4_g<>+544(SB), Y2, Y1
+	VADDPD    Y1, Y0, Y0
+	VMOVUPD   Y0, 2176(R10)
+	ADDQ      $0x00000010, R9
+	ADDQ      $0x00000020, R10
+	DECQ      R11
+	JNZ       lanes0
+	MOVQ      R8, R9
+	MOVQ      CX, R10
+	MOVQ      $0x00000006, R11
+
+row:
+	VMOVUPD     (R9), Y0
+	VMOVUPD     128(R9), Y1
+	VMOVUPD     256(R9), Y2
+	VMOVUPD     32(R9), Y3
+	VMOVUPD     160(R9), Y4
+	VMOVUPD     288(R9), Y5
+	VMOVUPD     64(R9), Y6
+	VMOVUPD     192(R9), Y7
+	VMOVUPD     320(R9), Y8
+	VMOVUPD     96(R9), Y9
+	VMOVUPD     224(R9), Y10
+	VMOVUPD     352(R9), Y11
+	VMULPD      winogradWeightsAVX2_4_g<>+0(SB), Y0, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+32(SB), Y1, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+64(SB), Y2, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+0(SB), Y3, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+32(SB), Y4, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+64(SB), Y5, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, (R10)
+	VMULPD      winogradWeightsAVX2_4_g<>+0(SB), Y6, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+32(SB), Y7, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+64(SB), Y8, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+0(SB), Y9, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+32(SB), Y10, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+64(SB), Y11, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, 32(R10)
+	VMULPD      winogradWeightsAVX2_4_g<>+96(SB), Y0, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+128(SB), Y1, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+160(SB), Y2, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+96(SB), Y3, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+128(SB), Y4, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+160(SB), Y5, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, (R10)(DX*1)
+	VMULPD      winogradWeightsAVX2_4_g<>+96(SB), Y6, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+128(SB), Y7, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+160(SB), Y8, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+96(SB), Y9, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+128(SB), Y10, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+160(SB), Y11, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, 32(R10)(DX*1)
+	VMULPD      winogradWeightsAVX2_4_g<>+192(SB), Y0, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+224(SB), Y1, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+256(SB), Y2, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+192(SB), Y3, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+224(SB), Y4, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+256(SB), Y5, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, (R10)(DX*2)
+	VMULPD      winogradWeightsAVX2_4_g<>+192(SB), Y6, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+224(SB), Y7, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+256(SB), Y8, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+192(SB), Y9, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+224(SB), Y10, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+256(SB), Y11, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, 32(R10)(DX*2)
+	VMULPD      winogradWeightsAVX2_4_g<>+288(SB), Y0, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+320(SB), Y1, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+352(SB), Y2, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+288(SB), Y3, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+320(SB), Y4, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+352(SB), Y5, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, (R10)(BX*1)
+	VMULPD      winogradWeightsAVX2_4_g<>+288(SB), Y6, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+320(SB), Y7, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+352(SB), Y8, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+288(SB), Y9, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+320(SB), Y10, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+352(SB), Y11, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, 32(R10)(BX*1)
+	VMULPD      winogradWeightsAVX2_4_g<>+384(SB), Y0, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+416(SB), Y1, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+448(SB), Y2, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+384(SB), Y3, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+416(SB), Y4, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+448(SB), Y5, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, (R10)(DX*4)
+	VMULPD      winogradWeightsAVX2_4_g<>+384(SB), Y6, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+416(SB), Y7, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+448(SB), Y8, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_4_g<>+384(SB), Y9, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+416(SB), Y10, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_4_g<>+448(SB), Y11, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, 32(R10)(DX*4)
+	VMULPD      winogradWeightsAVX2_4_g<>+480(SB), Y0, Y0
+	VMULPD      winogradWeightsAVX2_4_g<>+512(SB), Y1, Y1
+	VADDPD      Y1, Y0, Y0
+	VMULPD      winogradWeightsAVX2_4_g<>+544(SB), Y2, Y1
+	VADDPD      Y1, Y0, Y0
+	VMULPD      winogradWeightsAVX2_4_g<>+480(SB), Y3, Y1
+	VMULPD      winogradWeightsAVX2_4_g<>+512(SB), Y4, Y2
+	VADDPD      Y2, Y1, Y1
+	VMULPD      winogradWeightsAVX2_4_g<>+544(SB), Y5, Y2
+	VADDPD      Y2, Y1, Y1
+	VCVTPD2PSY  Y0, X0
+	VCVTPD2PSY  Y1, X1
+	VINSERTF128 $0x01, X1, Y0, Y0
+	VMOVNTPS    Y0, (R10)(SI*1)
+	VMULPD      winogradWeightsAVX2_4_g<>+480(SB), Y6, Y0
+	VMULPD      winogradWeightsAVX2_4_g<>+512(SB), Y7, Y1
+	VADDPD      Y1, Y0, Y0
+	VMULPD      winogradWeightsAVX2_4_g<>+544(SB), Y8, Y1
+	VADDPD      Y1, Y0, Y0
+	VMULPD      winogradWeightsAVX2_4_g<>+480(SB), Y9, Y1
+	VMULPD      winogradWeightsAVX2_4_g<>+512(SB), Y10, Y2
+	VADDPD      Y2, Y1, Y1
+	VMULPD      winogradWeightsAVX2_4_g<>+544(SB), Y11, Y2
+	VADDPD      Y2, Y1, Y1
+	VCVTPD2PSY  Y0, X0
+	VCVTPD2PSY  Y1, X1
+	VINSERTF128 $0x01, X1, Y0, Y0
+	VMOVNTPS    Y0, 32(R10)(SI*1)
+	LEAQ        (R10)(DX*4), R10
+	LEAQ        (R10)(DX*2), R10
+	ADDQ        $0x00000180, R9
+	DECQ        R11
+	JNZ         row
+	ADDQ        $0x00000240, AX
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x00000001, DI
+	JG          channel
+	SFENCE
+	VZEROUPPER
+	RET
+
+DATA winogradWeightsAVX2_4_g<>+0(SB)/8, $(1.1377777777777778)
+DATA winogradWeightsAVX2_4_g<>+8(SB)/8, $(1.1377777777777778)
+DATA winogradWeightsAVX2_4_g<>+16(SB)/8, $(1.1377777777777778)
+DATA winogradWeightsAVX2_4_g<>+24(SB)/8, $(1.1377777777777778)
+DATA winogradWeightsAVX2_4_g<>+32(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_4_g<>+40(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_4_g<>+48(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_4_g<>+56(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_4_g<>+64(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_4_g<>+72(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_4_g<>+80(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_4_g<>+88(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_4_g<>+96(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX2_4_g<>+104(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX2_4_g<>+112(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX2_4_g<>+120(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX2_4_g<>+128(SB)/8, $(-0.43025210084033616)
+DATA winogradWeightsAVX2_4_g<>+136(SB)/8, $(-0.43025210084033616)
+DATA winogradWeightsAVX2_4_g<>+144(SB)/8, $(-0.43025210084033616)
+DATA winogradWeightsAVX2_4_g<>+152(SB)/8, $(-0.43025210084033616)
+DATA winogradWeightsAVX2_4_g<>+160(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX2_4_g<>+168(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX2_4_g<>+176(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX2_4_g<>+184(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX2_4_g<>+192(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX2_4_g<>+200(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX2_4_g<>+208(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX2_4_g<>+216(SB)/8, $(-0.6884033613445378)
+DATA winogradWeightsAVX2_4_g<>+224(SB)/8, $(0.43025210084033616)
+DATA winogradWeightsAVX2_4_g<>+232(SB)/8, $(0.43025210084033616)
+DATA winogradWeightsAVX2_4_g<>+240(SB)/8, $(0.43025210084033616)
+DATA winogradWeightsAVX2_4_g<>+248(SB)/8, $(0.43025210084033616)
+DATA winogradWeightsAVX2_4_g<>+256(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX2_4_g<>+264(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX2_4_g<>+272(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX2_4_g<>+280(SB)/8, $(-0.2689075630252101)
+DATA winogradWeightsAVX2_4_g<>+288(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX2_4_g<>+296(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX2_4_g<>+304(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX2_4_g<>+312(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX2_4_g<>+320(SB)/8, $(0.1792717086834734)
+DATA winogradWeightsAVX2_4_g<>+328(SB)/8, $(0.1792717086834734)
+DATA winogradWeightsAVX2_4_g<>+336(SB)/8, $(0.1792717086834734)
+DATA winogradWeightsAVX2_4_g<>+344(SB)/8, $(0.1792717086834734)
+DATA winogradWeightsAVX2_4_g<>+352(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX2_4_g<>+360(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX2_4_g<>+368(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX2_4_g<>+376(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX2_4_g<>+384(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX2_4_g<>+392(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX2_4_g<>+400(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX2_4_g<>+408(SB)/8, $(0.11951447245564893)
+DATA winogradWeightsAVX2_4_g<>+416(SB)/8, $(-0.1792717086834734)
+DATA winogradWeightsAVX2_4_g<>+424(SB)/8, $(-0.1792717086834734)
+DATA winogradWeightsAVX2_4_g<>+432(SB)/8, $(-0.1792717086834734)
+DATA winogradWeightsAVX2_4_g<>+440(SB)/8, $(-0.1792717086834734)
+DATA winogradWeightsAVX2_4_g<>+448(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX2_4_g<>+456(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX2_4_g<>+464(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX2_4_g<>+472(SB)/8, $(0.2689075630252101)
+DATA winogradWeightsAVX2_4_g<>+480(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_4_g<>+488(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_4_g<>+496(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_4_g<>+504(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_4_g<>+512(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_4_g<>+520(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_4_g<>+528(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_4_g<>+536(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_4_g<>+544(SB)/8, $(1.0)
+DATA winogradWeightsAVX2_4_g<>+552(SB)/8, $(1.0)
+DATA winogradWeightsAVX2_4_g<>+560(SB)/8, $(1.0)
+DATA winogradWeightsAVX2_4_g<>+568(SB)/8, $(1.0)
+GLOBL winogradWeightsAVX2_4_g<>(SB), RODATA|NOPTR, $576
 
 // func winogradInputAVX2_5(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
 // Requires: AVX, FMA3, SSE
@@ -9216,6 +11036,474 @@ DATA winogradOutputAVX2_5_factors<>+372(SB)/4, $(9.378906)
 DATA winogradOutputAVX2_5_factors<>+376(SB)/4, $(9.378906)
 DATA winogradOutputAVX2_5_factors<>+380(SB)/4, $(9.378906)
 GLOBL winogradOutputAVX2_5_factors<>(SB), RODATA|NOPTR, $384
+
+// func winogradWeightsAVX2_5(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
+// Requires: AVX, MMX+
+TEXT ·winogradWeightsAVX2_5(SB), NOSPLIT, $0-40
+	MOVQ src+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ dstProduct+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	LEAQ (DX)(DX*4), SI
+	MOVQ channels+32(FP), DI
+	MOVQ scratch+24(FP), R8
+
+channel:
+	LEAQ (AX), R9
+	LEAQ (R8), R10
+	MOVQ $0x00000004, R11
+
+lanes0:
+	VCVTPS2PD (R9), Y0
+	VCVTPS2PD 192(R9), Y1
+	VCVTPS2PD 384(R9), Y2
+	VMULPD    winogradWeightsAVX2_5_g<>+0(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+32(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+64(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, (R10)
+	VMULPD    winogradWeightsAVX2_5_g<>+96(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+128(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+160(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 384(R10)
+	VMULPD    winogradWeightsAVX2_5_g<>+192(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+224(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+256(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 768(R10)
+	VMULPD    winogradWeightsAVX2_5_g<>+288(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+320(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+352(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 1152(R10)
+	VMULPD    winogradWeightsAVX2_5_g<>+384(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+416(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+448(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 1536(R10)
+	VMULPD    winogradWeightsAVX2_5_g<>+480(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+512(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+544(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 1920(R10)
+	VMULPD    winogradWeightsAVX2_5_g<>+576(SB), Y0, Y0
+	VMULPD    winogradWeightsAVX2_5_g<>+608(SB), Y1, Y1
+	VADDPD    Y1, Y0, Y0
+	VMULPD    winogradWeightsAVX2_5_g<>+640(SB), Y2, Y1
+	VADDPD    Y1, Y0, Y0
+	VMOVUPD   Y0, 2304(R10)
+	VCVTPS2PD 64(R9), Y0
+	VCVTPS2PD 256(R9), Y1
+	VCVTPS2PD 448(R9), Y2
+	VMULPD    winogradWeightsAVX2_5_g<>+0(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+32(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+64(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 128(R10)
+	VMULPD    winogradWeightsAVX2_5_g<>+96(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+128(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+160(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 512(R10)
+	VMULPD    winogradWeightsAVX2_5_g<>+192(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+224(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+256(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 896(R10)
+	VMULPD    winogradWeightsAVX2_5_g<>+288(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+320(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+352(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 1280(R10)
+	VMULPD    winogradWeightsAVX2_5_g<>+384(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+416(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+448(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 1664(R10)
+	VMULPD    winogradWeightsAVX2_5_g<>+480(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+512(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+544(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 2048(R10)
+	VMULPD    winogradWeightsAVX2_5_g<>+576(SB), Y0, Y0
+	VMULPD    winogradWeightsAVX2_5_g<>+608(SB), Y1, Y1
+	VADDPD    Y1, Y0, Y0
+	VMULPD    winogradWeightsAVX2_5_g<>+640(SB), Y2, Y1
+	VADDPD    Y1, Y0, Y0
+	VMOVUPD   Y0, 2432(R10)
+	VCVTPS2PD 128(R9), Y0
+	VCVTPS2PD 320(R9), Y1
+	VCVTPS2PD 512(R9), Y2
+	VMULPD    winogradWeightsAVX2_5_g<>+0(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+32(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+64(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 256(R10)
+	VMULPD    winogradWeightsAVX2_5_g<>+96(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+128(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+160(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 640(R10)
+	VMULPD    winogradWeightsAVX2_5_g<>+192(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+224(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+256(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 1024(R10)
+	VMULPD    winogradWeightsAVX2_5_g<>+288(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+320(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+352(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 1408(R10)
+	VMULPD    winogradWeightsAVX2_5_g<>+384(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+416(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+448(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 1792(R10)
+	VMULPD    winogradWeightsAVX2_5_g<>+480(SB), Y0, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+512(SB), Y1, Y4
+	VADDPD    Y4, Y3, Y3
+	VMULPD    winogradWeightsAVX2_5_g<>+544(SB), Y2, Y4
+	VADDPD    Y4, Y3, Y3
+	VMOVUPD   Y3, 2176(R10)
+	VMULPD    winogradWeightsAVX2_5_g<>+576(SB), Y0, Y0
+	VMULPD    winogradWeightsAVX2_5_g<>+608(SB), Y1, Y1
+	VADDPD    Y1, Y0, Y0
+	VMULPD    winogradWeightsAVX2_5_g<>+640(SB), Y2, Y1
+	VADDPD    Y1, Y0, Y0
+	VMOVUPD   Y0, 2560(R10)
+	ADDQ      $0x00000010, R9
+	ADDQ      $0x00000020, R10
+	DECQ      R11
+	JNZ       lanes0
+	MOVQ      R8, R9
+	MOVQ      CX, R10
+	MOVQ      $0x00000007, R11
+
+row:
+	VMOVUPD     (R9), Y0
+	VMOVUPD     128(R9), Y1
+	VMOVUPD     256(R9), Y2
+	VMOVUPD     32(R9), Y3
+	VMOVUPD     160(R9), Y4
+	VMOVUPD     288(R9), Y5
+	VMOVUPD     64(R9), Y6
+	VMOVUPD     192(R9), Y7
+	VMOVUPD     320(R9), Y8
+	VMOVUPD     96(R9), Y9
+	VMOVUPD     224(R9), Y10
+	VMOVUPD     352(R9), Y11
+	VMULPD      winogradWeightsAVX2_5_g<>+0(SB), Y0, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+32(SB), Y1, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+64(SB), Y2, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+0(SB), Y3, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+32(SB), Y4, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+64(SB), Y5, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, (R10)
+	VMULPD      winogradWeightsAVX2_5_g<>+0(SB), Y6, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+32(SB), Y7, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+64(SB), Y8, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+0(SB), Y9, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+32(SB), Y10, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+64(SB), Y11, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, 32(R10)
+	VMULPD      winogradWeightsAVX2_5_g<>+96(SB), Y0, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+128(SB), Y1, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+160(SB), Y2, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+96(SB), Y3, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+128(SB), Y4, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+160(SB), Y5, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, (R10)(DX*1)
+	VMULPD      winogradWeightsAVX2_5_g<>+96(SB), Y6, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+128(SB), Y7, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+160(SB), Y8, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+96(SB), Y9, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+128(SB), Y10, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+160(SB), Y11, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, 32(R10)(DX*1)
+	VMULPD      winogradWeightsAVX2_5_g<>+192(SB), Y0, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+224(SB), Y1, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+256(SB), Y2, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+192(SB), Y3, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+224(SB), Y4, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+256(SB), Y5, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, (R10)(DX*2)
+	VMULPD      winogradWeightsAVX2_5_g<>+192(SB), Y6, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+224(SB), Y7, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+256(SB), Y8, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+192(SB), Y9, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+224(SB), Y10, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+256(SB), Y11, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, 32(R10)(DX*2)
+	VMULPD      winogradWeightsAVX2_5_g<>+288(SB), Y0, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+320(SB), Y1, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+352(SB), Y2, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+288(SB), Y3, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+320(SB), Y4, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+352(SB), Y5, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, (R10)(BX*1)
+	VMULPD      winogradWeightsAVX2_5_g<>+288(SB), Y6, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+320(SB), Y7, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+352(SB), Y8, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+288(SB), Y9, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+320(SB), Y10, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+352(SB), Y11, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, 32(R10)(BX*1)
+	VMULPD      winogradWeightsAVX2_5_g<>+384(SB), Y0, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+416(SB), Y1, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+448(SB), Y2, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+384(SB), Y3, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+416(SB), Y4, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+448(SB), Y5, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, (R10)(DX*4)
+	VMULPD      winogradWeightsAVX2_5_g<>+384(SB), Y6, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+416(SB), Y7, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+448(SB), Y8, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+384(SB), Y9, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+416(SB), Y10, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+448(SB), Y11, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, 32(R10)(DX*4)
+	VMULPD      winogradWeightsAVX2_5_g<>+480(SB), Y0, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+512(SB), Y1, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+544(SB), Y2, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+480(SB), Y3, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+512(SB), Y4, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+544(SB), Y5, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, (R10)(SI*1)
+	VMULPD      winogradWeightsAVX2_5_g<>+480(SB), Y6, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+512(SB), Y7, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+544(SB), Y8, Y13
+	VADDPD      Y13, Y12, Y12
+	VMULPD      winogradWeightsAVX2_5_g<>+480(SB), Y9, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+512(SB), Y10, Y14
+	VADDPD      Y14, Y13, Y13
+	VMULPD      winogradWeightsAVX2_5_g<>+544(SB), Y11, Y14
+	VADDPD      Y14, Y13, Y13
+	VCVTPD2PSY  Y12, X12
+	VCVTPD2PSY  Y13, X13
+	VINSERTF128 $0x01, X13, Y12, Y12
+	VMOVNTPS    Y12, 32(R10)(SI*1)
+	VMULPD      winogradWeightsAVX2_5_g<>+576(SB), Y0, Y0
+	VMULPD      winogradWeightsAVX2_5_g<>+608(SB), Y1, Y1
+	VADDPD      Y1, Y0, Y0
+	VMULPD      winogradWeightsAVX2_5_g<>+640(SB), Y2, Y1
+	VADDPD      Y1, Y0, Y0
+	VMULPD      winogradWeightsAVX2_5_g<>+576(SB), Y3, Y1
+	VMULPD      winogradWeightsAVX2_5_g<>+608(SB), Y4, Y2
+	VADDPD      Y2, Y1, Y1
+	VMULPD      winogradWeightsAVX2_5_g<>+640(SB), Y5, Y2
+	VADDPD      Y2, Y1, Y1
+	VCVTPD2PSY  Y0, X0
+	VCVTPD2PSY  Y1, X1
+	VINSERTF128 $0x01, X1, Y0, Y0
+	VMOVNTPS    Y0, (R10)(BX*2)
+	VMULPD      winogradWeightsAVX2_5_g<>+576(SB), Y6, Y0
+	VMULPD      winogradWeightsAVX2_5_g<>+608(SB), Y7, Y1
+	VADDPD      Y1, Y0, Y0
+	VMULPD      winogradWeightsAVX2_5_g<>+640(SB), Y8, Y1
+	VADDPD      Y1, Y0, Y0
+	VMULPD      winogradWeightsAVX2_5_g<>+576(SB), Y9, Y1
+	VMULPD      winogradWeightsAVX2_5_g<>+608(SB), Y10, Y2
+	VADDPD      Y2, Y1, Y1
+	VMULPD      winogradWeightsAVX2_5_g<>+640(SB), Y11, Y2
+	VADDPD      Y2, Y1, Y1
+	VCVTPD2PSY  Y0, X0
+	VCVTPD2PSY  Y1, X1
+	VINSERTF128 $0x01, X1, Y0, Y0
+	VMOVNTPS    Y0, 32(R10)(BX*2)
+	LEAQ        (R10)(DX*4), R10
+	LEAQ        (R10)(BX*1), R10
+	ADDQ        $0x00000180, R9
+	DECQ        R11
+	JNZ         row
+	ADDQ        $0x00000240, AX
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x00000001, DI
+	JG          channel
+	SFENCE
+	VZEROUPPER
+	RET
+
+DATA winogradWeightsAVX2_5_g<>+0(SB)/8, $(0.9481481481481482)
+DATA winogradWeightsAVX2_5_g<>+8(SB)/8, $(0.9481481481481482)
+DATA winogradWeightsAVX2_5_g<>+16(SB)/8, $(0.9481481481481482)
+DATA winogradWeightsAVX2_5_g<>+24(SB)/8, $(0.9481481481481482)
+DATA winogradWeightsAVX2_5_g<>+32(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX2_5_g<>+40(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX2_5_g<>+48(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX2_5_g<>+56(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX2_5_g<>+64(SB)/8, $(0.05925925925925926)
+DATA winogradWeightsAVX2_5_g<>+72(SB)/8, $(0.05925925925925926)
+DATA winogradWeightsAVX2_5_g<>+80(SB)/8, $(0.05925925925925926)
+DATA winogradWeightsAVX2_5_g<>+88(SB)/8, $(0.05925925925925926)
+DATA winogradWeightsAVX2_5_g<>+96(SB)/8, $(-0.9481481481481482)
+DATA winogradWeightsAVX2_5_g<>+104(SB)/8, $(-0.9481481481481482)
+DATA winogradWeightsAVX2_5_g<>+112(SB)/8, $(-0.9481481481481482)
+DATA winogradWeightsAVX2_5_g<>+120(SB)/8, $(-0.9481481481481482)
+DATA winogradWeightsAVX2_5_g<>+128(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX2_5_g<>+136(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX2_5_g<>+144(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX2_5_g<>+152(SB)/8, $(0.23703703703703705)
+DATA winogradWeightsAVX2_5_g<>+160(SB)/8, $(-0.05925925925925926)
+DATA winogradWeightsAVX2_5_g<>+168(SB)/8, $(-0.05925925925925926)
+DATA winogradWeightsAVX2_5_g<>+176(SB)/8, $(-0.05925925925925926)
+DATA winogradWeightsAVX2_5_g<>+184(SB)/8, $(-0.05925925925925926)
+DATA winogradWeightsAVX2_5_g<>+192(SB)/8, $(-0.3538278803584926)
+DATA winogradWeightsAVX2_5_g<>+200(SB)/8, $(-0.3538278803584926)
+DATA winogradWeightsAVX2_5_g<>+208(SB)/8, $(-0.3538278803584926)
+DATA winogradWeightsAVX2_5_g<>+216(SB)/8, $(-0.3538278803584926)
+DATA winogradWeightsAVX2_5_g<>+224(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX2_5_g<>+232(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX2_5_g<>+240(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX2_5_g<>+248(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX2_5_g<>+256(SB)/8, $(-0.2708994708994709)
+DATA winogradWeightsAVX2_5_g<>+264(SB)/8, $(-0.2708994708994709)
+DATA winogradWeightsAVX2_5_g<>+272(SB)/8, $(-0.2708994708994709)
+DATA winogradWeightsAVX2_5_g<>+280(SB)/8, $(-0.2708994708994709)
+DATA winogradWeightsAVX2_5_g<>+288(SB)/8, $(0.3538278803584926)
+DATA winogradWeightsAVX2_5_g<>+296(SB)/8, $(0.3538278803584926)
+DATA winogradWeightsAVX2_5_g<>+304(SB)/8, $(0.3538278803584926)
+DATA winogradWeightsAVX2_5_g<>+312(SB)/8, $(0.3538278803584926)
+DATA winogradWeightsAVX2_5_g<>+320(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX2_5_g<>+328(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX2_5_g<>+336(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX2_5_g<>+344(SB)/8, $(-0.309599395313681)
+DATA winogradWeightsAVX2_5_g<>+352(SB)/8, $(0.2708994708994709)
+DATA winogradWeightsAVX2_5_g<>+360(SB)/8, $(0.2708994708994709)
+DATA winogradWeightsAVX2_5_g<>+368(SB)/8, $(0.2708994708994709)
+DATA winogradWeightsAVX2_5_g<>+376(SB)/8, $(0.2708994708994709)
+DATA winogradWeightsAVX2_5_g<>+384(SB)/8, $(0.04146420472951085)
+DATA winogradWeightsAVX2_5_g<>+392(SB)/8, $(0.04146420472951085)
+DATA winogradWeightsAVX2_5_g<>+400(SB)/8, $(0.04146420472951085)
+DATA winogradWeightsAVX2_5_g<>+408(SB)/8, $(0.04146420472951085)
+DATA winogradWeightsAVX2_5_g<>+416(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX2_5_g<>+424(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX2_5_g<>+432(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX2_5_g<>+440(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX2_5_g<>+448(SB)/8, $(0.12698412698412698)
+DATA winogradWeightsAVX2_5_g<>+456(SB)/8, $(0.12698412698412698)
+DATA winogradWeightsAVX2_5_g<>+464(SB)/8, $(0.12698412698412698)
+DATA winogradWeightsAVX2_5_g<>+472(SB)/8, $(0.12698412698412698)
+DATA winogradWeightsAVX2_5_g<>+480(SB)/8, $(-0.04146420472951085)
+DATA winogradWeightsAVX2_5_g<>+488(SB)/8, $(-0.04146420472951085)
+DATA winogradWeightsAVX2_5_g<>+496(SB)/8, $(-0.04146420472951085)
+DATA winogradWeightsAVX2_5_g<>+504(SB)/8, $(-0.04146420472951085)
+DATA winogradWeightsAVX2_5_g<>+512(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX2_5_g<>+520(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX2_5_g<>+528(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX2_5_g<>+536(SB)/8, $(0.07256235827664399)
+DATA winogradWeightsAVX2_5_g<>+544(SB)/8, $(-0.12698412698412698)
+DATA winogradWeightsAVX2_5_g<>+552(SB)/8, $(-0.12698412698412698)
+DATA winogradWeightsAVX2_5_g<>+560(SB)/8, $(-0.12698412698412698)
+DATA winogradWeightsAVX2_5_g<>+568(SB)/8, $(-0.12698412698412698)
+DATA winogradWeightsAVX2_5_g<>+576(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_5_g<>+584(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_5_g<>+592(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_5_g<>+600(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_5_g<>+608(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_5_g<>+616(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_5_g<>+624(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_5_g<>+632(SB)/8, $(0.0)
+DATA winogradWeightsAVX2_5_g<>+640(SB)/8, $(1.0)
+DATA winogradWeightsAVX2_5_g<>+648(SB)/8, $(1.0)
+DATA winogradWeightsAVX2_5_g<>+656(SB)/8, $(1.0)
+DATA winogradWeightsAVX2_5_g<>+664(SB)/8, $(1.0)
+GLOBL winogradWeightsAVX2_5_g<>(SB), RODATA|NOPTR, $672
 
 // func addScaledAVX2(dst *float32, src *float32, scale *float32, shift *float32, relu int, n int)
 // Requires: AVX, FMA3, SSE
@@ -15879,6 +18167,572 @@ row0:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
+
+// func winogradWeightsBF16_2(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·winogradWeightsBF16_2(SB), NOSPLIT, $0-40
+	MOVQ src+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ dstProduct+16(FP), DX
+	LEAQ (DX)(DX*2), BX
+	MOVQ channels+32(FP), SI
+	MOVQ scratch+24(FP), DI
+
+channel:
+	LEAQ (AX), R8
+	LEAQ (DI), R9
+	MOVQ $0x00000002, R10
+
+lanes0:
+	VCVTPS2PD (R8), Z0
+	VCVTPS2PD 192(R8), Z1
+	VCVTPS2PD 384(R8), Z2
+	VMULPD    winogradWeightsBF16_2_g<>+0(SB), Z0, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+64(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+128(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, (R9)
+	VMULPD    winogradWeightsBF16_2_g<>+192(SB), Z0, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+256(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+320(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 384(R9)
+	VMULPD    winogradWeightsBF16_2_g<>+384(SB), Z0, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+448(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+512(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 768(R9)
+	VMULPD    winogradWeightsBF16_2_g<>+576(SB), Z0, Z0
+	VMULPD    winogradWeightsBF16_2_g<>+640(SB), Z1, Z1
+	VADDPD    Z1, Z0, Z0
+	VMULPD    winogradWeightsBF16_2_g<>+704(SB), Z2, Z1
+	VADDPD    Z1, Z0, Z0
+	VMOVUPD   Z0, 1152(R9)
+	VCVTPS2PD 64(R8), Z0
+	VCVTPS2PD 256(R8), Z1
+	VCVTPS2PD 448(R8), Z2
+	VMULPD    winogradWeightsBF16_2_g<>+0(SB), Z0, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+64(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+128(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 128(R9)
+	VMULPD    winogradWeightsBF16_2_g<>+192(SB), Z0, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+256(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+320(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 512(R9)
+	VMULPD    winogradWeightsBF16_2_g<>+384(SB), Z0, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+448(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+512(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 896(R9)
+	VMULPD    winogradWeightsBF16_2_g<>+576(SB), Z0, Z0
+	VMULPD    winogradWeightsBF16_2_g<>+640(SB), Z1, Z1
+	VADDPD    Z1, Z0, Z0
+	VMULPD    winogradWeightsBF16_2_g<>+704(SB), Z2, Z1
+	VADDPD    Z1, Z0, Z0
+	VMOVUPD   Z0, 1280(R9)
+	VCVTPS2PD 128(R8), Z0
+	VCVTPS2PD 320(R8), Z1
+	VCVTPS2PD 512(R8), Z2
+	VMULPD    winogradWeightsBF16_2_g<>+0(SB), Z0, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+64(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+128(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 256(R9)
+	VMULPD    winogradWeightsBF16_2_g<>+192(SB), Z0, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+256(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+320(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 640(R9)
+	VMULPD    winogradWeightsBF16_2_g<>+384(SB), Z0, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+448(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+512(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 1024(R9)
+	VMULPD    winogradWeightsBF16_2_g<>+576(SB), Z0, Z0
+	VMULPD    winogradWeightsBF16_2_g<>+640(SB), Z1, Z1
+	VADDPD    Z1, Z0, Z0
+	VMULPD    winogradWeightsBF16_2_g<>+704(SB), Z2, Z1
+	VADDPD    Z1, Z0, Z0
+	VMOVUPD   Z0, 1408(R9)
+	ADDQ      $0x00000020, R8
+	ADDQ      $0x00000040, R9
+	DECQ      R10
+	JNZ       lanes0
+	LEAQ      576(AX), R8
+	LEAQ      1536(DI), R9
+	MOVQ      $0x00000002, R10
+
+lanes1:
+	VCVTPS2PD (R8), Z0
+	VCVTPS2PD 192(R8), Z1
+	VCVTPS2PD 384(R8), Z2
+	VMULPD    winogradWeightsBF16_2_g<>+0(SB), Z0, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+64(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+128(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, (R9)
+	VMULPD    winogradWeightsBF16_2_g<>+192(SB), Z0, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+256(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+320(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 384(R9)
+	VMULPD    winogradWeightsBF16_2_g<>+384(SB), Z0, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+448(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+512(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 768(R9)
+	VMULPD    winogradWeightsBF16_2_g<>+576(SB), Z0, Z0
+	VMULPD    winogradWeightsBF16_2_g<>+640(SB), Z1, Z1
+	VADDPD    Z1, Z0, Z0
+	VMULPD    winogradWeightsBF16_2_g<>+704(SB), Z2, Z1
+	VADDPD    Z1, Z0, Z0
+	VMOVUPD   Z0, 1152(R9)
+	VCVTPS2PD 64(R8), Z0
+	VCVTPS2PD 256(R8), Z1
+	VCVTPS2PD 448(R8), Z2
+	VMULPD    winogradWeightsBF16_2_g<>+0(SB), Z0, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+64(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+128(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 128(R9)
+	VMULPD    winogradWeightsBF16_2_g<>+192(SB), Z0, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+256(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+320(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 512(R9)
+	VMULPD    winogradWeightsBF16_2_g<>+384(SB), Z0, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+448(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+512(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 896(R9)
+	VMULPD    winogradWeightsBF16_2_g<>+576(SB), Z0, Z0
+	VMULPD    winogradWeightsBF16_2_g<>+640(SB), Z1, Z1
+	VADDPD    Z1, Z0, Z0
+	VMULPD    winogradWeightsBF16_2_g<>+704(SB), Z2, Z1
+	VADDPD    Z1, Z0, Z0
+	VMOVUPD   Z0, 1280(R9)
+	VCVTPS2PD 128(R8), Z0
+	VCVTPS2PD 320(R8), Z1
+	VCVTPS2PD 512(R8), Z2
+	VMULPD    winogradWeightsBF16_2_g<>+0(SB), Z0, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+64(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+128(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 256(R9)
+	VMULPD    winogradWeightsBF16_2_g<>+192(SB), Z0, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+256(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+320(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 640(R9)
+	VMULPD    winogradWeightsBF16_2_g<>+384(SB), Z0, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+448(SB), Z1, Z4
+	VADDPD    Z4, Z3, Z3
+	VMULPD    winogradWeightsBF16_2_g<>+512(SB), Z2, Z4
+	VADDPD    Z4, Z3, Z3
+	VMOVUPD   Z3, 1024(R9)
+	VMULPD    winogradWeightsBF16_2_g<>+576(SB), Z0, Z0
+	VMULPD    winogradWeightsBF16_2_g<>+640(SB), Z1, Z1
+	VADDPD    Z1, Z0, Z0
+	VMULPD    winogradWeightsBF16_2_g<>+704(SB), Z2, Z1
+	VADDPD    Z1, Z0, Z0
+	VMOVUPD   Z0, 1408(R9)
+	ADDQ      $0x00000020, R8
+	ADDQ      $0x00000040, R9
+	DECQ      R10
+	JNZ       lanes1
+	MOVQ      DI, R8
+	MOVQ      CX, R9
+	MOVQ      $0x00000004, R10
+
+row:
+	VMOVUPD      (R8), Z0
+	VMOVUPD      128(R8), Z1
+	VMOVUPD      256(R8), Z2
+	VMOVUPD      64(R8), Z3
+	VMOVUPD      192(R8), Z4
+	VMOVUPD      320(R8), Z5
+	VMOVUPD      1536(R8), Z6
+	VMOVUPD      1664(R8), Z7
+	VMOVUPD      1792(R8), Z8
+	VMOVUPD      1600(R8), Z9
+	VMOVUPD      1728(R8), Z10
+	VMOVUPD      1856(R8), Z11
+	VMULPD       winogradWeightsBF16_2_g<>+0(SB), Z0, Z12
+	VMULPD       winogradWeightsBF16_2_g<>+64(SB), Z1, Z13
+	VADDPD       Z13, Z12, Z12
+	VMULPD       winogradWeightsBF16_2_g<>+128(SB), Z2, Z13
+	VADDPD       Z13, Z12, Z12
+	VMULPD       winogradWeightsBF16_2_g<>+0(SB), Z3, Z13
+	VMULPD       winogradWeightsBF16_2_g<>+64(SB), Z4, Z14
+	VADDPD       Z14, Z13, Z13
+	VMULPD       winogradWeightsBF16_2_g<>+128(SB), Z5, Z14
+	VADDPD       Z14, Z13, Z13
+	VCVTPD2PS    Z12, Y12
+	VCVTPD2PS    Z13, Y13
+	VINSERTF64X4 $0x01, Y13, Z12, Z12
+	VMULPD       winogradWeightsBF16_2_g<>+0(SB), Z6, Z13
+	VMULPD       winogradWeightsBF16_2_g<>+64(SB), Z7, Z14
+	VADDPD       Z14, Z13, Z13
+	VMULPD       winogradWeightsBF16_2_g<>+128(SB), Z8, Z14
+	VADDPD       Z14, Z13, Z13
+	VMULPD       winogradWeightsBF16_2_g<>+0(SB), Z9, Z14
+	VMULPD       winogradWeightsBF16_2_g<>+64(SB), Z10, Z15
+	VADDPD       Z15, Z14, Z14
+	VMULPD       winogradWeightsBF16_2_g<>+128(SB), Z11, Z15
+	VADDPD       Z15, Z14, Z14
+	VCVTPD2PS    Z13, Y13
+	VCVTPD2PS    Z14, Y14
+	VINSERTF64X4 $0x01, Y14, Z13, Z13
+	VCMPPS       $0x03, Z12, Z12, K1
+	VPORD        words_quiet_nan<>+0(SB), Z12, Z15
+	VPSRLD       $0x10, Z12, Z14
+	VPANDD       words_one<>+0(SB), Z14, Z14
+	VPADDD       words_half_less_one<>+0(SB), Z14, Z14
+	VPADDD       Z14, Z12, Z12
+	VMOVDQA32    Z15, K1, Z12
+	VCMPPS       $0x03, Z13, Z13, K1
+	VPORD        words_quiet_nan<>+0(SB), Z13, Z15
+	VPSRLD       $0x10, Z13, Z14
+	VPANDD       words_one<>+0(SB), Z14, Z14
+	VPADDD       words_half_less_one<>+0(SB), Z14, Z14
+	VPADDD       Z14, Z13, Z13
+	VMOVDQA32    Z15, K1, Z13
+	VPSRLD       $0x10, Z12, Z12
+	VPANDD       words_upper_half<>+0(SB), Z13, Z13
+	VPORD        Z12, Z13, Z12
+	VMOVNTPS     Z12, (R9)
+	VMULPD       winogradWeightsBF16_2_g<>+192(SB), Z0, Z12
+	VMULPD       winogradWeightsBF16_2_g<>+256(SB), Z1, Z13
+	VADDPD       Z13, Z12, Z12
+	VMULPD       winogradWeightsBF16_2_g<>+320(SB), Z2, Z13
+	VADDPD       Z13, Z12, Z12
+	VMULPD       winogradWeightsBF16_2_g<>+192(SB), Z3, Z13
+	VMULPD       winogradWeightsBF16_2_g<>+256(SB), Z4, Z14
+	VADDPD       Z14, Z13, Z13
+	VMULPD       winogradWeightsBF16_2_g<>+320(SB), Z5, Z14
+	VADDPD       Z14, Z13, Z13
+	VCVTPD2PS    Z12, Y12
+	VCVTPD2PS    Z13, Y13
+	VINSERTF64X4 $0x01, Y13, Z12, Z12
+	VMULPD       winogradWeightsBF16_2_g<>+192(SB), Z6, Z13
+	VMULPD       winogradWeightsBF16_2_g<>+256(SB), Z7, Z14
+	VADDPD       Z14, Z13, Z13
+	VMULPD       winogradWeightsBF16_2_g<>+320(SB), Z8, Z14
+	VADDPD       Z14, Z13, Z13
+	VMULPD       winogradWeightsBF16_2_g<>+192(SB), Z9, Z14
+	VMULPD       winogradWeightsBF16_2_g<>+256(SB), Z10, Z15
+	VADDPD       Z15, Z14, Z14
+	VMULPD       winogradWeightsBF16_2_g<>+320(SB), Z11, Z15
+	VADDPD       Z15, Z14, Z14
+	VCVTPD2PS    Z13, Y13
+	VCVTPD2PS    Z14, Y14
+	VINSERTF64X4 $0x01, Y14, Z13, Z13
+	VCMPPS       $0x03, Z12, Z12, K1
+	VPORD        words_quiet_nan<>+0(SB), Z12, Z15
+	VPSRLD       $0x10, Z12, Z14
+	VPANDD       words_one<>+0(SB), Z14, Z14
+	VPADDD       words_half_less_one<>+0(SB), Z14, Z14
+	VPADDD       Z14, Z12, Z12
+	VMOVDQA32    Z15, K1, Z12
+	VCMPPS       $0x03, Z13, Z13, K1
+	VPORD        words_quiet_nan<>+0(SB), Z13, Z15
+	VPSRLD       $0x10, Z13, Z14
+	VPANDD       words_one<>+0(SB), Z14, Z14
+	VPADDD       words_half_less_one<>+0(SB), Z14, Z14
+	VPADDD       Z14, Z13, Z13
+	VMOVDQA32    Z15, K1, Z13
+	VPSRLD       $0x10, Z12, Z12
+	VPANDD       words_upper_half<>+0(SB), Z13, Z13
+	VPORD        Z12, Z13, Z12
+	VMOVNTPS     Z12, (R9)(DX*1)
+	VMULPD       winogradWeightsBF16_2_g<>+384(SB), Z0, Z12
+	VMULPD       winogradWeightsBF16_2_g<>+448(SB), Z1, Z13
+	VADDPD       Z13, Z12, Z12
+	VMULPD       winogradWeightsBF16_2_g<>+512(SB), Z2, Z13
+	VADDPD       Z13, Z12, Z12
+	VMULPD       winogradWeightsBF16_2_g<>+384(SB), Z3, Z13
+	VMULPD       winogradWeightsBF16_2_g<>+448(SB), Z4, Z14
+	VADDPD       Z14, Z13, Z13
+	VMULPD       winogradWeightsBF16_2_g<>+512(SB), Z5, Z14
+	VADDPD       Z14, Z13, Z13
+	VCVTPD2PS    Z12, Y12
+	VCVTPD2PS    Z13, Y13
+	VINSERTF64X4 $0x01, Y13, Z12, Z12
+	VMULPD       winogradWeightsBF16_2_g<>+384(SB), Z6, Z13
+	VMULPD       winogradWeightsBF16_2_g<>+448(SB), Z7, Z14
+	VADDPD       Z14, Z13, Z13
+	VMULPD       winogradWeightsBF16_2_g<>+512(SB), Z8, Z14
+	VADDPD       Z14, Z13, Z13
+	VMULPD       winogradWeightsBF16_2_g<>+384(SB), Z9, Z14
+	VMULPD       winogradWeightsBF16_2_g<>+448(SB), Z10, Z15
+	VADDPD       Z15, Z14, Z14
+	VMULPD       winogradWeightsBF16_2_g<>+512(SB), Z11, Z15
+	VADDPD       Z15, Z14, Z14
+	VCVTPD2PS    Z13, Y13
+	VCVTPD2PS    Z14, Y14
+	VINSERTF64X4 $0x01, Y14, Z13, Z13
+	VCMPPS       $0x03, Z12, Z12, K1
+	VPORD        words_quiet_nan<>+0(SB), Z12, Z15
+	VPSRLD       $0x10, Z12, Z14
+	VPANDD       words_one<>+0(SB), Z14, Z14
+	VPADDD       words_half_less_one<>+0(SB), Z14, Z14
+	VPADDD       Z14, Z12, Z12
+	VMOVDQA32    Z15, K1, Z12
+	VCMPPS       $0x03, Z13, Z13, K1
+	VPORD        words_quiet_nan<>+0(SB), Z13, Z15
+	VPSRLD       $0x10, Z13, Z14
+	VPANDD       words_one<>+0(SB), Z14, Z14
+	VPADDD       words_half_less_one<>+0(SB), Z14, Z14
+	VPADDD       Z14, Z13, Z13
+	VMOVDQA32    Z15, K1, Z13
+	VPSRLD       $0x10, Z12, Z12
+	VPANDD       words_upper_half<>+0(SB), Z13, Z13
+	VPORD        Z12, Z13, Z12
+	VMOVNTPS     Z12, (R9)(DX*2)
+	VMULPD       winogradWeightsBF16_2_g<>+576(SB), Z0, Z0
+	VMULPD       winogradWeightsBF16_2_g<>+640(SB), Z1, Z1
+	VADDPD       Z1, Z0, Z0
+	VMULPD       winogradWeightsBF16_2_g<>+704(SB), Z2, Z1
+	VADDPD       Z1, Z0, Z0
+	VMULPD       winogradWeightsBF16_2_g<>+576(SB), Z3, Z1
+	VMULPD       winogradWeightsBF16_2_g<>+640(SB), Z4, Z2
+	VADDPD       Z2, Z1, Z1
+	VMULPD       winogradWeightsBF16_2_g<>+704(SB), Z5, Z2
+	VADDPD       Z2, Z1, Z1
+	VCVTPD2PS    Z0, Y0
+	VCVTPD2PS    Z1, Y1
+	VINSERTF64X4 $0x01, Y1, Z0, Z0
+	VMULPD       winogradWeightsBF16_2_g<>+576(SB), Z6, Z1
+	VMULPD       winogradWeightsBF16_2_g<>+640(SB), Z7, Z2
+	VADDPD       Z2, Z1, Z1
+	VMULPD       winogradWeightsBF16_2_g<>+704(SB), Z8, Z2
+	VADDPD       Z2, Z1, Z1
+	VMULPD       winogradWeightsBF16_2_g<>+576(SB), Z9, Z2
+	VMULPD       winogradWeightsBF16_2_g<>+640(SB), Z10, Z3
+	VADDPD       Z3, Z2, Z2
+	VMULPD       winogradWeightsBF16_2_g<>+704(SB), Z11, Z3
+	VADDPD       Z3, Z2, Z2
+	VCVTPD2PS    Z1, Y1
+	VCVTPD2PS    Z2, Y2
+	VINSERTF64X4 $0x01, Y2, Z1, Z1
+	VCMPPS       $0x03, Z0, Z0, K1
+	VPORD        words_quiet_nan<>+0(SB), Z0, Z3
+	VPSRLD       $0x10, Z0, Z2
+	VPANDD       words_one<>+0(SB), Z2, Z2
+	VPADDD       words_half_less_one<>+0(SB), Z2, Z2
+	VPADDD       Z2, Z0, Z0
+	VMOVDQA32    Z3, K1, Z0
+	VCMPPS       $0x03, Z1, Z1, K1
+	VPORD        words_quiet_nan<>+0(SB), Z1, Z3
+	VPSRLD       $0x10, Z1, Z2
+	VPANDD       words_one<>+0(SB), Z2, Z2
+	VPADDD       words_half_less_one<>+0(SB), Z2, Z2
+	VPADDD       Z2, Z1, Z1
+	VMOVDQA32    Z3, K1, Z1
+	VPSRLD       $0x10, Z0, Z0
+	VPANDD       words_upper_half<>+0(SB), Z1, Z1
+	VPORD        Z0, Z1, Z0
+	VMOVNTPS     Z0, (R9)(BX*1)
+	LEAQ         (R9)(DX*4), R9
+	ADDQ         $0x00000180, R8
+	DECQ         R10
+	JNZ          row
+	ADDQ         $0x00000480, AX
+	ADDQ         $0x00000040, CX
+	SUBQ         $0x00000002, SI
+	JG           channel
+	SFENCE
+	VZEROUPPER
+	RET
+
+DATA winogradWeightsBF16_2_g<>+0(SB)/8, $(-1.0)
+DATA winogradWeightsBF16_2_g<>+8(SB)/8, $(-1.0)
+DATA winogradWeightsBF16_2_g<>+16(SB)/8, $(-1.0)
+DATA winogradWeightsBF16_2_g<>+24(SB)/8, $(-1.0)
+DATA winogradWeightsBF16_2_g<>+32(SB)/8, $(-1.0)
+DATA winogradWeightsBF16_2_g<>+40(SB)/8, $(-1.0)
+DATA winogradWeightsBF16_2_g<>+48(SB)/8, $(-1.0)
+DATA winogradWeightsBF16_2_g<>+56(SB)/8, $(-1.0)
+DATA winogradWeightsBF16_2_g<>+64(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+72(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+80(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+88(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+96(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+104(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+112(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+120(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+128(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+136(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+144(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+152(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+160(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+168(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+176(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+184(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+192(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+200(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+208(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+216(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+224(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+232(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+240(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+248(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+256(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+264(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+272(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+280(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+288(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+296(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+304(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+312(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+320(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+328(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+336(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+344(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+352(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+360(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+368(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+376(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+384(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+392(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+400(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+408(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+416(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+424(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+432(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+440(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+448(SB)/8, $(-0.5)
+DATA winogradWeightsBF16_2_g<>+456(SB)/8, $(-0.5)
+DATA winogradWeightsBF16_2_g<>+464(SB)/8, $(-0.5)
+DATA winogradWeightsBF16_2_g<>+472(SB)/8, $(-0.5)
+DATA winogradWeightsBF16_2_g<>+480(SB)/8, $(-0.5)
+DATA winogradWeightsBF16_2_g<>+488(SB)/8, $(-0.5)
+DATA winogradWeightsBF16_2_g<>+496(SB)/8, $(-0.5)
+DATA winogradWeightsBF16_2_g<>+504(SB)/8, $(-0.5)
+DATA winogradWeightsBF16_2_g<>+512(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+520(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+528(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+536(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+544(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+552(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+560(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+568(SB)/8, $(0.5)
+DATA winogradWeightsBF16_2_g<>+576(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+584(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+592(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+600(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+608(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+616(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+624(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+632(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+640(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+648(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+656(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+664(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+672(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+680(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+688(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+696(SB)/8, $(0.0)
+DATA winogradWeightsBF16_2_g<>+704(SB)/8, $(1.0)
+DATA winogradWeightsBF16_2_g<>+712(SB)/8, $(1.0)
+DATA winogradWeightsBF16_2_g<>+720(SB)/8, $(1.0)
+DATA winogradWeightsBF16_2_g<>+728(SB)/8, $(1.0)
+DATA winogradWeightsBF16_2_g<>+736(SB)/8, $(1.0)
+DATA winogradWeightsBF16_2_g<>+744(SB)/8, $(1.0)
+DATA winogradWeightsBF16_2_g<>+752(SB)/8, $(1.0)
+DATA winogradWeightsBF16_2_g<>+760(SB)/8, $(1.0)
+GLOBL winogradWeightsBF16_2_g<>(SB), RODATA|NOPTR, $768
+
+DATA words_quiet_nan<>+0(SB)/4, $0x00400000
+DATA words_quiet_nan<>+4(SB)/4, $0x00400000
+DATA words_quiet_nan<>+8(SB)/4, $0x00400000
+DATA words_quiet_nan<>+12(SB)/4, $0x00400000
+DATA words_quiet_nan<>+16(SB)/4, $0x00400000
+DATA words_quiet_nan<>+20(SB)/4, $0x00400000
+DATA words_quiet_nan<>+24(SB)/4, $0x00400000
+DATA words_quiet_nan<>+28(SB)/4, $0x00400000
+DATA words_quiet_nan<>+32(SB)/4, $0x00400000
+DATA words_quiet_nan<>+36(SB)/4, $0x00400000
+DATA words_quiet_nan<>+40(SB)/4, $0x00400000
+DATA words_quiet_nan<>+44(SB)/4, $0x00400000
+DATA words_quiet_nan<>+48(SB)/4, $0x00400000
+DATA words_quiet_nan<>+52(SB)/4, $0x00400000
+DATA words_quiet_nan<>+56(SB)/4, $0x00400000
+DATA words_quiet_nan<>+60(SB)/4, $0x00400000
+GLOBL words_quiet_nan<>(SB), RODATA|NOPTR, $64
+
+DATA words_one<>+0(SB)/4, $0x00000001
+DATA words_one<>+4(SB)/4, $0x00000001
+DATA words_one<>+8(SB)/4, $0x00000001
+DATA words_one<>+12(SB)/4, $0x00000001
+DATA words_one<>+16(SB)/4, $0x00000001
+DATA words_one<>+20(SB)/4, $0x00000001
+DATA words_one<>+24(SB)/4, $0x00000001
+DATA words_one<>+28(SB)/4, $0x00000001
+DATA words_one<>+32(SB)/4, $0x00000001
+DATA words_one<>+36(SB)/4, $0x00000001
+DATA words_one<>+40(SB)/4, $0x00000001
+DATA words_one<>+44(SB)/4, $0x00000001
+DATA words_one<>+48(SB)/4, $0x00000001
+DATA words_one<>+52(SB)/4, $0x00000001
+DATA words_one<>+56(SB)/4, $0x00000001
+DATA words_one<>+60(SB)/4, $0x00000001
+GLOBL words_one<>(SB), RODATA|NOPTR, $64
+
+DATA words_half_less_one<>+0(SB)/4, $0x00007fff
+DATA words_half_less_one<>+4(SB)/4, $0x00007fff
+DATA words_half_less_one<>+8(SB)/4, $0x00007fff
+DATA words_half_less_one<>+12(SB)/4, $0x00007fff
+DATA words_half_less_one<>+16(SB)/4, $0x00007fff
+DATA words_half_less_one<>+20(SB)/4, $0x00007fff
+DATA words_half_less_one<>+24(SB)/4, $0x00007fff
+DATA words_half_less_one<>+28(SB)/4, $0x00007fff
+DATA words_half_less_one<>+32(SB)/4, $0x00007fff
+DATA words_half_less_one<>+36(SB)/4, $0x00007fff
+DATA words_half_less_one<>+40(SB)/4, $0x00007fff
+DATA words_half_less_one<>+44(SB)/4, $0x00007fff
+DATA words_half_less_one<>+48(SB)/4, $0x00007fff
+DATA words_half_less_one<>+52(SB)/4, $0x00007fff
+DATA words_half_less_one<>+56(SB)/4, $0x00007fff
+DATA words_half_less_one<>+60(SB)/4, $0x00007fff
+GLOBL words_half_less_one<>(SB), RODATA|NOPTR, $64
+
+DATA words_upper_half<>+0(SB)/4, $0xffff0000
+DATA words_upper_half<>+4(SB)/4, $0xffff0000
+DATA words_upper_half<>+8(SB)/4, $0xffff0000
+DATA words_upper_half<>+12(SB)/4, $0xffff0000
+DATA words_upper_half<>+16(SB)/4, $0xffff0000
+DATA words_upper_half<>+20(SB)/4, $0xffff0000
+DATA words_upper_half<>+24(SB)/4, $0xffff0000
+DATA words_upper_half<>+28(SB)/4, $0xffff0000
+DATA words_upper_half<>+32(SB)/4, $0xffff0000
+DATA words_upper_half<>+36(SB)/4, $0xffff0000
+DATA words_upper_half<>+40(SB)/4, $0xffff0000
+DATA words_upper_half<>+44(SB)/4, $0xffff0000
+DATA words_upper_half<>+48(SB)/4, $0xffff0000
+DATA words_upper_half<>+52(SB)/4, $0xffff0000
+DATA words_upper_half<>+56(SB)/4, $0xffff0000
+DATA words_upper_half<>+60(SB)/4, $0xffff0000
+GLOBL words_upper_half<>(SB), RODATA|NOPTR, $64
 
 // func narrowBF16(dst *byte, low *float32, high *float32, n int)
 // Requires: AVX, AVX512F

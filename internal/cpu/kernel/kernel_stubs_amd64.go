@@ -199,6 +199,11 @@ func winogradInputAVX512_2(src *float32, srcRow int, srcBlock int, srcTile int, 
 //go:noescape
 func winogradOutputAVX512_2(src *float32, srcProduct int, srcTile int, dst *float32, dstRow int, dstBlock int, dstTile int, bias *float32, scratch *float32, blocks int, tiles int, rows int, cols int, relu int)
 
+// winogradWeightsAVX512_2 is weightsFunc for F(2, 3).
+//
+//go:noescape
+func winogradWeightsAVX512_2(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
+
 // winogradInputAVX512_4 is inputFunc for F(4, 3).
 //
 //go:noescape
@@ -209,6 +214,11 @@ func winogradInputAVX512_4(src *float32, srcRow int, srcBlock int, srcTile int, 
 //go:noescape
 func winogradOutputAVX512_4(src *float32, srcProduct int, srcTile int, dst *float32, dstRow int, dstBlock int, dstTile int, bias *float32, scratch *float32, blocks int, tiles int, rows int, cols int, relu int)
 
+// winogradWeightsAVX512_4 is weightsFunc for F(4, 3).
+//
+//go:noescape
+func winogradWeightsAVX512_4(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
+
 // winogradInputAVX512_5 is inputFunc for F(5, 3).
 //
 //go:noescape
@@ -218,6 +228,11 @@ func winogradInputAVX512_5(src *float32, srcRow int, srcBlock int, srcTile int, 
 //
 //go:noescape
 func winogradOutputAVX512_5(src *float32, srcProduct int, srcTile int, dst *float32, dstRow int, dstBlock int, dstTile int, bias *float32, scratch *float32, blocks int, tiles int, rows int, cols int, relu int)
+
+// winogradWeightsAVX512_5 is weightsFunc for F(5, 3).
+//
+//go:noescape
+func winogradWeightsAVX512_5(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
 
 // addScaledAVX512 is addScaledFunc.
 //
@@ -274,6 +289,11 @@ func winogradInputAVX2_2(src *float32, srcRow int, srcBlock int, srcTile int, ds
 //go:noescape
 func winogradOutputAVX2_2(src *float32, srcProduct int, srcTile int, dst *float32, dstRow int, dstBlock int, dstTile int, bias *float32, scratch *float32, blocks int, tiles int, rows int, cols int, relu int)
 
+// winogradWeightsAVX2_2 is weightsFunc for F(2, 3).
+//
+//go:noescape
+func winogradWeightsAVX2_2(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
+
 // winogradInputAVX2_4 is inputFunc for F(4, 3).
 //
 //go:noescape
@@ -284,6 +304,11 @@ func winogradInputAVX2_4(src *float32, srcRow int, srcBlock int, srcTile int, ds
 //go:noescape
 func winogradOutputAVX2_4(src *float32, srcProduct int, srcTile int, dst *float32, dstRow int, dstBlock int, dstTile int, bias *float32, scratch *float32, blocks int, tiles int, rows int, cols int, relu int)
 
+// winogradWeightsAVX2_4 is weightsFunc for F(4, 3).
+//
+//go:noescape
+func winogradWeightsAVX2_4(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
+
 // winogradInputAVX2_5 is inputFunc for F(5, 3).
 //
 //go:noescape
@@ -293,6 +318,11 @@ func winogradInputAVX2_5(src *float32, srcRow int, srcBlock int, srcTile int, ds
 //
 //go:noescape
 func winogradOutputAVX2_5(src *float32, srcProduct int, srcTile int, dst *float32, dstRow int, dstBlock int, dstTile int, bias *float32, scratch *float32, blocks int, tiles int, rows int, cols int, relu int)
+
+// winogradWeightsAVX2_5 is weightsFunc for F(5, 3).
+//
+//go:noescape
+func winogradWeightsAVX2_5(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
 
 // addScaledAVX2 is addScaledFunc.
 //
@@ -498,6 +528,11 @@ func gemmBF16_9x3(a *byte, aStride int, aNext int, offsets *int, segments int, l
 //
 //go:noescape
 func winogradInputBF16_2(src *float32, srcRow int, srcBlock int, srcTile int, dst *byte, dstProduct int, dstTile int, scratch *float32, blocks int, tiles int)
+
+// winogradWeightsBF16_2 is weightsFunc for F(2, 3).
+//
+//go:noescape
+func winogradWeightsBF16_2(src *float32, dst *byte, dstProduct int, scratch *float64, channels int)
 
 // narrowBF16 is narrowFunc.
 //

@@ -145,15 +145,17 @@ func differ(a, b []float32) int {
 // packed packs all panels of a convolution, unless it could not be made.
 func packed[C interface {
 	Panels() int
-	Pack(panel int, weight []float32)
+	Pack(panel int, rows []float32)
+	WeightShape() []int
 }](c C, err error) func(t testing.TB, weight []float32) C {
 	return func(t testing.TB, weight []float32) C {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
+		row := len(weight) / c.WeightShape()[0]
 		for p := range c.Panels() {
-			c.Pack(p, weight)
+			c.Pack(p, weight[p*Lanes*row:])
 		}
 		return c
 	}

@@ -90,7 +90,7 @@ func plainTransforms() map[int]transforms {
 	for _, m := range winograd.Outputs() {
 		f := winograd.New(m)
 		bt, at := newSparse(f.BT), newSparse(f.AT)
-		all[m] = float32Transforms(inputGo(f.N, bt), outputGo(f.N, at))
+		all[m] = float32Transforms(inputGo(f.N, bt), weightsGo(f), outputGo(f.N, at))
 	}
 	return all
 }

@@ -13,16 +13,6 @@ type shape struct{ model.Conv }
 // are packed, and in which work is divided by channels.
 func (s shape) Panels() int { return ceilDiv(s.Out, Lanes) }
 
-// weight is the index of an output channel's first weight for an input channel,
-// or -1 if they are in different groups.
-func (s shape) weight(out, in int) int {
-	outs, ins := s.Out/s.Groups, s.In/s.Groups
-	if out/outs != in/ins {
-		return -1
-	}
-	return (out*ins + in%ins) * s.Taps()
-}
-
 // run is neighbouring panels that read the same blocks of the input: those of all
 // groups that a panel has channels of. Weights between groups are zeros. A
 // depthwise convolution, whose groups have one channel, thus does 16 times the

@@ -45,12 +45,14 @@ type outputFunc func(src *float32, srcProduct, srcTile int, dst *float32, dstRow
 
 // transforms are those of F(m, 3).
 type transforms struct {
-	input  [elemCount]inputFunc // by the element type of dst; nil without
-	output outputFunc
+	// By the element type of dst; nil without.
+	input   [elemCount]inputFunc
+	weights [elemCount]weightsFunc
+	output  outputFunc
 }
 
-func float32Transforms(input inputFunc, output outputFunc) transforms {
-	return transforms{input: [elemCount]inputFunc{Float32: input}, output: output}
+func float32Transforms(input inputFunc, weights weightsFunc, output outputFunc) transforms {
+	return transforms{input: [elemCount]inputFunc{Float32: input}, weights: [elemCount]weightsFunc{Float32: weights}, output: output}
 }
 
 // addScaledFunc adds scale*src + shift to n cells of dst and applies ReLU if

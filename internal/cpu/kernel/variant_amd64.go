@@ -23,9 +23,9 @@ func vectorVariants() []*Variant {
 					gemmAVX512_8x3, gemmAVX512_9x3},
 			}},
 			transforms: map[int]transforms{
-				2: float32Transforms(winogradInputAVX512_2, winogradOutputAVX512_2),
-				4: float32Transforms(winogradInputAVX512_4, winogradOutputAVX512_4),
-				5: float32Transforms(winogradInputAVX512_5, winogradOutputAVX512_5),
+				2: float32Transforms(winogradInputAVX512_2, winogradWeightsAVX512_2, winogradOutputAVX512_2),
+				4: float32Transforms(winogradInputAVX512_4, winogradWeightsAVX512_4, winogradOutputAVX512_4),
+				5: float32Transforms(winogradInputAVX512_5, winogradWeightsAVX512_5, winogradOutputAVX512_5),
 			},
 			addScaled: addScaledAVX512, gate: gateAVX512, sum: sumAVX512,
 		}
@@ -39,7 +39,7 @@ func vectorVariants() []*Variant {
 					gemmBF16_8x3, gemmBF16_9x3},
 			}
 			t := w.transforms[2]
-			t.input[BFloat16] = winogradInputBF16_2
+			t.input[BFloat16], t.weights[BFloat16] = winogradInputBF16_2, winogradWeightsBF16_2
 			w.transforms[2] = t
 			w.narrow = narrowBF16
 			w.epilogue = [elemCount]epilogueFunc{Float32: epilogueAVX512, BFloat16: epilogueBF16}
@@ -54,9 +54,9 @@ func vectorVariants() []*Variant {
 			name: "avx2",
 			gemm: [elemCount][][]gemmFunc{Float32: {{gemmAVX2_1x1, gemmAVX2_2x1, gemmAVX2_3x1, gemmAVX2_4x1, gemmAVX2_5x1, gemmAVX2_6x1}}},
 			transforms: map[int]transforms{
-				2: float32Transforms(winogradInputAVX2_2, winogradOutputAVX2_2),
-				4: float32Transforms(winogradInputAVX2_4, winogradOutputAVX2_4),
-				5: float32Transforms(winogradInputAVX2_5, winogradOutputAVX2_5),
+				2: float32Transforms(winogradInputAVX2_2, winogradWeightsAVX2_2, winogradOutputAVX2_2),
+				4: float32Transforms(winogradInputAVX2_4, winogradWeightsAVX2_4, winogradOutputAVX2_4),
+				5: float32Transforms(winogradInputAVX2_5, winogradWeightsAVX2_5, winogradOutputAVX2_5),
 			},
 			addScaled: addScaledAVX2, gate: gateAVX2, sum: sumAVX2,
 		})

@@ -19,11 +19,13 @@ type Winograd struct {
 	elem    Elem // of what is multiplied; maps are Float32
 	input   inputFunc
 	output  outputFunc
-	gemm    [][]gemmFunc
-	runs    []run
-	// weights holds for each product the panels' weights, as of a convolution with
-	// one tap.
-	weights []byte
+	// transform is that of the weights.
+	transform weightsFunc
+	gemm      [][]gemmFunc
+	runs      []run
+	// memory is of weights: for each product the panels', as of a convolution with one
+	// tap.
+	memory
 	product int // bytes of one product's weights
 }
 
@@ -47,10 +49,10 @@ func (v *Variant) NewWinograd(s model.Conv, m int, elem Elem) (*Winograd, error)
 	if t.input[elem] == nil || !CanWinograd(s) {
 		return nil, fmt.Errorf("convolution %+v: not for F(%d, %d) in %v", s, m, winograd.Taps, elem)
 	}
-	c := &Winograd{shape: shape{s}, variant: v, f: winograd.New(m), elem: elem, input: t.input[elem], output: t.output, gemm: v.gemm[elem]}
+	c := &Winograd{shape: shape{s}, variant: v, f: winograd.New(m), elem: elem, input: t.input[elem], output: t.output, transform: t.weights[elem], gemm: v.gemm[elem]}
 	c.runs = c.shape.runs(Lanes)
 	c.product = units(c.runs) * c.unitBytes()
-	c.weights = alignedBytes(c.f.N * c.f.N * c.product)
+	c.memory = newMemory(c.f.N * c.f.N * c.product)
 	return c, nil
 }
 
@@ -59,47 +61,6 @@ func (c *Winograd) words() int { return Lanes / c.elem.perWord() }
 
 // unitBytes is the size of a panel's weights for one product and one input block.
 func (c *Winograd) unitBytes() int { return c.words() * cellBytes }
-
-// Pack transforms the weights of a panel, G g GT for each pair of channels, in
-// float64. weight is as for Conv.Pack and is not kept.
-func (c *Winograd) Pack(panel int, weight []float32) {
-	n, perWord := c.f.N, c.elem.perWord()
-	r := runOf(c.runs, panel)
-	at := r.unit(panel) * c.unitBytes()
-	var g [winograd.Taps * winograd.Taps][Lanes]float64
-	half := make([][Lanes]float64, n*winograd.Taps) // G g
-	for i := range r.blocks * Lanes {
-		in := r.block0*Lanes + i
-		if in >= c.In {
-			break
-		}
-		clear(g[:])
-		for l := range min(Lanes, c.Out-panel*Lanes) {
-			if from := c.weight(panel*Lanes+l, in); from >= 0 {
-				for t, w := range weight[from : from+len(g)] {
-					g[t][l] = float64(w)
-				}
-			}
-		}
-		for p, row := range c.f.G {
-			for x := range winograd.Taps {
-				h := &half[p*winograd.Taps+x]
-				for l := range h {
-					h[l] = row[0]*g[x][l] + row[1]*g[3+x][l] + row[2]*g[6+x][l]
-				}
-			}
-		}
-		for p := range n {
-			h := half[p*winograd.Taps:][:winograd.Taps]
-			for q, row := range c.f.G {
-				dst := c.weights[(p*n+q)*c.product+at+i/perWord*cellBytes:][:cellBytes]
-				for l := range Lanes {
-					c.elem.put(dst, l*perWord+i%perWord, float32(row[0]*h[0][l]+row[1]*h[1][l]+row[2]*h[2][l]))
-				}
-			}
-		}
-	}
-}
 
 // Bytes is the memory of the packed weights.
 func (c *Winograd) Bytes() int { return len(c.weights) }

@@ -30,6 +30,7 @@ func main() {
 			f := winograd.New(m)
 			inputTransform(a, a.name, f)
 			outputTransform(a, f)
+			weightTransform(a, a.name, f)
 		}
 		addScaled(a)
 		gate(a)
@@ -41,6 +42,7 @@ func main() {
 		}
 	}
 	inputTransform(avx512, bf16Kernels, winograd.New(2))
+	weightTransform(avx512, bf16Kernels, winograd.New(2))
 	narrow()
 	epilogue(avx512.name)
 	epilogue(bf16Kernels)
