@@ -67,9 +67,9 @@ the configs first.`,
 func addBenchFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Bool("zoo", false, "measure the twelve published variants")
-	f.String("checkpoint", "", "file with the weights (default: seeded random weights)")
+	f.String("checkpoint", "", "file with the weights (default: random weights with a fixed seed)")
 	addWeightFlags(cmd)
-	f.StringSlice("form", nil, "what to run: train, deploy")
+	f.StringSlice("form", nil, "forms to measure: train, deploy")
 	f.String("device", deviceCPU, "where to run: cpu, or cuda for an NVIDIA GPU")
 	f.Int("gpu-id", 0, "with --device cuda: number of the GPU to run on")
 	f.StringSlice("precision", []string{"fp32"}, precisionHelp())

@@ -18,8 +18,8 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	// A reader of stdout that has gone is an error of writing, after which
-	// temporary files are removed.
+	// Without SIGPIPE, a closed stdout is a write error, and temporary files are
+	// removed as after any error.
 	signal.Ignore(syscall.SIGPIPE)
 	go endBy(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
@@ -44,8 +44,8 @@ const (
 	statusInterrupted = 130
 )
 
-// run returns the exit status: 0, 1 for a failure, 2 for wrong usage, 130 for an
-// interruption.
+// run returns the exit status: 0 for success, 1 for a failure, 2 for wrong usage,
+// 130 for an interruption.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cmd := newRootCmd()
 	out := &checkedWriter{w: stdout}

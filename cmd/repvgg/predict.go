@@ -37,8 +37,8 @@ recorded none, or too few, and there are 1000.`,
 		RunE:              withSettings(predict),
 	}
 	f := cmd.Flags()
-	f.Int("topk", 1, "how many classes to print of each image, the best first")
-	addChoice(cmd, "format", predictFormats, "what to print")
+	f.Int("topk", 1, "how many classes to print for each image, the best first")
+	addChoice(cmd, "format", predictFormats, "output format")
 	f.Bool("skip-bad-images", false, "exit status 0 although some images can't be used")
 	addWeightFlags(cmd)
 	addCommonFlags(cmd)

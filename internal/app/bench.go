@@ -34,8 +34,8 @@ type Benchmark struct {
 	Ignore     []string
 	// Writes are the files that the report will be written to.
 	Writes []Output
-	// Forms to measure; none means both of a train config, and the deploy form of a
-	// deploy config.
+	// Forms to measure. None means both forms of a train config, and the deploy form of
+	// a deploy config.
 	Forms []model.Form
 	// Device is where to measure. Its precision is ignored: Precisions replaces it.
 	Device     Device

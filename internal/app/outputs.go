@@ -98,7 +98,7 @@ func (j *job) checkOutputs(ctx context.Context, configs []string) error {
 	return g.checkFolder(j.Outputs.Painted, files)
 }
 
-// Write writes the outputs of an evaluation. It stops at the first that fails.
+// Write writes the outputs of an evaluation. It stops at the first one that fails.
 func (o *Outcome) Write(ctx context.Context, to Outputs, h Host) error {
 	if to.Result != "" {
 		if err := o.Result.Write(to.Result, to.Items); err != nil {

@@ -138,7 +138,7 @@ func (j *job) compare(ctx context.Context, with *report.Result) (*report.Compari
 	return report.Compare(j.weights.File.Path, with, j.other.File.Path, other)
 }
 
-// open reads the config, the list of images and the checkpoints.
+// open reads the config and the list of images, and opens the checkpoints.
 func (e *Evaluation) open(ctx context.Context, h Host) (j *job, err error) {
 	r, err := recipe.Load(e.Config, e.Overrides)
 	if err != nil {
@@ -196,7 +196,8 @@ type PlaceError struct{ Err error }
 func (e *PlaceError) Error() string { return e.Err.Error() }
 func (e *PlaceError) Unwrap() error { return e.Err }
 
-// readData reads what the config says of the images.
+// readData reads the parts of the config that are about images, and lists the
+// images.
 func (j *job) readData(ctx context.Context, r *recipe.Recipe) error {
 	data, err := r.Data()
 	if err != nil {

@@ -30,9 +30,8 @@ type File struct {
 	settled func()
 }
 
-// Create starts the file that will become path; the parent folders are made. A
-// path that exists and is no regular file, such as a folder or a device, is an
-// error.
+// Create starts the file that will become path. It makes missing parent folders. It
+// is an error if path exists and is not a regular file.
 func Create(path string) (*File, error) {
 	if err := Check(path); err != nil {
 		return nil, err
@@ -57,8 +56,8 @@ func (f *File) create() error {
 	})
 }
 
-// createFlags are for a new file. As os.CreateTemp, but with the permissions that
-// the umask gives, since the file will stay.
+// createFlags are for a new file. Like os.CreateTemp, but with the permissions that
+// the umask gives, because the file will be kept.
 const createFlags = os.O_RDWR | os.O_CREATE | os.O_EXCL
 
 // longestBase is how much of a file's name its temporary one has: file systems
@@ -107,7 +106,7 @@ func Probe(path string) error {
 	return nil
 }
 
-// missingFolders are dir and those above it that do not exist, dir first.
+// missingFolders returns the folders of a path that do not exist, innermost first.
 func missingFolders(dir string) []string {
 	var missing []string
 	for ; ; dir = filepath.Dir(dir) {

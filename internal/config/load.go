@@ -21,7 +21,8 @@ type Config struct {
 	path string
 	// files are those on the disk that were read: path and its bases.
 	files []string
-	// bare says that path is no file's, but what errors begin with; see Options.
+	// bare means that path is not a file, but the text that errors start with; see
+	// Options.
 	bare      bool
 	root      *value.Dict
 	warnings  []string
@@ -68,8 +69,8 @@ func (c *Config) Path() string { return c.path }
 // those that it is based on. Embedded ones are not among them.
 func (c *Config) Files() []string { return slices.Clone(c.files) }
 
-// Warnings returns what the user should know of the config, a line each: that
-// it is deprecated, or asks for something that has no effect here.
+// Warnings returns what the user should know about the config, one line each: that
+// it is deprecated, or that a part of it has no effect.
 func (c *Config) Warnings() []string { return slices.Clone(c.warnings) }
 
 // A loader reads a config and all its bases.

@@ -13,10 +13,10 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// parseYAML reads a YAML config. Tuples are written as mmcv dumps them, with
-// the tag !!python/tuple; yes, no, on and off are booleans as in YAML 1.1.
+// parseYAML parses a YAML config. Tuples have the tag !!python/tuple, as mmcv dumps
+// them. yes, no, on and off are booleans, as in YAML 1.1.
 func parseYAML(name, text string, size *value.Sizer) (doc document, err error) {
-	defer func() { // the library reports some malformed texts by a panic
+	defer func() { // the library panics on some malformed texts
 		if p := recover(); p != nil {
 			err = &placeError{name, fmt.Errorf("parsing YAML: %v", p)}
 		}
@@ -201,10 +201,11 @@ func (y *yamlReader) wrap(n *yaml.Node, err error) error {
 	return y.errorf(n, "%w", err)
 }
 
-// parseJSON reads a JSON config, keeping the order of keys.
+// parseJSON parses a JSON config and keeps the order of keys.
 func parseJSON(name, text string, size *value.Sizer) (document, error) {
 	j := jsonReader{name: name, text: text, size: size, outer: size.Depth(), decoder: json.NewDecoder(strings.NewReader(text))}
-	// Checked as a whole first: only here do syntax errors tell their offset.
+	// Check the whole text first, because only Unmarshal gives the offset of a syntax
+	// error.
 	var syntaxErr *json.SyntaxError
 	if err := json.Unmarshal([]byte(text), new(json.RawMessage)); errors.As(err, &syntaxErr) {
 		return document{}, &placeError{j.place(syntaxErr.Offset), err}

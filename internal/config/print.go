@@ -35,7 +35,7 @@ func (c *Config) Text() (string, error) {
 // kilobytes.
 const maxPrinted = 64 << 20
 
-// maxLine is how long a line may get before it is broken.
+// maxLine is the length above which a line is broken.
 const maxLine = 79
 
 var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z_0-9]*$`)
@@ -52,7 +52,8 @@ type printer struct{ text []byte }
 func (p *printer) put(s string) { p.text = append(p.text, s...) }
 func (p *printer) full() bool   { return len(p.text) > maxPrinted }
 
-// multiLine writes a value, an item a line where it does not fit behind column.
+// multiLine formats a value that starts at column. If it does not fit on the line,
+// each item gets its own line.
 func (p *printer) multiLine(v value.Value, indent, column int) {
 	if p.full() {
 		return
@@ -77,16 +78,16 @@ func (p *printer) multiLine(v value.Value, indent, column int) {
 	p.put(strings.Repeat(" ", indent-4) + c.close)
 }
 
-// oneLine writes a value without line breaks. It gives up, and reports false, where
-// more than most bytes would be written in all: so the work for values that are
-// broken into lines does not grow with what is in them.
+// oneLine formats a value without line breaks. It gives up, and reports false,
+// where more than most bytes would be written in all: so the work for values that
+// are broken into lines does not grow with what is in them.
 func (p *printer) oneLine(v value.Value, most int) bool {
 	switch v := v.(type) {
 	case string:
 		if len(v) > most-len(p.text) {
 			return false
 		}
-		p.put(strings.ReplaceAll(value.Format(v), "{{", `{\x7b`)) // which would be a template
+		p.put(strings.ReplaceAll(value.Format(v), "{{", `{\x7b`)) // avoids a template
 	case float64:
 		if math.IsInf(v, 0) || math.IsNaN(v) {
 			p.put("float('" + value.Format(v) + "')")
@@ -134,7 +135,7 @@ func size(v value.Value) int {
 	return -1
 }
 
-// container is a list, tuple or dict taken apart: what stands before each value.
+// container is a list, tuple or dict with the text before each of its values.
 type container struct {
 	open, close string
 	labels      []string

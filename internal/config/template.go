@@ -54,8 +54,8 @@ func expandTemplates(text, file string) (string, error) {
 	}), nil
 }
 
-// resolvePlaceholders puts the bases' values where v refers to them. base is
-// nil when the file has no _base_.
+// resolvePlaceholders replaces the placeholders in v with the bases' values. base
+// is nil if the file has no _base_.
 func (l *loader) resolvePlaceholders(v value.Value, base *value.Dict) (value.Value, error) {
 	switch v := v.(type) {
 	case string:

@@ -92,7 +92,7 @@ func (d *Dataset) turnBackslashes(path, prefix string) {
 	d.Warnings = append(d.Warnings, fmt.Sprintf(`ann_file %q was written on Windows: the \ in its paths are read as /`, path))
 }
 
-// parseLine takes a line apart. A name may hold spaces.
+// parseLine splits a line into a name, which may contain spaces, and a label.
 func parseLine(line string) (name string, label int, err error) {
 	if strings.Contains(line, "\r") {
 		return "", 0, errors.New("it has a carriage return within it: end lines by a line feed")

@@ -73,8 +73,8 @@ var (
 	}
 )
 
-// readCIFAR reads the test batch or the train batches. The names of the classes
-// are those of the meta file if it is there.
+// readCIFAR reads the test batch or the train batches. The class names come from
+// the meta file, if it exists.
 func (d *Dataset) readCIFAR(ctx context.Context, files cifarFiles, prefix string, test bool) error {
 	batches := files.train
 	if test {

@@ -116,8 +116,8 @@ func about(field string, err error) error {
 	return &SourceError{field, err}
 }
 
-// Open lists the samples of a source, and reads them where they are arrays.
-// Nothing is downloaded. An error is a *SourceError.
+// Open lists the samples of a source. It reads the images of array data sets.
+// Nothing is downloaded. Errors are of type *SourceError.
 func Open(ctx context.Context, s Source) (*Dataset, error) {
 	d := &Dataset{Type: s.Type}
 	var err error
@@ -144,7 +144,7 @@ func Open(ctx context.Context, s Source) (*Dataset, error) {
 	return d, nil
 }
 
-// readFiles lists images that are files.
+// readFiles lists the images of a file data set.
 func (d *Dataset) readFiles(ctx context.Context, s Source) error {
 	d.Classes = s.Classes
 	if d.Classes == nil && s.Type == "ImageNet" {
@@ -164,7 +164,7 @@ func (d *Dataset) readFiles(ctx context.Context, s Source) error {
 	return about("Prefix", d.scan(ctx, s.Prefix, s.Extensions))
 }
 
-// readArrays reads a data set that is a few files of arrays.
+// readArrays reads an array data set.
 func (d *Dataset) readArrays(ctx context.Context, s Source) error {
 	if s.AnnFile != "" {
 		d.Warnings = append(d.Warnings, fmt.Sprintf("data set %s has the labels in its own files: ann_file %s is not read", s.Type, s.AnnFile))
@@ -192,7 +192,7 @@ func (d *Dataset) readArrays(ctx context.Context, s Source) error {
 	return nil
 }
 
-// readClasses reads names of classes, one a line.
+// readClasses reads class names, one per line.
 func (d *Dataset) readClasses(ctx context.Context, path string) ([]string, error) {
 	path, err := expandUser(path)
 	if err != nil {

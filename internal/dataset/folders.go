@@ -90,7 +90,8 @@ func someOf(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
-// list names the folders and the files that are not hidden, links followed.
+// list returns the folders and the files in dir that are not hidden. It follows
+// links.
 func list(dir string) (folders, files []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -115,7 +116,7 @@ func list(dir string) (folders, files []string, err error) {
 	return folders, files, nil
 }
 
-// walk appends the images in dir and below, as paths that start with base.
+// walk appends the images in dir and below it, as paths that start with base.
 func walk(ctx context.Context, dir, base string, suffixes []string, depth int, found *[]string) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -55,8 +55,8 @@ var (
 	}
 )
 
-// readMNIST reads the images and labels of the test or the train split. Each
-// file is taken as it is or, if only that is there, compressed (.gz).
+// readMNIST reads the images and labels of the test or the train split. A file may
+// be compressed (.gz); the uncompressed one takes precedence.
 func (d *Dataset) readMNIST(ctx context.Context, files mnistFiles, prefix string, test bool) error {
 	split := files.train
 	if test {

@@ -29,16 +29,16 @@ type Options struct {
 	// the network, and how many the scores. More is an error before any of it is
 	// allocated.
 	Memory int64
-	// SkipBad leaves images that cannot be read, decoded or transformed out,
-	// where otherwise the first of them is an error.
+	// SkipBad leaves out images that can't be read, decoded or transformed. Otherwise
+	// the first of them is an error.
 	SkipBad bool
 	// Each, unless nil, is given the outcome of every sample, in order, as soon as its
 	// batch is done: its scores, which it may keep, or why its image can't be used. The
 	// Prediction then holds nothing, and no image is an error of Predict. An error of
 	// Each ends the work. The pipeline must say how large its images are.
 	Each func(sample int, scores []float32, bad error) error
-	// Progress, unless nil, is called after each batch with the number of
-	// samples that are done with it, bad ones included.
+	// Progress, unless nil, is called after each batch with its number of samples,
+	// including bad ones.
 	Progress func(samples int)
 	// Profile, unless nil, is filled in with where the time went.
 	Profile *Profile

@@ -106,7 +106,7 @@ func (s *stream) checkMemory() error {
 	return nil
 }
 
-// start lets the feeder and the workers run.
+// start starts the feeder and the workers.
 func (s *stream) start(ctx context.Context, g *errgroup.Group) {
 	size, count := s.batches()
 	s.free, s.order = make(chan *batch, count), make(chan *batch, count)

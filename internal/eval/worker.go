@@ -54,7 +54,7 @@ func (w *worker) run(ctx context.Context, jobs <-chan job) error {
 	}
 }
 
-// fill writes a sample's image to its place.
+// fill writes a sample's image to its slot.
 func (w *worker) fill(ctx context.Context, j job) error {
 	s, i := w.stream, j.batch.first+j.slot
 	m, err := w.image(ctx, i)
@@ -78,7 +78,7 @@ func (w *worker) fill(ctx context.Context, j job) error {
 	return nil
 }
 
-// image takes a sample's image through the 8-bit transforms.
+// image returns a sample's image after the 8-bit transforms.
 func (w *worker) image(ctx context.Context, i int) (*preprocess.Image, error) {
 	s := &w.stream.samples[i]
 	w.profile.Images++
@@ -134,7 +134,7 @@ func fromArray(a *dataset.Array) *preprocess.Image {
 	return &preprocess.Image{Width: a.Width, Height: a.Height, Grey: a.Channels == 1, Pix: a.Pix}
 }
 
-// Open gives the image of a sample as it is before the pipeline.
+// Open returns a sample's image as it is before the pipeline.
 func Open(ctx context.Context, s dataset.Sample) (*preprocess.Image, error) {
 	if s.Array != nil {
 		return fromArray(s.Array), nil

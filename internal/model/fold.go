@@ -226,8 +226,8 @@ func addIdentity(dst []float32, scale float32, own int, c Conv, first bool) {
 	dst[centre] = at + scale
 }
 
-// FoldedBranch is a branch whose normalization is folded into it, for running
-// the train form. It is the tensor.Source of its convolution's weight.
+// FoldedBranch is a branch with its normalization folded in, for running the train
+// form. It is the tensor.Source of its convolution's weight.
 type FoldedBranch struct {
 	*Branch
 	// Scale and Shift are what the norm and the bias make of the convolution's sums,

@@ -48,7 +48,7 @@ type Data struct {
 	keys map[string]string
 }
 
-// Open opens the data set. Its errors name the place in the config.
+// Open opens the data set. Errors name the place in the config.
 func (d *Data) Open(ctx context.Context) (*dataset.Dataset, error) {
 	set, err := dataset.Open(ctx, d.Source)
 	if wrong, ok := errors.AsType[*dataset.SourceError](err); ok {
@@ -102,7 +102,7 @@ func (r *Recipe) Details() (*flops.Details, error) { return r.dialect.details(r.
 // Files are the paths of the files that the config was read from.
 func (r *Recipe) Files() []string { return r.config.Files() }
 
-// Warnings are what a user should know of the config, a line each.
+// Warnings returns what the user should know about the config, one line each.
 func (r *Recipe) Warnings() []string { return r.config.Warnings() }
 
 // Unread returns the overrides, as given, that nothing has read: they are probably

@@ -14,8 +14,8 @@ import (
 	"repvgg/internal/preprocess"
 )
 
-// Painter keeps painted copies of images in a folder. Its methods may be called
-// by several goroutines at a time.
+// Painter writes painted copies of images to a folder. It is safe for concurrent
+// use.
 type Painter struct{ folder *atomicfile.Folder }
 
 // NewPainter returns a Painter for a folder, and makes the folder if it is missing.
@@ -27,17 +27,17 @@ func NewPainter(dir string) (*Painter, error) {
 	return &Painter{folder}, nil
 }
 
-// Close ends the use of the folder.
+// Close closes the folder.
 func (p *Painter) Close() error { return p.folder.Close() }
 
 // paintQuality is the quality of painted JPEG files.
 const paintQuality = 95
 
-// Save paints a caption on a copy of the image and writes it under the image's
-// name in the folder, whatever that name is: it can't leave the folder. A .jpg
-// or .jpeg becomes a JPEG, a .png a PNG; any other name gets the suffix .png.
-// Small images are enlarged so that the caption can be read. The file that the image
-// was read from, at original, is never replaced.
+// Save paints a caption on a copy of the image, and writes it to the folder under
+// the image's name. No name can lead out of the folder. A .jpg or .jpeg becomes a
+// JPEG file, and a .png a PNG file. Any other name gets the suffix .png. Small
+// images are enlarged so that the caption is legible. The file that the image was
+// read from, at original, is never replaced.
 func (p *Painter) Save(name, original string, m *preprocess.Image, lines []string, right bool) error {
 	if err := p.save(name, original, m, lines, right); err != nil {
 		return fmt.Errorf("painting image %q: %w", name, err)

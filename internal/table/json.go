@@ -53,8 +53,8 @@ func (l *JSONList) End() error {
 	return err
 }
 
-// MarshalJSON writes a list with an object for each row, whose keys are the
-// columns' names in their order.
+// MarshalJSON writes a list with an object for each row. The keys are the columns'
+// names, in order.
 func (t *Table) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

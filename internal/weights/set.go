@@ -20,8 +20,8 @@ type Set struct {
 	Plan *model.Plan
 	// KeyMap is the key map of the file's names. It is nil for a plan without a family.
 	KeyMap *model.KeyMap
-	// File is the checkpoint, with what it holds beside the weights. Tensors that were
-	// left out are not among its.
+	// File is the checkpoint. It has more than the weights, such as the class names.
+	// Tensors that were left out are not among its.
 	File *checkpoint.File
 	// Ignored says which tensors were left out as they were asked to be, a line each.
 	Ignored []string
@@ -31,9 +31,9 @@ type Set struct {
 	buf       []byte
 }
 
-// Open opens a checkpoint that has either form of a network. choice
-// says which of its state dicts is meant. ignore are patterns, as path.Match has them,
-// of names of tensors that are left out.
+// Open opens a checkpoint of a network in either form. choice chooses one of its
+// state dicts. ignore are patterns, as path.Match has them, of names of tensors
+// that are left out.
 func Open(path string, plan *model.Plan, choice checkpoint.Choice, ignore ...string) (*Set, error) {
 	file, err := checkpoint.OpenChoice(path, choice)
 	if err != nil {
@@ -60,8 +60,8 @@ func (e *FormError) Error() string {
 	return fmt.Sprintf("checkpoint %q holds the train form, but the deploy form is needed", e.Path)
 }
 
-// OpenForm is Open for a checkpoint that must have the form of the plan; the
-// error is a FormError if it has the other one.
+// OpenForm is like Open, but the checkpoint must have the form of the plan. If it
+// has the other form, the error is a FormError.
 func OpenForm(path string, plan *model.Plan, choice checkpoint.Choice, ignore ...string) (*Set, error) {
 	s, err := Open(path, plan, choice, ignore...)
 	if err == nil && s.Plan.Form != plan.Form {

@@ -123,8 +123,8 @@ func evalError(name string, err error) error {
 	return &Error{place, errors.New(msg)}
 }
 
-// settings converts the globals in the order in which the file binds them.
-// Functions and names that begin with "__" are no settings.
+// settings converts the globals, in the order in which the file sets them. It skips
+// functions and names that start with "__".
 func settings(file *syntax.File, globals starlark.StringDict, size *value.Sizer) (*File, error) {
 	f := &File{Values: new(value.Dict), Places: make(map[string]string)}
 	module := file.Module.(*resolve.Module)

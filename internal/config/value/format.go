@@ -17,7 +17,8 @@ func Format(v Value) string {
 	return b.String()
 }
 
-// Brief is Format cut to a length that fits an error line. It looks at no more of v.
+// Brief is Format, shortened to fit into an error message. It looks at no more of
+// v.
 func Brief(v Value) string {
 	const limit = 200
 	var b strings.Builder

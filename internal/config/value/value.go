@@ -137,7 +137,7 @@ func Items(v Value) (items []Value, ok bool) {
 	return nil, false
 }
 
-// Join is the dotted path of what stands at key of the container at path:
+// Join returns the dotted path of the value of key in the container at path:
 // data.test.pipeline.2. The path of the outermost container is empty. A path that
 // nobody would read loses its end: values far down would take the work of all keys
 // above them.

@@ -38,7 +38,7 @@ func NewFace(size float64) (*Face, error) {
 // Width returns the width of a text in pixels.
 func (f *Face) Width(s string) int { return font.MeasureString(f.face, s).Ceil() }
 
-// Shorten cuts the end of a text off so that it is no wider than width pixels. It
+// Shorten cuts off the end of a text so that it is at most width pixels wide. It
 // looks at each letter once, and at none that is far beyond the width.
 func (f *Face) Shorten(s string, width int) string {
 	const mark = '…'
