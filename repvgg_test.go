@@ -173,7 +173,7 @@ func TestOverwriteSource(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := repvgg.Reparameterize(t.Context(), digits+"configs/repvgg-digits.py", path, path); err == nil || !strings.Contains(err.Error(), "it is the checkpoint that is read") {
+	if err := repvgg.Reparameterize(t.Context(), digits+"configs/repvgg-digits.py", path, path); err == nil || !strings.Contains(err.Error(), "this is the checkpoint to read") {
 		t.Errorf("got error %v", err)
 	}
 	if got, err := os.ReadFile(path); err != nil || !slices.Equal(got, data) {

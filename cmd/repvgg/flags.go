@@ -65,10 +65,10 @@ func (s *choiceSettings) choice() checkpoint.Choice {
 // addWeightFlags defines the flags of commands that read weights from a checkpoint.
 func addWeightFlags(cmd *cobra.Command) {
 	addChoiceFlags(cmd)
-	cmd.Flags().StringArray("ignore", nil, "leave out tensors of the checkpoint with names like this pattern (* stands for anything); may be given several times")
+	cmd.Flags().StringArray("ignore", nil, "ignore the checkpoint's tensors whose names match this pattern (* matches any text); may be repeated")
 }
 
-// checkPatterns refuses patterns that are none.
+// checkPatterns returns an error if a value of --ignore is not a valid pattern.
 func (s *weightSettings) checkPatterns() error {
 	for _, pattern := range s.Ignore {
 		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
@@ -78,7 +78,7 @@ func (s *weightSettings) checkPatterns() error {
 	return nil
 }
 
-// source is a network with its weights.
+// source returns the source of a network and its weights.
 func (s *weightSettings) source(cfg, ckpt string, overrides []string) (app.Source, error) {
 	return app.Source{Config: cfg, Overrides: overrides, Checkpoint: ckpt, Choice: s.choice(), Ignore: s.Ignore}, s.checkPatterns()
 }

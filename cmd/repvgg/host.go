@@ -23,7 +23,7 @@ func host(cmd *cobra.Command) app.Host {
 			bar := newProgress(cmd, total, unit)
 			return bar.add, bar.end
 		},
-		Inputs: []app.Input{{What: "file of settings", Path: settingsFile}},
+		Inputs: []app.Input{{What: "settings file", Path: settingsFile}},
 	}
 }
 
@@ -58,7 +58,7 @@ func hint(err error) error {
 		return fmt.Errorf("%w; convert without --verify to keep the file", err)
 	}
 	if misfit, ok := errors.AsType[*weights.MisfitError](err); ok && len(misfit.Missing)+len(misfit.Unreadable)+len(misfit.Misshapen) == 0 {
-		return fmt.Errorf("%w by --ignore, as in --ignore '%s'", err, misfit.Unexpected[0])
+		return fmt.Errorf("%w with --ignore, such as --ignore '%s'", err, misfit.Unexpected[0])
 	}
 	if _, ok := errors.AsType[*app.PlaceError](err); ok {
 		return fmt.Errorf("%w; --cfg-options can set another path", err)

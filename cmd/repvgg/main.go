@@ -25,11 +25,11 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// patience is how long an interrupted command may take to end by itself.
+// patience is the time that an interrupted command has to end by itself.
 const patience = 600 * time.Millisecond
 
-// endBy ends the process after a signal, if its work does not notice that: a read
-// from a disk that does not answer, or a call into a library, can't be called off.
+// endBy ends the process after a signal, even if its work does not stop: a read
+// from a disk that does not respond, or a call into a library, can't be cancelled.
 func endBy(ctx context.Context, stop func()) {
 	<-ctx.Done()
 	stop() // a second signal ends the process at once

@@ -24,11 +24,13 @@ needs no labels and no list of images. CFG gives the network and the pipeline
 (data.test.pipeline). CKPT gives the weights in either form; a training checkpoint
 is fused first. Predict runs on the CPU.
 
-Results are printed as they come. Of an image that can't be used stderr says why,
-with --format json or csv the result too; the exit status is 1 in the end.
+Results are printed one by one. If an image can't be used, stderr says why, and with
+--format json or csv the result does too. The other images are still classified,
+and the exit status is 1.
 
-Each image's class has the name that the checkpoint recorded, or ImageNet's if it
-recorded none, or too few, and there are 1000.`,
+The class names are those that the checkpoint records. If it records none, or the
+wrong number of them, a network with 1000 classes uses ImageNet's, and any other
+network uses numbers.`,
 		Example: `  repvgg predict repvgg-A0 epoch_120.pth cat.jpg
   repvgg predict repvgg-A0 epoch_120.pth photos/*.jpg --topk 5
   repvgg predict my_config.py deploy.pth photos/*.png --format csv >classes.csv`,
@@ -39,7 +41,7 @@ recorded none, or too few, and there are 1000.`,
 	f := cmd.Flags()
 	f.Int("topk", 1, "how many classes to print for each image, the best first")
 	addChoice(cmd, "format", predictFormats, "output format")
-	f.Bool("skip-bad-images", false, "exit status 0 although some images can't be used")
+	f.Bool("skip-bad-images", false, "exit with status 0 even if some images can't be used")
 	addWeightFlags(cmd)
 	addCommonFlags(cmd)
 	return cmd
@@ -89,13 +91,13 @@ func predict(cmd *cobra.Command, s *predictSettings, args []string) error {
 		err = out.end()
 	}
 	if err == nil && unusable > 0 && !s.SkipBadImages {
-		err = fmt.Errorf("%d of %d images can't be used; --skip-bad-images makes that no failure", unusable, len(images))
+		err = fmt.Errorf("%d of %d images can't be used; --skip-bad-images accepts this", unusable, len(images))
 	}
 	return err
 }
 
-// labelledImage is an image with its best classes, the best first, or why it has
-// none.
+// labelledImage is an image with its best classes, the best first, or the reason
+// why it has none.
 type labelledImage struct {
 	Filename string      `json:"filename"`
 	Classes  []bestClass `json:"classes"`
@@ -121,7 +123,7 @@ func best(scores []float32, names []string, k int) []bestClass {
 	return slices.Clone(all[:min(k, len(all))]) // a copy lets the rest be freed
 }
 
-// imageWriter writes images as they come.
+// imageWriter writes the results of images one by one.
 type imageWriter interface {
 	write(m *labelledImage) error
 	end() error
@@ -142,7 +144,7 @@ type imageJSON struct{ *table.JSONList }
 func (j imageJSON) write(m *labelledImage) error { return j.Add(m) }
 func (j imageJSON) end() error                   { return j.End() }
 
-// imageCSV has a row for each class of an image.
+// imageCSV writes a row for each class of an image.
 type imageCSV struct{ *table.CSV }
 
 func (c imageCSV) write(m *labelledImage) error {
@@ -157,7 +159,7 @@ func (c imageCSV) write(m *labelledImage) error {
 
 func (c imageCSV) end() error { return c.Flush() }
 
-// imageText leaves images out that can't be used.
+// imageText writes text. It skips images that can't be used.
 type imageText struct{ io.Writer }
 
 func (t imageText) write(m *labelledImage) error {

@@ -48,7 +48,7 @@ type (
 
 const (
 	settingsFile = "repvgg.yaml"
-	maxSettings  = 1 << 20 // bytes of it
+	maxSettings  = 1 << 20 // in bytes
 )
 
 // withSettings turns a function that takes settings into a command's RunE.

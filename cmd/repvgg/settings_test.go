@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Any repvgg.yaml is read, or refused in one line that names it.
+// Any repvgg.yaml is either read or refused with one line that names it.
 func FuzzSettings(f *testing.F) {
 	for _, s := range []string{
 		"threads: 4\nmetrics: [accuracy, f1_score]\nbench:\n  batch-size: [1, 32]\n", "cfg-options: model.head.num_classes=10 data.test.ann_file='a b'", "threads: -1", "threads: 1e3", "a: &a [*a]",

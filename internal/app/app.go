@@ -21,7 +21,8 @@ type Host struct {
 	// returns a function that counts n more of them as done, and one that ends the
 	// count.
 	Progress func(unit string, total int) (add func(n int), end func())
-	// Inputs are files that the caller reads for the job. No output may replace one.
+	// Inputs are files that the caller has read for the job. No output may replace
+	// them.
 	Inputs []Input
 }
 
@@ -69,8 +70,8 @@ type Source struct {
 	// it: model.head.num_classes=10.
 	Config    string
 	Overrides []string
-	// Checkpoint is a file of a form of the network. Choice says which of its state
-	// dicts is meant, Ignore which of its tensors are left out (see weights.Open).
+	// Checkpoint is a file with either form of the network. Choice chooses one of its
+	// state dicts. Ignore has patterns of tensors to ignore; see weights.Open.
 	Checkpoint string
 	Choice     checkpoint.Choice
 	Ignore     []string
@@ -101,7 +102,7 @@ func (h Host) noteCheckpoint(c *checkpoint.File, choice checkpoint.Choice) {
 	}
 }
 
-// noteWeights is noteCheckpoint, and passes on which tensors were left out.
+// noteWeights is like noteCheckpoint, and also reports which tensors are ignored.
 func (h Host) noteWeights(w *weights.Set, choice checkpoint.Choice) {
 	h.noteCheckpoint(w.File, choice)
 	for _, n := range w.Ignored {

@@ -27,12 +27,12 @@ type Benchmark struct {
 	Configs   []string
 	Zoo       bool
 	Overrides []string
-	// Checkpoint has the weights of the only network; empty means seeded random ones.
-	// Choice and Ignore are as of Source.
+	// Checkpoint has the weights, if there is only one network. Empty means random
+	// weights with a fixed seed. Choice and Ignore are as in Source.
 	Checkpoint string
 	Choice     checkpoint.Choice
 	Ignore     []string
-	// Writes are the files that the report will be written to.
+	// Writes are the files to which the report will be written.
 	Writes []Output
 	// Forms to measure. None means both forms of a train config, and the deploy form of
 	// a deploy config.

@@ -16,7 +16,7 @@ import (
 type benchNetwork struct {
 	config  string   // as the user named it
 	path    string   // absolute
-	files   []string // that it was read from
+	files   []string // files that the config was read from
 	variant string
 	plan    *model.Plan
 	forms   []model.Form

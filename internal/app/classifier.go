@@ -106,8 +106,8 @@ func classNames(classes int, among ...[]string) []string {
 // Close frees the classifier's memory and threads.
 func (c *Classifier) Close() error { return c.runner.Close() }
 
-// Files classifies image files as Each does. The error is that of the first file
-// that can't be used.
+// Files classifies image files, like Each. The error is that of the first file that
+// can't be used.
 func (c *Classifier) Files(ctx context.Context, paths []string) ([]Prediction, error) {
 	all := make([]Prediction, 0, len(paths))
 	err := c.Each(ctx, paths, func(_ string, p Prediction, bad error) error {
@@ -120,9 +120,9 @@ func (c *Classifier) Files(ctx context.Context, paths []string) ([]Prediction, e
 	return all, nil
 }
 
-// Each classifies image files, reading some while others run. Of every file, in order
-// and as soon as it is known, each is told what the network makes of it, or why the
-// image can't be used. An error of each ends the work.
+// Each classifies image files. It reads the next files while the network runs. It
+// calls each for every file, in order and as soon as possible, with the prediction
+// or with the reason why the image can't be used. An error of each ends the work.
 func (c *Classifier) Each(ctx context.Context, paths []string, each func(path string, p Prediction, bad error) error) error {
 	add, end := c.host.progress("images", len(paths))
 	defer end()
@@ -149,7 +149,7 @@ func (c *Classifier) Each(ctx context.Context, paths []string, each func(path st
 	return err
 }
 
-// oneByOne is Each for images of different sizes, which can't share a batch.
+// oneByOne is Each for images with different sizes, which can't share a batch.
 func (c *Classifier) oneByOne(ctx context.Context, paths []string, each func(path string, p Prediction, bad error) error, add func(n int)) error {
 	for _, path := range paths {
 		var p Prediction
@@ -188,7 +188,7 @@ func (c *Classifier) Image(ctx context.Context, file []byte) (Prediction, error)
 	return c.run(ctx, m)
 }
 
-// run classifies what comes out of the pipeline.
+// run classifies an image that has passed the 8-bit steps of the pipeline.
 func (c *Classifier) run(ctx context.Context, m *preprocess.Image) (Prediction, error) {
 	if err := checkImage(m.Channels(), m.Height, m.Width); err != nil {
 		return Prediction{}, err
@@ -220,7 +220,7 @@ func (p *Prediction) check() error {
 	return nil
 }
 
-// predictionOf is what a row of scores says.
+// predictionOf returns the prediction for a row of scores.
 func predictionOf(scores []float32) Prediction {
 	return Prediction{Label: metrics.ArgMax(scores), Scores: scores}
 }

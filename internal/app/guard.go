@@ -15,14 +15,14 @@ import (
 	"repvgg/internal/report"
 )
 
-// Input is a file that a job reads, and what it is to the user.
+// Input is a file that a job reads, and the word for it in messages.
 type Input struct{ What, Path string }
 
-// Output is a file that a job writes, and what it is to the user.
+// Output is a file that a job writes, and the word for it in messages.
 type Output struct{ What, Path string }
 
-// OverwriteError is an output that would replace or change an input, or another
-// output.
+// OverwriteError is the error for an output that would replace or change an input
+// or another output.
 type OverwriteError struct{ Text string }
 
 func (e *OverwriteError) Error() string { return e.Text }
@@ -31,14 +31,16 @@ func overwrites(format string, args ...any) error {
 	return &OverwriteError{fmt.Sprintf(format, args...)}
 }
 
-// guard knows the inputs of a job. The outputs are held against them before the work
-// begins: by what is on the disk, whatever paths and links lead there.
+// guard knows the inputs of a job. It compares the outputs with them before the
+// work begins. It compares files, not paths, because several paths and links can
+// lead to a file.
 type guard struct {
 	files []Input
-	data  *dataset.Dataset // nil for none
+	data  *dataset.Dataset // nil if there is none
 }
 
-// guard has what the caller of a job reads, and the job's configs and checkpoints.
+// guard returns a guard for the caller's inputs and the job's configs and
+// checkpoints.
 func (h Host) guard(configs []string, checkpoints ...string) *guard {
 	g := &guard{files: slices.Clone(h.Inputs)}
 	for _, path := range configs {
@@ -52,7 +54,7 @@ func (h Host) guard(configs []string, checkpoints ...string) *guard {
 	return g
 }
 
-// images adds a data set.
+// images adds a data set to the inputs.
 func (g *guard) images(data *dataset.Dataset) {
 	for _, f := range data.Files {
 		g.files = append(g.files, Input(f))
@@ -60,13 +62,14 @@ func (g *guard) images(data *dataset.Dataset) {
 	g.data = data
 }
 
-// existingOutput is an output that replaces a file.
+// existingOutput is an output that would replace an existing file.
 type existingOutput struct {
 	Output
 	info fs.FileInfo
 }
 
-// check refuses files that are inputs, or one that is two outputs.
+// check returns an error if an output is an input, or if two outputs are the same
+// file.
 func (g *guard) check(ctx context.Context, outputs ...Output) error {
 	taken := make(map[string]string)
 	var existing []existingOutput
@@ -83,7 +86,7 @@ func (g *guard) check(ctx context.Context, outputs ...Output) error {
 			existing = append(existing, existingOutput{o, info})
 		}
 		if g.data != nil && g.data.Scanned && placeOf(filepath.Dir(o.Path)).below(g.data.Prefix) > 0 {
-			return overwrites("writing the %s %q: it would lie in a folder of data_prefix %q, and these are the classes; give another name", o.What, o.Path, g.data.Prefix)
+			return overwrites("writing the %s %q: it would be in a folder of data_prefix %q, and these folders are the classes; choose another name", o.What, o.Path, g.data.Prefix)
 		}
 	}
 	for _, in := range g.files {
@@ -94,26 +97,26 @@ func (g *guard) check(ctx context.Context, outputs ...Output) error {
 	return g.checkImages(ctx, existing)
 }
 
-// check refuses outputs that would replace an input. One that is not there can't be
-// replaced.
+// check returns an error if an output would replace the input. An input that does
+// not exist can't be replaced.
 func (in Input) check(outputs []existingOutput) error {
 	info, err := os.Stat(in.Path)
 	for _, o := range outputs {
 		if err == nil && os.SameFile(info, o.info) {
-			return overwrites("writing the %s %q: it is the %s that is read; give another name", o.What, o.Path, in.What)
+			return overwrites("writing the %s %q: this is the %s to read; choose another name", o.What, o.Path, in.What)
 		}
 	}
 	return nil
 }
 
-// checkImages holds outputs against all images. It looks at none if no output
-// replaces a file.
+// checkImages compares the outputs with all images. If no output replaces a file,
+// it looks at no image.
 func (g *guard) checkImages(ctx context.Context, outputs []existingOutput) error {
 	if g.data == nil || len(outputs) == 0 {
 		return nil
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(8 * runtime.GOMAXPROCS(0)) // a network disk takes its time
+	group.SetLimit(8 * runtime.GOMAXPROCS(0)) // a network disk is slow
 	const share = 256
 	for samples := range slices.Chunk(g.data.Samples, share) {
 		group.Go(func() error {
@@ -131,8 +134,9 @@ func (g *guard) checkImages(ctx context.Context, outputs []existingOutput) error
 	return group.Wait()
 }
 
-// checkFolder refuses a folder for painted images that is, contains or lies in one
-// that images are read from, and outputs that would be one of the painted images.
+// checkFolder returns an error if the folder for painted images is, contains or is
+// inside a folder of the data set's images, or if an output would be one of the
+// painted images.
 func (g *guard) checkFolder(painted string, outputs []Output) error {
 	at := placeOf(painted)
 	relation := func(folder string) string {
@@ -147,11 +151,11 @@ func (g *guard) checkFolder(painted string, outputs []Output) error {
 		}
 		return ""
 	}
-	// An ann_file may list images of anywhere below the current folder: then only
-	// their own folders count, and nothing is wrong with a new folder in them.
+	// An ann_file may list images from anywhere below the current folder. Then only the
+	// folders of the images matter, and a new folder in them is fine.
 	if prefix := g.data.Prefix; g.data.Scanned || placeOf(".").below(prefix) < 0 {
 		if is := relation(prefix); is != "" {
-			return overwrites("painting images into %q: %s data_prefix %q, whose images are read; name a folder of its own", painted, is, prefix)
+			return overwrites("painting images into %q: %s data_prefix %q, whose images are read; choose a separate folder", painted, is, prefix)
 		}
 	}
 	seen := make(map[string]bool)
@@ -162,14 +166,13 @@ func (g *guard) checkFolder(painted string, outputs []Output) error {
 		}
 		seen[folder] = true
 		if is := relation(folder); is == "it is" || is == "it contains" {
-			return overwrites("painting images into %q: %s the folder %q, whose images are read; name a folder of its own", painted, is, folder)
+			return overwrites("painting images into %q: %s the folder %q, whose images are read; choose a separate folder", painted, is, folder)
 		}
 	}
 	return g.checkPainted(painted, outputs)
 }
 
-// checkPainted refuses files in the folder of painted images that have the name of
-// one.
+// checkPainted returns an error if an output has the path of a painted image.
 func (g *guard) checkPainted(folder string, outputs []Output) error {
 	files := slices.Clone(outputs)
 	for _, in := range g.files {
@@ -183,7 +186,7 @@ func (g *guard) checkPainted(folder string, outputs []Output) error {
 		}
 		for i := range g.data.Samples {
 			if name := g.data.Samples[i].Name; filepath.FromSlash(report.PaintedName(name)) == rel {
-				return overwrites("painting images into %q: the image %q would be the %s %q; name a folder of its own", folder, name, f.What, f.Path)
+				return overwrites("painting images into %q: the image %q would be the %s %q; choose a separate folder", folder, name, f.What, f.Path)
 			}
 		}
 	}

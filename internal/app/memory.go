@@ -7,18 +7,20 @@ import (
 	"repvgg/internal/model"
 )
 
-// imageMemory is how many bytes images may take on their way to a network.
+// imageMemory bounds the memory for images that wait for the network, in bytes.
 func imageMemory() int64 { return cpu.MachineMemory() / 2 }
 
-// checkImage reports an image that would take more than that, as the network has it.
+// checkImage returns an error if an image would exceed that as input of the
+// network.
 func checkImage(channels, height, width int) error {
 	if bytes, most := 4*float64(channels)*float64(height)*float64(width), float64(imageMemory()); bytes > most {
-		return fmt.Errorf("an image of %d x %d takes %.0f MB, more than the %.0f MB that are there for images: use smaller images", height, width, bytes/1e6, most/1e6)
+		return fmt.Errorf("an image of %d x %d takes %.0f MB, more than the limit of %.0f MB for images: use smaller images", height, width, bytes/1e6, most/1e6)
 	}
 	return nil
 }
 
-// checkWeights reports a network that can't be held, before its weights are made.
+// checkWeights returns an error if a network does not fit into memory, before its
+// weights are made.
 func checkWeights(p *model.Plan) error {
 	bytes := 0.0
 	for _, spec := range p.Tensors() {

@@ -32,13 +32,13 @@ type Outputs struct {
 	Painted string
 }
 
-// files are the outputs but for the folder.
+// files returns the outputs that are files.
 func (o *Outputs) files() []Output {
-	all := []Output{{"result", o.Result}, {"confusion matrix", o.Confusion}, {"comparison", o.Comparison}, {"table of classes", o.PerClass}}
+	all := []Output{{"result", o.Result}, {"confusion matrix", o.Confusion}, {"comparison", o.Comparison}, {"per-class table", o.PerClass}}
 	return slices.DeleteFunc(all, func(f Output) bool { return f.Path == "" })
 }
 
-// Check reports paths that are of no known format.
+// Check returns an error if a path has an unknown format.
 func (o *Outputs) Check() error {
 	for _, f := range []struct {
 		path  string
@@ -57,8 +57,8 @@ func (o *Outputs) Check() error {
 	return nil
 }
 
-// probe reports outputs that can't be made, so that hours of work do not end in an
-// error of writing. Only the first process of a group writes any.
+// probe returns an error if an output can't be written, so that hours of work do
+// not end with a write error. Only the first process of a group writes outputs.
 func (e *Evaluation) probe() error {
 	o := &e.Outputs
 	if err := o.Check(); err != nil || e.Group.Rank > 0 {
@@ -81,7 +81,8 @@ func (e *Evaluation) probe() error {
 	return nil
 }
 
-// checkOutputs refuses outputs that would replace or change what the job reads.
+// checkOutputs returns an error if an output would replace or change an input of
+// the job.
 func (j *job) checkOutputs(ctx context.Context, configs []string) error {
 	g := j.host.guard(configs, j.Checkpoint, j.Compare)
 	g.images(j.data)
@@ -90,7 +91,7 @@ func (j *job) checkOutputs(ctx context.Context, configs []string) error {
 		return err
 	}
 	if j.Group.World > 1 && j.data.Scanned && placeOf(j.Dir).below(j.data.Prefix) >= 0 {
-		return overwrites("gathering results in %q: it would be a folder of data_prefix %q, and these are the classes; name another", j.Dir, j.data.Prefix)
+		return overwrites("gathering results in %q: it would be a folder of data_prefix %q, and these folders are the classes; choose another folder", j.Dir, j.data.Prefix)
 	}
 	if j.Outputs.Painted == "" {
 		return nil

@@ -7,11 +7,11 @@ import (
 	"slices"
 )
 
-// place is a folder with those above it, as they are on the disk: whatever links
-// lead to it, it is the same. It need not exist.
+// place is a folder and its parents, as they are on disk. Different links to a
+// folder give the same place. The folder need not exist.
 type place struct {
-	missing int           // how many steps of its path do not exist
-	chain   []fs.FileInfo // those that do, the innermost first
+	missing int           // number of path elements that do not exist
+	chain   []fs.FileInfo // the folders that exist, innermost first
 }
 
 func placeOf(folder string) place {
@@ -28,8 +28,8 @@ func placeOf(folder string) place {
 	}
 }
 
-// below is how many folders down from a folder the place is: 0 if it is that folder,
-// -1 if it is not in there.
+// below returns how many levels below a folder the place is. It returns 0 if the
+// place is the folder, and -1 if it is not below the folder.
 func (p place) below(folder string) int {
 	info, err := os.Stat(filepath.Clean(folder))
 	if err != nil {
@@ -42,7 +42,7 @@ func (p place) below(folder string) int {
 	return p.missing + i
 }
 
-// resolved is a path without links, as far as it exists.
+// resolved returns a path with all links resolved, as far as it exists.
 func resolved(path string) string {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -60,8 +60,8 @@ func resolved(path string) string {
 	}
 }
 
-// fileAt is the path of a file without links to its folder. What has its name, which
-// may be a link, is what writing it replaces.
+// fileAt returns the path of a file with the links to its folder resolved. The file
+// itself may be a link; writing replaces the link.
 func fileAt(path string) string {
 	return filepath.Join(resolved(filepath.Dir(path)), filepath.Base(path))
 }

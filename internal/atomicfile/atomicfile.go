@@ -1,7 +1,7 @@
-// Package atomicfile writes files that appear under their name only when they
-// are complete: under a temporary name in the same folder first, then forced to
-// the disk and renamed. A run that fails leaves no file and destroys none; a
-// process that can't wait for it removes unfinished files by cleanup.Run.
+// Package atomicfile writes files that appear under their final name only when they
+// are complete. A file gets a temporary name in the same folder, is synced to disk,
+// and is then renamed. A failed run leaves no partial file and destroys no existing
+// one. A process that must end at once removes unfinished files with cleanup.Run.
 package atomicfile
 
 import (
@@ -26,7 +26,7 @@ type File struct {
 	finished bool
 	// made are the folders that Create made, innermost first.
 	made []string
-	// settled says that nothing unfinished is left.
+	// settled is called when nothing unfinished is left.
 	settled func()
 }
 
@@ -60,11 +60,11 @@ func (f *File) create() error {
 // the umask gives, because the file will be kept.
 const createFlags = os.O_RDWR | os.O_CREATE | os.O_EXCL
 
-// longestBase is how much of a file's name its temporary one has: file systems
-// allow 255 bytes.
+// longestBase bounds the part of a file's name in its temporary name, because file
+// systems allow only 255 bytes.
 const longestBase = 200
 
-// tryNames calls create with temporary names for a file until one is free.
+// tryNames calls create with temporary names for a file until it finds a free one.
 func tryNames(base string, create func(name string) error) error {
 	if len(base) > longestBase {
 		base = strings.ToValidUTF8(base[:longestBase], "")

@@ -8,12 +8,11 @@ import (
 	"repvgg/internal/cleanup"
 )
 
-// Folder is a folder that many files are written into, whatever their names are:
-// none of them can leave it. Its methods may be called by several goroutines at a
-// time.
+// Folder is a folder to write many files to. No name can lead out of it. It is safe
+// for concurrent use.
 type Folder struct{ root *os.Root }
 
-// OpenFolder opens a folder, and makes it if there is none.
+// OpenFolder opens a folder, and makes it if it is missing.
 func OpenFolder(path string) (*Folder, error) {
 	if err := os.MkdirAll(path, 0o777); err != nil {
 		return nil, err
@@ -25,17 +24,17 @@ func OpenFolder(path string) (*Folder, error) {
 	return &Folder{root}, nil
 }
 
-// Close ends the use of the folder.
+// Close closes the folder.
 func (d *Folder) Close() error { return d.root.Close() }
 
-// Write writes a file below the folder, which appears under its name only when it
-// is complete. It is not forced to the disk, for which thousands of files would
-// wait one after the other. After any error what had the name still has it, and it is
-// an error if that is the file at the path keep.
+// Write writes a file below the folder. It appears under its name only when it is
+// complete. It is not synced, because thousands of files would each wait for the
+// disk. After any error, an existing file is unchanged. It is an error if the file
+// to replace is the one at the path keep.
 func (d *Folder) Write(name string, data []byte, keep string) error {
 	if there, err := d.root.Stat(name); err == nil {
 		if kept, err := os.Stat(keep); err == nil && os.SameFile(there, kept) {
-			return errors.New("it is the file that is read, which is not replaced")
+			return errors.New("this is the file to read, which must not be replaced")
 		}
 	}
 	dir, base := filepath.Split(name)

@@ -42,8 +42,8 @@ func TestFolder(t *testing.T) {
 	}
 }
 
-// Nothing leaves the folder, by a name or by a link that somebody put there, and
-// what can't be written leaves nothing.
+// Neither a name nor an existing link leads out of the folder, and a failed write
+// leaves nothing.
 func TestFolderErrors(t *testing.T) {
 	outer := t.TempDir()
 	dir := filepath.Join(outer, "folder")
@@ -70,7 +70,7 @@ func TestFolderErrors(t *testing.T) {
 	}
 }
 
-// A name as long as file systems allow has a temporary one too.
+// The longest name that file systems allow has a temporary name too.
 func TestLongNames(t *testing.T) {
 	path := filepath.Join(t.TempDir(), strings.Repeat("n", 250)+".csv")
 	f, err := Create(path)

@@ -1,5 +1,5 @@
-// Package cleanup keeps what a process must remove before it ends, for the case
-// that its work can't be waited for.
+// Package cleanup removes unfinished files when the process must end without
+// waiting for its work.
 package cleanup
 
 import "sync"
@@ -10,9 +10,9 @@ var (
 	next    int
 )
 
-// Do runs make, which leaves something behind that remove removes. If it fails,
-// there is nothing to remove. done ends that duty: after it, what was made stays or
-// is gone already.
+// Do calls make, which creates something, and registers remove, which removes it.
+// If make fails, nothing is registered. Call done when there is nothing left to
+// remove.
 func Do(remove func(), make func() error) (done func(), err error) {
 	mu.Lock()
 	defer mu.Unlock()
@@ -29,16 +29,16 @@ func Do(remove func(), make func() error) (done func(), err error) {
 	}, nil
 }
 
-// Keep runs f, which gives a name to something that is complete, and is not
-// disturbed by Run meanwhile.
+// Keep calls f, which gives something complete its final name. Run waits until f
+// has returned.
 func Keep(f func() error) error {
 	mu.Lock()
 	defer mu.Unlock()
 	return f()
 }
 
-// Run removes all that is pending. From then on Do and Keep wait for ever: call it
-// only to end the process.
+// Run removes everything that is registered. After that, Do and Keep block forever.
+// Call it only to end the process.
 func Run() {
 	mu.Lock()
 	for _, remove := range pending {

@@ -12,7 +12,7 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// within fails the test if f takes long or much memory.
+// within fails the test if f takes too long or too much memory.
 func within(t *testing.T, limit time.Duration, megabytes uint64, f func()) {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -26,7 +26,7 @@ func within(t *testing.T, limit time.Duration, megabytes uint64, f func()) {
 	}
 }
 
-// write makes the files of a folder.
+// write writes files to a new folder.
 func write(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -38,7 +38,8 @@ func write(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// What values share counts as often as it is used: small files can't hold gigabytes.
+// A shared value counts as often as it is used, so a small file can't hold
+// gigabytes.
 func TestSharedValues(t *testing.T) {
 	const tooMuchText, tooManyValues = "values too large: the strings of a config have at most 16777216 bytes in all", "too many values: a config holds at most 1048576"
 	for name, c := range map[string]struct {
@@ -70,7 +71,7 @@ func TestSharedValues(t *testing.T) {
 	}
 }
 
-// A template may stand for a long path.
+// A template may expand to a long path.
 func TestTemplatesAreBounded(t *testing.T) {
 	dir := t.TempDir()
 	for range 12 {
@@ -90,7 +91,7 @@ func TestTemplatesAreBounded(t *testing.T) {
 	})
 }
 
-// Long keys above many values make no long path for each of them.
+// Long keys above many values do not give each value a long path.
 func TestPathsAreBounded(t *testing.T) {
 	dir := write(t, map[string]string{"a.py": "a = [0] * 100000\nfor i in range(90):\n  a = {'k' * 9000: a}\n"})
 	within(t, 30*time.Second, 3000, func() {
@@ -104,13 +105,13 @@ func TestPathsAreBounded(t *testing.T) {
 	})
 }
 
-// Printing takes time that grows with what is printed, however deep that is nested,
-// and what is printed has a bound.
+// The time of printing depends only on the size of the output, however deep it is
+// nested, and the output is bounded.
 func TestPrintingIsBounded(t *testing.T) {
 	for text, want := range map[string]string{
 		"a = ['x' * 16000] * 1000\nfor i in range(90): a = [a, i]":             "",
 		"a = [dict(b=[1, 2, 3], c='" + strings.Repeat("x", 70) + "')] * 20000": "",
-		// Each item is on a line of its own, far to the right.
+		// Each item is on its own line, far to the right.
 		"a = [0] * 400000\nfor i in range(80): a = [a]":                        "its values are too large to print: they take more than 67108864 bytes",
 		"a = ['\\x00' * 4000] * 1000\nb = [" + strings.Repeat("0, ", 20) + "]": "",
 	} {
@@ -130,7 +131,7 @@ func TestPrintingIsBounded(t *testing.T) {
 	}
 }
 
-// An error quotes the beginning of a value, and does not write out the rest.
+// An error quotes the beginning of a value, and does not format the rest.
 func TestErrorsAreBrief(t *testing.T) {
 	dir := write(t, map[string]string{"a.py": "a = [['x' * 1000] * 1000] * 10\nb = 'y' * 1000000\n"})
 	c, err := Load(filepath.Join(dir, "a.py"), nil)
@@ -152,7 +153,7 @@ func TestErrorsAreBrief(t *testing.T) {
 	}
 }
 
-// FuzzPrint: what a config prints gives the same values.
+// FuzzPrint checks that a printed config has the same values.
 func FuzzPrint(f *testing.F) {
 	for _, s := range []string{
 		"a = 1", "a = dict(b=[1, (2,), {}], c='x')\nd = {3: None, 'k': 1e-5}", "a = ['\\x00\\n\\u20ac\\'\"', '{' + '{x}}', float('inf'), -0.0]", "a = [[" + strings.Repeat("'abc', ", 30) + "]] * 3",

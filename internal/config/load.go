@@ -19,7 +19,7 @@ const (
 // safe for concurrent use, because reading a section records what was read.
 type Config struct {
 	path string
-	// files are those on the disk that were read: path and its bases.
+	// files are the files on disk that were read: path and its bases.
 	files []string
 	// bare means that path is not a file, but the text that errors start with; see
 	// Options.
@@ -65,8 +65,8 @@ func Load(name string, overrides []string) (*Config, error) {
 // "configs/repvgg/...".
 func (c *Config) Path() string { return c.path }
 
-// Files are the paths of the files on the disk that were read: the config itself and
-// those that it is based on. Embedded ones are not among them.
+// Files returns the paths of the files on disk that were read: the config and its
+// bases. It does not include embedded files.
 func (c *Config) Files() []string { return slices.Clone(c.files) }
 
 // Warnings returns what the user should know about the config, one line each: that
@@ -77,7 +77,7 @@ func (c *Config) Warnings() []string { return slices.Clone(c.warnings) }
 type loader struct {
 	chain    []source // the files being read, the first one first
 	files    int
-	paths    []string // of those on the disk
+	paths    []string // of the files on disk
 	size     value.Sizer
 	warnings []string
 }
@@ -164,7 +164,7 @@ func (l *loader) checkKeys(src source, doc document) error {
 	return nil
 }
 
-// plain is a value in a message, a string without quotes.
+// plain formats a value for a message, with strings unquoted.
 func plain(v value.Value) string { return strings.Trim(value.Brief(v), "'") }
 
 func (d document) place(key string, src source) string {

@@ -237,7 +237,7 @@ type jsonReader struct {
 	name, text string
 	decoder    *json.Decoder
 	size       *value.Sizer
-	outer      int // the depth that the file is read at
+	outer      int // the depth at which the file is read
 	topKey     func(key string)
 }
 

@@ -9,9 +9,9 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// Text is the config, with its bases and overrides merged in, as a .py file that
-// gives the same values. It is an error if a key can't be one of such a file's, or
-// the text is larger than any config's.
+// Text returns the config, with its bases and overrides merged in, as a .py file
+// that gives the same values. It is an error if a key can't be written in a .py
+// file, or if the text is too large.
 func (c *Config) Text() (string, error) {
 	var p printer
 	for key, v := range c.root.All() {
@@ -31,8 +31,8 @@ func (c *Config) Text() (string, error) {
 	return string(p.text), nil
 }
 
-// maxPrinted bounds the text of a config. That of the largest of the zoo has some
-// kilobytes.
+// maxPrinted bounds the text of a config. The text of the largest config of the zoo
+// has a few kilobytes.
 const maxPrinted = 64 << 20
 
 // maxLine is the length above which a line is broken.
@@ -46,7 +46,7 @@ var reserved = regexp.MustCompile(`^(False|None|True|and|as|assert|async|await|b
 // isKeyword reports whether name can be a keyword argument, as in dict(name=...).
 func isKeyword(name string) bool { return identifier.MatchString(name) && !reserved.MatchString(name) }
 
-// printer writes values as Python code. When it is full it writes no more of them.
+// printer writes values as Python code, up to a limit.
 type printer struct{ text []byte }
 
 func (p *printer) put(s string) { p.text = append(p.text, s...) }
@@ -78,9 +78,9 @@ func (p *printer) multiLine(v value.Value, indent, column int) {
 	p.put(strings.Repeat(" ", indent-4) + c.close)
 }
 
-// oneLine formats a value without line breaks. It gives up, and reports false,
-// where more than most bytes would be written in all: so the work for values that
-// are broken into lines does not grow with what is in them.
+// oneLine formats a value without line breaks. It gives up and returns false if it
+// would write more than most bytes in all, so that the work for values that are
+// broken into lines does not grow with their contents.
 func (p *printer) oneLine(v value.Value, most int) bool {
 	switch v := v.(type) {
 	case string:
@@ -124,7 +124,7 @@ func (p *printer) container(v value.Value, most int) bool {
 	return len(p.text) <= most
 }
 
-// size is how many values a container holds, -1 for what is none.
+// size returns the number of values in a container, or -1 if v is not a container.
 func size(v value.Value) int {
 	if d, ok := v.(*value.Dict); ok {
 		return d.Len()
@@ -142,7 +142,7 @@ type container struct {
 	values      []value.Value
 }
 
-// takeApart gives the container that v is.
+// takeApart returns v as a container.
 func takeApart(v value.Value) container {
 	switch v := v.(type) {
 	case value.List:

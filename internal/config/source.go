@@ -18,8 +18,8 @@ import (
 	"repvgg/internal/infile"
 )
 
-// The bounds of a file, and of its text with the templates filled in. The largest
-// config of the zoo has some kilobytes.
+// Bounds on a file, and on its text with the templates filled in. The largest
+// config of the zoo has a few kilobytes.
 const (
 	maxFileBytes     = 1 << 20
 	maxExpandedBytes = 2 << 20
@@ -75,7 +75,7 @@ func (s source) read() (string, error) {
 		return "", fmt.Errorf("file %q does not exist", s.path)
 	}
 	if wrong, ok := errors.AsType[*fs.PathError](err); ok {
-		err = wrong.Err // which need not name the file again
+		err = wrong.Err // does not need to name the file again
 	}
 	if err != nil {
 		return "", fmt.Errorf("reading %q: %w", s.path, err)
@@ -110,7 +110,7 @@ type placeError struct {
 func (e *placeError) Error() string { return e.place + ": " + e.err.Error() }
 func (e *placeError) Unwrap() error { return e.err }
 
-// parse reads the text of a file as its suffix says, and counts its values.
+// parse parses the text of a file according to its suffix, and counts its values.
 func parse(src source, text string, size *value.Sizer) (document, error) {
 	text, err := expandTemplates(text, strings.TrimPrefix(src.absolute(), "embedded:"))
 	if err != nil {

@@ -95,8 +95,8 @@ func (l *loader) resolveItems(items []value.Value, base *value.Dict) error {
 	return nil
 }
 
-// lookupBase returns a copy of the base's value at a dotted path, which counts
-// among the config's values.
+// lookupBase returns a copy of the base's value at a dotted path. The copy counts
+// towards the config's values.
 func (l *loader) lookupBase(dotted string, base *value.Dict) (value.Value, error) {
 	if base == nil {
 		return nil, fmt.Errorf("{{_base_.%s}}: the file has no _base_", dotted)

@@ -17,10 +17,10 @@ import (
 // maxLine bounds the length of a line in a text file, in bytes.
 const maxLine = 64 << 10
 
-// readAnnFile lists the samples of an ann_file: on each line a name and a
-// label, parted by the last space. Blank lines may stand at its end. Whether the
-// images are there is not checked (with many of them on a network disk that takes
-// minutes) but for the first.
+// readAnnFile lists the samples of an ann_file. Each line has a name and a label,
+// separated by the last space. There may be blank lines at the end. Only the first
+// image is checked for existence: checking many images on a network disk takes
+// minutes.
 func (d *Dataset) readAnnFile(ctx context.Context, path, prefix string) error {
 	blank := 0 // the first blank line
 	err := eachLine(ctx, path, func(number int, line string) error {
@@ -61,7 +61,7 @@ func (d *Dataset) readAnnFile(ctx context.Context, path, prefix string) error {
 	return nil
 }
 
-// noBackslashes is advice on a path of Windows.
+// noBackslashes returns advice for a path in Windows style.
 func noBackslashes(path string) string {
 	if strings.Contains(path, `\`) {
 		return `; write / for \ in it`
@@ -69,9 +69,9 @@ func noBackslashes(path string) string {
 	return ""
 }
 
-// turnBackslashes makes slashes of the backslashes in a list that was written on
-// Windows. On other systems they may be part of a name: the first that has one tells
-// by the file that is there.
+// turnBackslashes replaces the backslashes in a list that was written on Windows
+// with slashes. On other systems, a backslash may be part of a name. Therefore it
+// checks which file exists for the first name with a backslash.
 func (d *Dataset) turnBackslashes(path, prefix string) {
 	slashes := strings.NewReplacer(`\`, "/")
 	i := slices.IndexFunc(d.Samples, func(s Sample) bool { return strings.Contains(s.Name, `\`) })
@@ -95,7 +95,7 @@ func (d *Dataset) turnBackslashes(path, prefix string) {
 // parseLine splits a line into a name, which may contain spaces, and a label.
 func parseLine(line string) (name string, label int, err error) {
 	if strings.Contains(line, "\r") {
-		return "", 0, errors.New("it has a carriage return within it: end lines by a line feed")
+		return "", 0, errors.New("the line contains a carriage return: end lines with a line feed")
 	}
 	i := strings.LastIndexByte(line, ' ')
 	if i < 0 {
@@ -116,7 +116,7 @@ func shorten(s string) string {
 	return s
 }
 
-// eachLine calls f with the number (from 1) and the text of each line, without a
+// eachLine calls f with the number (from 1) and the text of each line. It drops a
 // byte order mark.
 func eachLine(ctx context.Context, path string, f func(number int, line string) error) error {
 	file, err := infile.Open(ctx, path)

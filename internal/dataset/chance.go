@@ -44,7 +44,7 @@ func (d *Dataset) chanceCause(classes int) string {
 		return fmt.Sprintf("the labels in ann_file %q are probably in another order than in training%s", d.AnnFile, pipeline)
 	}
 	if len(d.empty) > 0 {
-		return fmt.Sprintf("all folders of data_prefix are classes in the order of their names, also those without images: %s; remove those that are none, for each shifts the labels behind it%s", someOf(d.empty), pipeline)
+		return fmt.Sprintf("all folders of data_prefix are classes in the order of their names, including those without images: %s; remove folders that are not classes, because each one shifts the labels after it%s", someOf(d.empty), pipeline)
 	}
 	if a, b, ok := d.textOrder(); ok {
 		return fmt.Sprintf("the folders are the classes, in alphabetical order, where %s comes before %s: if training used another order, rename them (001, 002, ...) or set ann_file%s", a, b, pipeline)

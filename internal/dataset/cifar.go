@@ -118,7 +118,7 @@ func (e errSum) Error() string {
 	return fmt.Sprintf("its MD5 is %s, but the published file's is %s: the file is damaged or a different one; unpack %s again", e.got, e.want, e.url)
 }
 
-// loadPickle checks the sum of a pickled dict and reads it.
+// loadPickle verifies the checksum of a pickled dict, and reads it.
 func (d *Dataset) loadPickle(ctx context.Context, f cifarFiles, prefix string, file fileSum) (map[string]any, error) {
 	name := join(prefix, path.Join(f.folder, file.name))
 	r, err := infile.Open(ctx, name)

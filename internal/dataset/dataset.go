@@ -21,16 +21,16 @@ type Dataset struct {
 	Samples []Sample
 	// Warnings are for the user, one line each.
 	Warnings []string
-	// Prefix is the folder of the images, Scanned whether all that lies in it is the
-	// data set, its folders the classes. Files are the files that were read.
+	// Prefix is the folder of the images. Scanned is true if the folders in Prefix are
+	// the classes. Files are the files that were read.
 	Prefix  string
 	Scanned bool
 	Files   []File
 
-	empty []string // folders of a scanned data set that hold no image
+	empty []string // class folders without images
 }
 
-// File is a file that a data set was read from, and what it is to the data set.
+// File is a file that a data set was read from, and the word for it in messages.
 type File struct{ What, Path string }
 
 // Sample is one image.
@@ -198,7 +198,7 @@ func (d *Dataset) readClasses(ctx context.Context, path string) ([]string, error
 	if err != nil {
 		return nil, err
 	}
-	d.Files = append(d.Files, File{"file of class names", path})
+	d.Files = append(d.Files, File{"class name file", path})
 	names := []string{}
 	err = eachLine(ctx, path, func(_ int, line string) error {
 		names = append(names, strings.TrimRight(line, "\r\n"))

@@ -110,7 +110,7 @@ func TestAnnFile(t *testing.T) {
 
 	source.Prefix, source.ClassFile = root+"/val/", root+"/classes.txt"
 	d = mustOpen(t, source)
-	if diff := cmp.Diff([]File{{"file of class names", root + "/classes.txt"}, {"ann_file", root + "/val.txt"}}, d.Files); diff != "" {
+	if diff := cmp.Diff([]File{{"class name file", root + "/classes.txt"}, {"ann_file", root + "/val.txt"}}, d.Files); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{"tench", " two words ", "last"}, d.Classes); diff != "" {
@@ -133,7 +133,7 @@ func TestAnnFileErrors(t *testing.T) {
 		"empty": "it has no lines",
 		"long":  `long.txt:2": the line has more than 65536 bytes`,
 		"utf16": "utf16.txt\": it is UTF-16: save it as UTF-8",
-		"mac":   `mac.txt:1": it has a carriage return within it`,
+		"mac":   `mac.txt:1": the line contains a carriage return`,
 		"none":  "none.txt\": no such file or directory; paths in a config are relative to the current folder",
 	} {
 		source := custom(root)
@@ -149,7 +149,7 @@ func TestAnnFileErrors(t *testing.T) {
 	wantError(t, gone, "AnnFile", `; write / for \ in it`)
 }
 
-// Lists that editors on Windows wrote are read as what they mean.
+// Lists from editors on Windows are read correctly.
 func TestAnnFileOfWindows(t *testing.T) {
 	root := tree(t, "0/a.png", "1/b.png", `c\d.png`, "bom.txt:\ufeff0/a.png 0\r\n1/b.png 1\r\n\r\n \r\n", `back.txt:0\a.png 0`+"\n"+`1\b.png 1`+"\n",
 		`name.txt:c\d.png 3`+"\n", "classes.txt:\ufeffzero\r\none\r\n", "mixed.txt:1/b.png 1\n"+`0\a.png 0`+"\n")
@@ -178,7 +178,7 @@ func TestAnnFileOfWindows(t *testing.T) {
 	}
 }
 
-// What is no regular file is refused, where opening it would wait.
+// A path that is not a regular file is refused, because opening it could wait.
 func TestNotRegular(t *testing.T) {
 	root := tree(t, "a.png", "val.txt:a.png 0\n", "cifar-10-batches-py/", "folder/")
 	for _, name := range []string{"pipe", "cifar-10-batches-py/test_batch", "t10k-images-idx3-ubyte"} {
@@ -229,7 +229,7 @@ func TestFolders(t *testing.T) {
 		t.Errorf("path %s, %q", d.Samples[0].Path, d.Prefix)
 	}
 	warnings := []string{
-		"hidden folders are no classes and are left out: .hid; if they are classes, rename them",
+		"hidden folders are not used as classes: .hid; if they are classes, rename them",
 		"Found no valid file in the folder empty. Supported extensions are: .jpg, .jpeg, .png, .ppm, .bmp, .pgm, .tif",
 	}
 	if diff := cmp.Diff(warnings, d.Warnings); diff != "" {
@@ -245,7 +245,8 @@ func TestFolders(t *testing.T) {
 	if d.Classes[0] != "v" {
 		t.Errorf("classes %q", d.Classes)
 	}
-	// Classes as many as the folders with the hidden one say that it is one.
+	// If the number of classes equals the number of folders including the hidden one,
+	// the hidden folder is a class.
 	source = custom(root)
 	source.Classes = strings.Split("uvwxyz", "")
 	d = mustOpen(t, source)

@@ -13,8 +13,8 @@ import (
 const maxDepth = 40
 
 // scan lists the images in the folders below root. The folders, sorted by name, are
-// the classes 0 to n-1; in each of them files at any depth count, sorted by path, if
-// they are not hidden and have one of the extensions in any case.
+// the classes 0 to n-1. Images are the files at any depth in them, sorted by path,
+// that are not hidden and have one of the extensions, in upper or lower case.
 func (d *Dataset) scan(ctx context.Context, root string, extensions []string) error {
 	d.Scanned = true
 	suffixes := make([]string, len(extensions))
@@ -59,9 +59,9 @@ func (d *Dataset) scan(ctx context.Context, root string, extensions []string) er
 	return nil
 }
 
-// withoutHidden leaves out hidden folders, such as the .ipynb_checkpoints of Jupyter,
-// which would take the labels of the classes. They stay if the classes are as many
-// as all folders.
+// withoutHidden drops hidden folders, such as Jupyter's .ipynb_checkpoints, which
+// would shift the labels of the classes. They are kept if the number of classes
+// equals the number of all folders.
 func (d *Dataset) withoutHidden(folders []string) []string {
 	isHidden := func(name string) bool { return strings.HasPrefix(name, ".") }
 	visible := slices.DeleteFunc(slices.Clone(folders), isHidden)
@@ -69,11 +69,11 @@ func (d *Dataset) withoutHidden(folders []string) []string {
 		return folders
 	}
 	hidden := slices.DeleteFunc(slices.Clone(folders), func(name string) bool { return !isHidden(name) })
-	d.Warnings = append(d.Warnings, fmt.Sprintf("hidden folders are no classes and are left out: %s; if they are classes, rename them", someOf(hidden)))
+	d.Warnings = append(d.Warnings, fmt.Sprintf("hidden folders are not used as classes: %s; if they are classes, rename them", someOf(hidden)))
 	return visible
 }
 
-// emptyHint names folders that may not be meant to be classes.
+// emptyHint names folders that are probably not meant as classes.
 func (d *Dataset) emptyHint() string {
 	if len(d.empty) == 0 {
 		return ""

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Any list of images, and any list of class names, is read or refused with the
-// file's name in a line of bounded length.
+// Any list of images or class names is either read or refused with one line of
+// bounded length that names the file.
 func FuzzAnnFile(f *testing.F) {
 	for _, s := range []string{
 		"a.png 0\n", "\ufeffa.png 0\r\nb c.png 12\r\n\r\n", "0\\a.png 0\n", "a.png\t0", "a.png -1", " a.png  +7 \n", "\xff\xfea\x000\x00", "/etc/passwd 1\n../a.png 2",
@@ -50,7 +50,7 @@ func FuzzAnnFile(f *testing.F) {
 	})
 }
 
-// checkLine wants an error that names the file and quotes no more than a part of it.
+// checkLine requires an error that names the file and quotes only a part of it.
 func checkLine(t *testing.T, err error) {
 	t.Helper()
 	if text := err.Error(); !strings.Contains(text, "list.txt") && !strings.Contains(text, "data_prefix") || len(text) > 1000+2*maxLine {

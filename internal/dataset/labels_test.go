@@ -105,7 +105,7 @@ func TestChanceWarning(t *testing.T) {
 		{ann, 3, 100, 2, "guessing among 2 classes"}, // worse than guessing: swapped labels
 		{files, 100, 1000, 10, "where 10 comes before 2"},
 		{named, 100, 1000, 10, "the folders, sorted by name, are the classes"},
-		{&Dataset{Samples: files.Samples, empty: []string{"0", "a", "b", "c", "d", "e"}}, 100, 1000, 10, "also those without images: 0, a, b, c, d and 1 more; remove"},
+		{&Dataset{Samples: files.Samples, empty: []string{"0", "a", "b", "c", "d", "e"}}, 100, 1000, 10, "including those without images: 0, a, b, c, d and 1 more; remove"},
 		{arrays, 100, 1000, 10, "the labels come with the images"},
 		{ann, 0, 0, 10, ""}, {ann, 5, 4, 10, ""}, {ann, 1, 1, 1, ""},
 	} {

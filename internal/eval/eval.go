@@ -25,17 +25,17 @@ type Options struct {
 	// Workers is the number of images that are read and transformed at a time. 0 means
 	// one per core.
 	Workers int
-	// Memory, unless 0, is how many bytes the images may take that are on their way to
-	// the network, and how many the scores. More is an error before any of it is
+	// Memory, unless 0, bounds the bytes of the images that wait for the network, and
+	// separately the bytes of the scores. Exceeding it is an error before anything is
 	// allocated.
 	Memory int64
 	// SkipBad leaves out images that can't be read, decoded or transformed. Otherwise
 	// the first of them is an error.
 	SkipBad bool
-	// Each, unless nil, is given the outcome of every sample, in order, as soon as its
-	// batch is done: its scores, which it may keep, or why its image can't be used. The
-	// Prediction then holds nothing, and no image is an error of Predict. An error of
-	// Each ends the work. The pipeline must say how large its images are.
+	// Each, unless nil, is called for every sample, in order, as soon as its batch is
+	// done. It gets the scores, which it may keep, or the reason why the image can't be
+	// used. The Prediction is then empty, and a bad image is not an error of Predict.
+	// An error of Each ends the work. The pipeline must fix the size of the images.
 	Each func(sample int, scores []float32, bad error) error
 	// Progress, unless nil, is called after each batch with its number of samples,
 	// including bad ones.
@@ -134,10 +134,10 @@ func Predict(ctx context.Context, r engine.Runner, p *preprocess.Pipeline, sampl
 
 // pending is a batch that the network is computing.
 type pending struct {
-	rows    []float32 // the logits of its good images, when wait has returned
-	first   int       // of its samples
+	rows    []float32 // the logits of its good images, once wait has returned
+	first   int       // index of its first sample
 	samples int
-	bad     []error // of each sample, for Options.Each
+	bad     []error // one per sample, for Options.Each
 	wait    func() error
 }
 

@@ -79,14 +79,16 @@ func (s *stream) findSize(ctx context.Context) error {
 	return fmt.Errorf("none of the %d images can be used; the first: %w", len(s.samples), first)
 }
 
-// batches are how many samples a batch has, and how many batches there are at a time.
+// batches returns the number of samples in a batch, and the number of batches in
+// memory.
 func (s *stream) batches() (size, count int) {
 	size = min(max(s.opts.BatchSize, 1), len(s.samples))
 	count = 2 + (2*s.opts.Workers+size-1)/size
 	return size, min(count, (len(s.samples)+size-1)/size)
 }
 
-// checkMemory reports images that would take more memory than they may.
+// checkMemory returns an error if the images or the scores would exceed
+// Options.Memory.
 func (s *stream) checkMemory() error {
 	size, count := s.batches()
 	bytes := 4.0
@@ -95,12 +97,12 @@ func (s *stream) checkMemory() error {
 	}
 	bytes *= float64(s.channels) * float64(s.height) * float64(s.width)
 	if all := bytes * float64(size) * float64(count); s.opts.Memory > 0 && all > float64(s.opts.Memory) {
-		return fmt.Errorf("a batch of %d images of %d x %d takes %.0f MB, and with those that are read ahead %.0f MB, more than the %.0f MB that are there for images: use a smaller batch or smaller images",
+		return fmt.Errorf("a batch of %d images of %d x %d takes %.0f MB, and %.0f MB with the images that are read ahead, more than the limit of %.0f MB for images: use a smaller batch or smaller images",
 			size, s.height, s.width, bytes*float64(size)/1e6, all/1e6, float64(s.opts.Memory)/1e6)
 	}
 	scores := 4 * float64(len(s.samples)) * float64(s.opts.Classes)
 	if s.opts.Each == nil && s.opts.Memory > 0 && scores > float64(s.opts.Memory) {
-		return fmt.Errorf("the scores of %d images and %d classes take %.0f MB, more than the %.0f MB that are there for them: test fewer images at a time",
+		return fmt.Errorf("the scores of %d images and %d classes take %.0f MB, more than the limit of %.0f MB: test fewer images at a time",
 			len(s.samples), s.opts.Classes, scores/1e6, float64(s.opts.Memory)/1e6)
 	}
 	return nil
@@ -176,8 +178,8 @@ func (s *stream) next(ctx context.Context) (*batch, error) {
 	}
 }
 
-// collect moves the good images of a batch together, counts them and lists which
-// they are. The first bad one is the error, unless bad ones are to be skipped.
+// collect moves the good images of a batch to its start, counts them and records
+// their samples. The first bad image is an error, unless bad images are skipped.
 func (s *stream) collect(b *batch, out *Prediction) (good int, err error) {
 	n := s.imageLen()
 	for slot, err := range b.errs[:b.n] {

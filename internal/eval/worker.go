@@ -84,7 +84,7 @@ func (w *worker) image(ctx context.Context, i int) (*preprocess.Image, error) {
 	w.profile.Images++
 	m, err := w.open(ctx, s)
 	if ctx.Err() != nil {
-		return nil, ctx.Err() // which is not the image's fault
+		return nil, ctx.Err() // not caused by the image
 	}
 	if err != nil {
 		return nil, badImage{err}

@@ -1,5 +1,5 @@
-// Package infile opens the files that a program reads. They are regular files:
-// opening a pipe would wait for its writer, and a device may never end.
+// Package infile opens the files that a program reads. It accepts only regular
+// files: opening a pipe would wait for its writer, and a device may have no end.
 package infile
 
 import (
@@ -12,21 +12,21 @@ import (
 	"syscall"
 )
 
-// File is a file that is open for reading. Reads fail once its context has ended.
+// File is a file that is open for reading. Reads fail after its context has ended.
 type File struct {
 	f    *os.File
 	ctx  context.Context
 	size int64
 }
 
-// ErrNotRegular says that a path leads to something else than a regular file.
+// ErrNotRegular is the error for a path that is not a regular file.
 var ErrNotRegular = errors.New("it is not a regular file")
 
-// Open opens a regular file. The error is an *fs.PathError. It wraps ErrNotRegular
-// for anything else, at which no read is tried.
+// Open opens a regular file. Errors are of type *fs.PathError. For anything else
+// than a regular file, the error wraps ErrNotRegular, and nothing is read.
 func Open(ctx context.Context, path string) (*File, error) {
-	// Looked at before it is opened, since opening a device can have an effect; and
-	// opened without waiting, since it may have become a pipe meanwhile.
+	// Check the type before opening, because opening a device can have an effect. Open
+	// without waiting, because the path may have become a pipe since then.
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: cause(err)}
@@ -48,7 +48,7 @@ func Open(ctx context.Context, path string) (*File, error) {
 	return &File{f, ctx, info.Size()}, nil
 }
 
-// cause is what an error of a path says without the path.
+// cause returns the text of a path error without the path.
 func cause(err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err
@@ -73,7 +73,7 @@ func checkRegular(path string, info fs.FileInfo) error {
 	return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("%w but %s", ErrNotRegular, kind)}
 }
 
-// Size is how many bytes the file had when it was opened.
+// Size returns the number of bytes in the file when it was opened.
 func (f *File) Size() int64 { return f.size }
 
 // Read implements io.Reader.
@@ -98,8 +98,8 @@ func (f *File) Seek(offset int64, whence int) (int64, error) { return f.f.Seek(o
 // Close closes the file.
 func (f *File) Close() error { return f.f.Close() }
 
-// Read gives what a regular file of at most so many bytes holds. A larger one is an
-// error, before it is read. buf is used if it is large enough.
+// Read returns the contents of a regular file of at most most bytes. A larger file
+// is an error and is not read. buf is used if it is large enough.
 func Read(ctx context.Context, path string, buf []byte, most int64) ([]byte, error) {
 	f, err := Open(ctx, path)
 	if err != nil {
@@ -107,12 +107,12 @@ func Read(ctx context.Context, path string, buf []byte, most int64) ([]byte, err
 	}
 	defer f.Close()
 	if f.size > most {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("it has %d bytes, more than the %d that such a file may have", f.size, most)}
+		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("it has %d bytes, more than the limit of %d", f.size, most)}
 	}
 	if int64(cap(buf)) < f.size {
-		buf = make([]byte, f.size+f.size/4) // room for larger ones that follow
+		buf = make([]byte, f.size+f.size/4) // room for larger files later
 	}
-	// At a time no more than lets an end of the context be noticed.
+	// Read in pieces that are small enough to notice the end of the context.
 	const piece = 4 << 20
 	data := buf[:f.size]
 	for n := 0; n < len(data); {

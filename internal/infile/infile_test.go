@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// within fails the test if f takes long: opening a pipe would wait for ever.
+// within fails the test if f takes long: opening a pipe would wait forever.
 func within(t *testing.T, f func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -74,7 +74,7 @@ func TestRead(t *testing.T) {
 	if data, err = Read(t.Context(), path, buf, 1<<24); err != nil || &data[0] != &buf[0] {
 		t.Errorf("the buffer was not used (%v)", err)
 	}
-	if _, err := Read(t.Context(), path, nil, 1000); err == nil || !strings.Contains(err.Error(), "it has 10485760 bytes, more than the 1000") {
+	if _, err := Read(t.Context(), path, nil, 1000); err == nil || !strings.Contains(err.Error(), "it has 10485760 bytes, more than the limit of 1000") {
 		t.Errorf("a file that is too large: %v", err)
 	}
 }

@@ -64,7 +64,8 @@ type LinearNames struct{ Weight, Bias string }
 // normalization.
 func (b *Branch) Identity() bool { return b.Conv == nil }
 
-// WeightSpec is the tensor of the convolution's weight; the branch is no identity.
+// WeightSpec describes the weight of the convolution. The branch must not be an
+// identity.
 func (b *Branch) WeightSpec() tensor.Spec {
 	return tensor.Spec{Name: b.Weight, Shape: b.Conv.WeightShape()}
 }

@@ -171,7 +171,7 @@ func (f *folded) weight(b *Block, dst []float32, from, to int) error {
 // addKernels adds the scaled kernels of one output channel, with the shape small,
 // to the centres of the kernels in dst, with the shape large.
 func addKernels(dst, kernels []float32, scale float32, large, small Conv) {
-	centre := make([]int, 0, small.Taps()) // of a kernel of dst
+	centre := make([]int, 0, small.Taps()) // indices of the centre of a kernel of dst
 	top, left := (large.KernelH-small.KernelH)/2, (large.KernelW-small.KernelW)/2
 	for y := range small.KernelH {
 		for x := range small.KernelW {
@@ -197,8 +197,7 @@ func addKernels(dst, kernels []float32, scale float32, large, small Conv) {
 	}
 }
 
-// addPointwise is addKernels for kernels of 1x1 and 3x3, which nearly all weights of
-// networks have.
+// addPointwise is addKernels for 1x1 kernels in 3x3 kernels, the usual case.
 func addPointwise(dst, kernels []float32, scale float32) {
 	for _, k := range kernels {
 		to := (*[9]float32)(dst)
@@ -230,9 +229,9 @@ func addIdentity(dst []float32, scale float32, own int, c Conv, first bool) {
 // form. It is the tensor.Source of its convolution's weight.
 type FoldedBranch struct {
 	*Branch
-	// Scale and Shift are what the norm and the bias make of the convolution's sums,
-	// or of the input of an identity: Scale*x + Shift for each channel. Scale is in
-	// the weights that Rows gives.
+	// Scale and Shift are the effect of the norm and the bias: Scale*x + Shift for each
+	// channel, where x is a sum of the convolution or the input of an identity. The
+	// weights that Rows returns include Scale.
 	Scale, Shift []float64
 
 	src tensor.Source

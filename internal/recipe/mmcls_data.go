@@ -127,8 +127,8 @@ func (l *largeSet) check(test config.Section) error {
 	return checkClient(test, l.Client)
 }
 
-// readNames reads ann_file, which is None or a file, and classes, which are None, a
-// list of names or numbers, or a file with one a line.
+// readNames reads ann_file, which is None or a file, and classes, which is None, a
+// list of names or numbers, or a file with one name per line.
 func (a *anySet) readNames(test config.Section, source *dataset.Source) error {
 	var ok bool
 	if a.AnnFile != nil {
@@ -151,7 +151,7 @@ func (a *anySet) readNames(test config.Section, source *dataset.Source) error {
 		switch item := item.(type) {
 		case string:
 			source.Classes[i] = item
-		case int64, float64, bool: // classes may be named by numbers
+		case int64, float64, bool: // class names may be numbers
 			source.Classes[i] = value.Format(item)
 		default:
 			return test.Errorf("classes", "item %d is %s, want a string or a number", i, value.Brief(item))

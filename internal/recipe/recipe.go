@@ -99,7 +99,7 @@ func (r *Recipe) Data() (*Data, error) {
 // the plan.
 func (r *Recipe) Details() (*flops.Details, error) { return r.dialect.details(r.config) }
 
-// Files are the paths of the files that the config was read from.
+// Files returns the paths of the files that the config was read from.
 func (r *Recipe) Files() []string { return r.config.Files() }
 
 // Warnings returns what the user should know about the config, one line each.

@@ -62,8 +62,8 @@ func (p *Painter) save(name, original string, m *preprocess.Image, lines []strin
 	return p.folder.Write(filepath.FromSlash(file), data.Bytes(), original)
 }
 
-// PaintedName is where Save puts the image of a name, as a path below the folder:
-// "/" and "." steps fall away, ".." becomes "__".
+// PaintedName returns the path below the folder to which Save writes an image.
+// Leading "/" and "." elements are dropped, and ".." becomes "__".
 func PaintedName(name string) string {
 	var steps []string
 	for step := range strings.SplitSeq(filepath.ToSlash(name), "/") {

@@ -24,7 +24,7 @@ const startTimeout = 10 * time.Minute
 type Gathering struct {
 	group Group
 	dir   string
-	// settled says that the folder, which rank 0 made, is gone.
+	// settled is called when the folder that rank 0 made is gone.
 	settled func()
 }
 

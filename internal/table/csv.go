@@ -5,11 +5,10 @@ import (
 	"io"
 )
 
-// CSV writes a table that is too large to be held, or is not known yet, a row at a
-// time.
+// CSV writes a table row by row, if it is too large for memory or not complete yet.
 type CSV struct{ out *csv.Writer }
 
-// NewCSV starts with a line of names. Errors are left to Flush.
+// NewCSV writes a line with the names. Flush returns errors.
 func NewCSV(w io.Writer, names []string) *CSV {
 	c := &CSV{csv.NewWriter(w)}
 	_ = c.out.Write(names) // Flush gives it again
@@ -25,7 +24,7 @@ func (c *CSV) Add(cells ...Cell) {
 	_ = c.out.Write(record) // Flush gives it again
 }
 
-// Flush hands what was added to the writer, and gives the first error.
+// Flush writes what is buffered, and returns the first error.
 func (c *CSV) Flush() error {
 	c.out.Flush()
 	return c.out.Error()

@@ -15,13 +15,13 @@ func WriteJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// JSONList writes a list as WriteJSON does, an item at a time.
+// JSONList writes a list item by item, in the format of WriteJSON.
 type JSONList struct {
 	w     io.Writer
 	items int
 }
 
-// NewJSONList starts a list. Nothing is written before its first item or its end.
+// NewJSONList starts a list. It writes nothing before the first item or the end.
 func NewJSONList(w io.Writer) *JSONList { return &JSONList{w: w} }
 
 // Add writes an item.

@@ -8,8 +8,8 @@ import (
 	"repvgg/internal/checkpoint"
 )
 
-// leaveOut takes the tensors off a checkpoint that patterns name, and says so in a
-// line for each pattern.
+// leaveOut removes the tensors that match the patterns from a checkpoint. It
+// returns a line for each pattern.
 func leaveOut(file *checkpoint.File, patterns []string) (ignored []string, err error) {
 	for _, pattern := range patterns {
 		drop := make(map[string]bool)
@@ -27,11 +27,11 @@ func leaveOut(file *checkpoint.File, patterns []string) (ignored []string, err e
 		}
 		switch n := before - len(file.Names); n {
 		case 0:
-			ignored = append(ignored, fmt.Sprintf("%q has no tensors like %q to leave out", file.Path, pattern))
+			ignored = append(ignored, fmt.Sprintf("%q has no tensors that match %q", file.Path, pattern))
 		case 1:
-			ignored = append(ignored, fmt.Sprintf("%q: 1 tensor like %q is left out", file.Path, pattern))
+			ignored = append(ignored, fmt.Sprintf("%q: 1 tensor that matches %q is ignored", file.Path, pattern))
 		default:
-			ignored = append(ignored, fmt.Sprintf("%q: %d tensors like %q are left out", file.Path, n, pattern))
+			ignored = append(ignored, fmt.Sprintf("%q: %d tensors that match %q are ignored", file.Path, n, pattern))
 		}
 	}
 	return ignored, nil

@@ -86,11 +86,11 @@ func (n *named) shapes() map[string][]int {
 	return shapes
 }
 
-// Match finds a network in an open checkpoint: exactly the tensors of one of its
-// forms, each with its shape and its bytes in the file. It reads no values.
-// Counters of training steps may be there or not; what ignore names, as of Open, is
-// left out. The error is a *MisfitError if the tensors are others than those of the
-// network.
+// Match matches an open checkpoint with a network. The checkpoint must have exactly
+// the tensors of one form, each with the right shape and with all its bytes in the
+// file. Counters of training steps are optional, and tensors that match ignore are
+// ignored, as in Open. Match reads no values. If the tensors do not fit the
+// network, the error is a *MisfitError.
 func Match(file *checkpoint.File, plan *model.Plan, ignore ...string) (*Set, error) {
 	ignored, err := leaveOut(file, ignore)
 	if err != nil {
@@ -125,14 +125,14 @@ func Match(file *checkpoint.File, plan *model.Plan, ignore ...string) (*Set, err
 	return &Set{Plan: plan, KeyMap: keys, File: file, Ignored: ignored, tensors: n.tensors, variances: plan.Variances()}, nil
 }
 
-// MisfitError is a checkpoint whose tensors are not those of a network: names that
-// can be printed, and an advice that fits.
+// MisfitError is the error for a checkpoint whose tensors do not fit the network.
+// Its names are safe to print.
 type MisfitError struct {
 	Path string
-	// Missing are tensors that the file lacks, Unreadable those that have a type that
-	// is not read there, Unexpected those that the network does not have.
+	// Missing are tensors that the file lacks. Unreadable are tensors with an
+	// unsupported type. Unexpected are tensors that the network does not have.
 	Missing, Unreadable, Unexpected []string
-	// Misshapen say which tensors have which other shape.
+	// Misshapen describes the tensors with a wrong shape.
 	Misshapen []string
 	Advice    string
 }
@@ -181,7 +181,7 @@ func (n *named) fit(plan *model.Plan) error {
 	return e
 }
 
-// advice says what else a checkpoint may be, and what to do.
+// advice says what the checkpoint may be, and what to do.
 func (n *named) advice(plan *model.Plan, e *MisfitError) string {
 	if plan.Family != nil && plan.Family.Identify != nil {
 		if found := plan.Family.Identify(n.shapes()); found != "" {
@@ -191,20 +191,20 @@ func (n *named) advice(plan *model.Plan, e *MisfitError) string {
 	whole := len(e.Unreadable)+len(e.Misshapen) == 0
 	switch prefix := commonPrefix(e.Missing, e.Unexpected); {
 	case whole && len(e.Missing) == 0:
-		return "all that the config needs is there: leave the others out"
+		return "all tensors that the config needs exist: ignore the others"
 	case whole && len(e.Missing) == len(plan.HeadTensors()) && !slices.ContainsFunc(plan.HeadTensors(), func(s tensor.Spec) bool { return n.tensors[s.Name] != nil }):
 		if len(e.Unexpected) == 0 {
-			return "it holds all blocks of the config, but not the head: only whole classifiers are read"
+			return "it holds all blocks of the config, but no head: only whole classifiers are supported"
 		}
-		return "it holds all blocks of the config, but another network's head, as of a detector or segmenter: only whole classifiers are read"
+		return "it holds all blocks of the config, but the head of another network, such as a detector or segmenter: only whole classifiers are supported"
 	case whole && prefix != "":
-		return fmt.Sprintf("its tensors are those that the config has under %q, the backbone alone: only whole classifiers are read", prefix)
+		return fmt.Sprintf("its tensors are those under %q in the config, which is only the backbone: only whole classifiers are supported", prefix)
 	}
 	return "use the config that the checkpoint was trained with"
 }
 
-// commonPrefix is what stands before names of the network in place of which a file
-// has them without it: of all that it has. It is empty if there is none.
+// commonPrefix returns the prefix of the network's names that all names in the file
+// lack, or "".
 func commonPrefix(missing, unexpected []string) string {
 	if len(unexpected) == 0 {
 		return ""

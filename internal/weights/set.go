@@ -20,10 +20,10 @@ type Set struct {
 	Plan *model.Plan
 	// KeyMap is the key map of the file's names. It is nil for a plan without a family.
 	KeyMap *model.KeyMap
-	// File is the checkpoint. It has more than the weights, such as the class names.
-	// Tensors that were left out are not among its.
+	// File is the checkpoint, which has more than the weights, such as the class names.
+	// It does not include ignored tensors.
 	File *checkpoint.File
-	// Ignored says which tensors were left out as they were asked to be, a line each.
+	// Ignored has a line for each pattern of ignored tensors.
 	Ignored []string
 
 	tensors   map[string]*checkpoint.Tensor // by the plan's names
@@ -32,8 +32,8 @@ type Set struct {
 }
 
 // Open opens a checkpoint of a network in either form. choice chooses one of its
-// state dicts. ignore are patterns, as path.Match has them, of names of tensors
-// that are left out.
+// state dicts. ignore has patterns, in the syntax of path.Match, of the names of
+// tensors to ignore.
 func Open(path string, plan *model.Plan, choice checkpoint.Choice, ignore ...string) (*Set, error) {
 	file, err := checkpoint.OpenChoice(path, choice)
 	if err != nil {

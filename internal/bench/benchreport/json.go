@@ -14,7 +14,8 @@ import (
 // writeJSON writes the whole report; docs/bench.schema.json describes it.
 func writeJSON(w io.Writer, r *bench.Report) error { return table.WriteJSON(w, r) }
 
-// maxReport bounds a report's file. That of the zoo with all layers has a megabyte.
+// maxReport bounds the size of a report file. A report of the zoo with all layers
+// has about a megabyte.
 const maxReport = 64 << 20
 
 // Read reads a report that was written as JSON.

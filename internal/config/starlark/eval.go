@@ -48,8 +48,8 @@ func placed(place string, err error) error {
 	return &Error{place, err}
 }
 
-// Eval evaluates the text of a .py config, and counts its values. name is what
-// places call the file. Its errors are of type *Error.
+// Eval evaluates the text of a .py config, and counts its values. name is the
+// file's name in places. Errors are of type *Error.
 func Eval(name, text string, size *value.Sizer) (*File, error) {
 	text = keepEscapes(text)
 	file, err := pythonOptions.Parse(name, text, 0)

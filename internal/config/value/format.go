@@ -17,8 +17,8 @@ func Format(v Value) string {
 	return b.String()
 }
 
-// Brief is Format, shortened to fit into an error message. It looks at no more of
-// v.
+// Brief is Format, shortened to fit into an error message. It does not read the
+// rest of v.
 func Brief(v Value) string {
 	const limit = 200
 	var b strings.Builder
@@ -34,7 +34,7 @@ func Brief(v Value) string {
 	return s[:cut] + "..."
 }
 
-// formatter writes values until it has written more than most bytes.
+// formatter formats values until it has written more than most bytes.
 type formatter struct {
 	*strings.Builder
 	most int
@@ -57,7 +57,7 @@ func (f formatter) value(v Value) {
 	case float64:
 		f.WriteString(python.Float(v))
 	case string:
-		if len(v)-utf8.UTFMax > f.most { // of which the end is not shown
+		if len(v)-utf8.UTFMax > f.most { // the end is not shown
 			v = v[:f.most+utf8.UTFMax]
 		}
 		f.WriteString(python.String(v))

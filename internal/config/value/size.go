@@ -5,13 +5,13 @@ import (
 	"fmt"
 )
 
-// The bounds of a config and its bases. Real configs hold at most some thousand
-// values; aliases and repeated references can make a small text hold billions. What
-// stands in several places counts as often.
+// Bounds on a config and its bases. Real configs hold at most a few thousand
+// values, but with aliases and repeated references a small text can hold billions.
+// A value counts as often as it is used.
 const (
 	MaxValues = 1 << 20
 	MaxDepth  = 100
-	// MaxText bounds the bytes of all strings, those of keys included.
+	// MaxText bounds the total size of all strings, including keys, in bytes.
 	MaxText = 16 << 20
 )
 
@@ -23,7 +23,7 @@ var (
 // ErrTooDeep is the error for containers that are nested deeper than MaxDepth.
 var ErrTooDeep = errors.New("values are nested deeper than 100 levels")
 
-// A Sizer counts the values of a config while they are being read.
+// A Sizer counts the values of a config while they are read.
 type Sizer struct{ values, text, depth int }
 
 // Enter counts one value. It returns an error if there are too many, or if they are
@@ -40,7 +40,7 @@ func (s *Sizer) Enter() error {
 	return nil
 }
 
-// Text counts a string, and is an error if all of them are too long.
+// Text counts a string. It returns an error if all strings together are too long.
 func (s *Sizer) Text(text string) error {
 	s.text += len(text)
 	if s.text > MaxText {
@@ -49,7 +49,7 @@ func (s *Sizer) Text(text string) error {
 	return nil
 }
 
-// Add counts all of a value.
+// Add counts a value with everything in it.
 func (s *Sizer) Add(v Value) error {
 	if err := s.Enter(); err != nil {
 		return err

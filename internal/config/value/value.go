@@ -138,9 +138,9 @@ func Items(v Value) (items []Value, ok bool) {
 }
 
 // Join returns the dotted path of the value of key in the container at path:
-// data.test.pipeline.2. The path of the outermost container is empty. A path that
-// nobody would read loses its end: values far down would take the work of all keys
-// above them.
+// data.test.pipeline.2. The path of the outermost container is empty. The end of a
+// very long path is cut off. Otherwise, deeply nested values would cost the work of
+// all keys above them.
 func Join(path string, key Value) string {
 	const most = 1000
 	if len(path) > most {

@@ -39,16 +39,16 @@ func NewFace(size float64) (*Face, error) {
 func (f *Face) Width(s string) int { return font.MeasureString(f.face, s).Ceil() }
 
 // Shorten cuts off the end of a text so that it is at most width pixels wide. It
-// looks at each letter once, and at none that is far beyond the width.
+// reads each letter once, and stops soon after the width is reached.
 func (f *Face) Shorten(s string, width int) string {
 	const mark = '…'
 	most := fixed.I(width)
 	markWidth, _ := f.face.GlyphAdvance(mark)
 	cut := ""
-	// What was passed, and as much of it as does not end in a space or comma.
+	// The text so far, and the part of it that does not end in a space or comma.
 	var all, kept pen
 	for i := 0; i < len(s); {
-		// s[:i], which is shorter than s, with the mark for the rest.
+		// s[:i] with the mark for the rest.
 		if i > 0 && kept.at+f.kern(kept.last, mark)+markWidth <= most {
 			cut = s[:kept.end] + string(mark)
 		}
@@ -69,15 +69,15 @@ func (f *Face) Shorten(s string, width int) string {
 	return cut
 }
 
-// pen is a place behind a letter of a text: its distance from the start, the letter,
-// and where the text goes on.
+// pen is a position after a letter of a text: the distance from the start, the
+// letter, and the index of the rest.
 type pen struct {
 	at   fixed.Int26_6
-	last rune // 0 at the start
+	last rune // 0 at the start of the text
 	end  int
 }
 
-// kern is what a letter is moved by that follows another.
+// kern returns the kerning between two letters.
 func (f *Face) kern(before, c rune) fixed.Int26_6 {
 	if before == 0 {
 		return 0
@@ -118,12 +118,12 @@ func drawMask(dst draw.Image, mask *image.Alpha, p image.Point, c color.Color) {
 	draw.DrawMask(dst, mask.Bounds().Add(p), image.NewUniform(c), image.Point{}, mask, image.Point{}, draw.Over)
 }
 
-// mostLetters is how many letters of a text a picture can have. Those of names may
-// come from a file that is not trusted.
+// mostLetters bounds the length of a text in a picture. Names may come from an
+// untrusted file.
 const mostLetters = 1000
 
-// OneLine makes a text that can stand in a picture: without what would break a line
-// or move the pen, and not longer than anybody reads.
+// OneLine makes a text safe for a picture: it replaces control characters and
+// bounds the length.
 func OneLine(s string) string {
 	var b strings.Builder
 	n := 0

@@ -27,7 +27,7 @@ func TestShorten(t *testing.T) {
 	}
 }
 
-// shortenSlowly is Shorten as it is defined: the longest beginning that fits.
+// shortenSlowly is the definition of Shorten: the longest beginning that fits.
 func shortenSlowly(f *Face, s string, width int) string {
 	if f.Width(s) <= width {
 		return s
@@ -59,7 +59,7 @@ func TestShortenIsLongest(t *testing.T) {
 	}
 }
 
-// A name may come from a checkpoint that is not trusted.
+// A name may come from an untrusted checkpoint.
 func TestShortenLongText(t *testing.T) {
 	face, err := NewFace(13)
 	if err != nil {
