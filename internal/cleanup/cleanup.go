@@ -10,13 +10,13 @@ var (
 	next    int
 )
 
-// Do runs make, which leaves something behind that remove removes. If it fails,
+// Do runs work, which leaves something behind that remove removes. If it fails,
 // there is nothing to remove. done ends that duty: after it, what was made stays or
 // is gone already.
-func Do(remove func(), make func() error) (done func(), err error) {
+func Do(remove func(), work func() error) (done func(), err error) {
 	mu.Lock()
 	defer mu.Unlock()
-	if err := make(); err != nil {
+	if err := work(); err != nil {
 		return nil, err
 	}
 	id := next
