@@ -56,7 +56,11 @@ func (f *folded) Rows(dst []float32, spec tensor.Spec, from, to int) error {
 	what := "bias"
 	if spec.Name == b.Weight {
 		what = "weight"
-		if err := f.weight(b, dst, from, to); err != nil {
+		add := f.weightBySteps
+		if b.common() {
+			add = f.commonWeight
+		}
+		if err := add(b, dst, from, to); err != nil {
 			return err
 		}
 	} else {
@@ -111,18 +115,18 @@ func (f *folded) bias(b *Block, dst []float32, from, to int) {
 			sum += a.shift[c]
 		}
 		if !b.hasIdentity() {
-			sum += 0 // see weight
+			sum += 0 // see weightBySteps
 		}
 		dst[c-from] = sum
 	}
 }
 
-// weight adds the branches' kernels of output channels [from, to) up, in the
+// weightBySteps adds the branches' kernels of output channels [from, to) up, in the
 // branches' order, each scaled by its norm and centred in the block's kernel. The
 // zeros around a smaller kernel are added too, as the frameworks do: they decide
 // the sign of a sum that is zero. So does the number 0 that they add in place of
 // an identity that a block lacks.
-func (f *folded) weight(b *Block, dst []float32, from, to int) error {
+func (f *folded) weightBySteps(b *Block, dst []float32, from, to int) error {
 	in := b.In / b.Groups
 	row := in * b.Taps()
 	for i := range b.Branches {
@@ -177,10 +181,6 @@ func addKernels(dst, kernels []float32, scale float32, large, small Conv) {
 			centre = append(centre, (top+y)*large.KernelW+left+x)
 		}
 	}
-	if large.Taps() == 9 && len(centre) == 1 {
-		addPointwise(dst, kernels, scale)
-		return
-	}
 	sums := make([]float32, len(centre))
 	for taps := large.Taps(); len(kernels) > 0; dst, kernels = dst[taps:], kernels[len(centre):] {
 		to := dst[:taps]
@@ -193,18 +193,6 @@ func addKernels(dst, kernels []float32, scale float32, large, small Conv) {
 		for i, at := range centre {
 			to[at] = sums[i]
 		}
-	}
-}
-
-// addPointwise is addKernels for kernels of 1x1 and 3x3, which nearly all weights of
-// networks have.
-func addPointwise(dst, kernels []float32, scale float32) {
-	for _, k := range kernels {
-		to := (*[9]float32)(dst)
-		to[0], to[1], to[2] = to[0]+0, to[1]+0, to[2]+0
-		to[3], to[4], to[5] = to[3]+0, to[4]+float32(scale*k), to[5]+0
-		to[6], to[7], to[8] = to[6]+0, to[7]+0, to[8]+0
-		dst = dst[9:]
 	}
 }
 
