@@ -14,11 +14,11 @@ $(REPVGG): $(GO_FILES) $(shell find configs -name '*.py')
 demo: $(REPVGG)
 	@sh testdata/digits/demo.sh $(abspath $(REPVGG))
 
-# -count=1: the layering test reads what the test cache does not see. Prints the runner's line of each package, which
-# tests were skipped and why, and everything if one fails.
+# -count=1: the layering test reads what the test cache does not see. -timeout: the emulated GPU takes long on a busy
+# machine. Prints the runner's line of each package, which tests were skipped and why, and everything if one fails.
 test:
 	go vet ./...
-	@log=$$(mktemp); go test -count=1 -v ./... >$$log 2>&1; status=$$?; \
+	@log=$$(mktemp); go test -count=1 -timeout 20m -v ./... >$$log 2>&1; status=$$?; \
 	if [ $$status -eq 0 ]; then awk '/--- SKIP/ { print before; print } /^(ok|[?]) / { print } { before = $$0 }' $$log; else cat $$log; fi; \
 	rm -f $$log; exit $$status
 

@@ -121,7 +121,7 @@ func TestOpenErrors(t *testing.T) {
 		{cfg, cfg, nil, "not a PyTorch checkpoint"},
 		{"repvgg-A0", ckpt, nil, "does not fit the config"},
 		{cfg, ckpt, []string{"model.head.num_classes=7"}, "head.fc.weight has shape (10, 128)"},
-		{arrays, ckpt, nil, "its pipeline is for arrays"},
+		{arrays, ckpt, nil, "it is not for image files"},
 		{cfg, ckpt, []string{"model.backbone.in_channels=1"}, "the network takes 1"},
 	} {
 		got, err := repvgg.Open(t.Context(), c.cfg, c.ckpt, repvgg.Options{Overrides: c.overrides})
@@ -150,7 +150,7 @@ func TestOpenErrors(t *testing.T) {
 		t.Error("a deploy checkpoint was fused")
 	}
 	for _, dst := range []string{"x.onnx", "x"} {
-		if err := repvgg.Reparameterize(t.Context(), cfg, ckpt, filepath.Join(tmp, dst)); err == nil || !strings.Contains(err.Error(), "should end in .pth or .safetensors") {
+		if err := repvgg.Reparameterize(t.Context(), cfg, ckpt, filepath.Join(tmp, dst)); err == nil || !strings.Contains(err.Error(), "must end in .pth or .safetensors") {
 			t.Errorf("got error %v for %s", err, dst)
 		}
 	}

@@ -98,18 +98,20 @@ def make(testdata, made, repvgg, large):
                    cwd=made, check=True, capture_output=True)
     ok = sorted(os.path.basename(p) for p in glob.glob(os.path.join(testdata, 'checkpoints/ok/*')))
     bad = sorted(os.path.basename(p) for p in glob.glob(os.path.join(testdata, 'checkpoints/bad/*')))
+    saved = sorted(os.path.basename(p) for p in glob.glob(os.path.join(testdata, 'checkpoints/libraries/*')) if not p.endswith('.json'))
     images = sorted('t/preprocess/images/' + os.path.basename(p) for p in glob.glob(os.path.join(testdata, 'preprocess/images/*')))
-    if not (ok and bad and images):
+    if not (ok and bad and saved and images):
         raise SystemExit('no fixtures found in ' + testdata)
-    return list(itertools.chain(inspect(ok, bad), reparameterize(ok, bad, archs), export(ok, archs), configs(), flops(), zoo(), bench(archs),
+    return list(itertools.chain(inspect(ok, bad, saved), reparameterize(ok, bad, archs), export(ok, archs), configs(), flops(), zoo(), bench(archs),
                                 test(), pipelines(), predict(images), usage()))
 
 
-def inspect(ok, bad):
-    for kind, file in [('ok', f) for f in ok] + [('bad', f) for f in bad]:
+def inspect(ok, bad, saved):
+    for kind, file in [('ok', f) for f in ok] + [('bad', f) for f in bad] + [('libraries', f) for f in saved]:
         path = f't/checkpoints/{kind}/{file}'
-        # Some files are bad only for a config, or in their weights.
-        yield Case(f'inspect {kind}/{file}', [['inspect', path], ['inspect', path, '--format', 'json']], None if kind == 'bad' else False)
+        # Some files are bad only for a config, or in their weights; some that other code saved hold no network.
+        yield Case(f'inspect {kind}/{file}', [['inspect', path], ['inspect', path, '--format', 'json']], False if kind == 'ok' else None)
+    yield Case('inspect --security', [['inspect', 't/checkpoints/ok/runs_a_command.pth', '--security', '--format', f] for f in ['text', 'json']])
     for path in ['t/digits/train.pth', 't/digits/deploy.pth', 'made/A0.pth', 'made/mnist.pth', 'made/digits_official.pth', 'made/digits_timm.pth']:
         yield Case(f'inspect {path}', [['inspect', path], ['inspect', path, '--format', 'json']])
     for file in ['timm.pth', 'timm_averages.pth', 'flat_with_averages.pth']:

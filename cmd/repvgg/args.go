@@ -41,13 +41,13 @@ func spreadLists(root *cobra.Command, args []string) []string {
 
 func endsList(arg string) bool { return len(arg) > 1 && arg[0] == '-' }
 
-// notANumber is how pflag tells of one.
+// notANumber matches pflag's error for a value that is not a number.
 var notANumber = regexp.MustCompile(`^(.*)strconv\.\w+: parsing ("[^"]*"): invalid syntax$`)
 
-// flagError names flags that a misspelt one may stand for.
+// flagError suggests existing flags in place of a misspelt one.
 func flagError(c *cobra.Command, err error) error {
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
-		// cobra suggests commands: those that are called as the flags are.
+		// cobra only suggests commands, so make one with the name of each flag.
 		flags := &cobra.Command{SuggestionsMinimumDistance: 2}
 		c.Flags().VisitAll(func(f *pflag.Flag) {
 			flags.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
@@ -59,10 +59,10 @@ func flagError(c *cobra.Command, err error) error {
 	return usageHint(c, err)
 }
 
-// usageHint makes an error one of usage that says where help is.
+// usageHint turns err into a usage error that also says where to find help.
 func usageHint(c *cobra.Command, err error) error {
 	if m := notANumber.FindStringSubmatch(err.Error()); m != nil {
-		err = errors.New(m[1] + m[2] + " is no number")
+		err = errors.New(m[1] + m[2] + " is not a number")
 	}
 	return usageError{fmt.Errorf("%w (usage: %s; %s --help says more)", err, c.UseLine(), c.CommandPath())}
 }

@@ -10,7 +10,7 @@ import (
 	"repvgg/internal/checkpoint"
 )
 
-// mnistConfig is a network of one channel on the test split of the fixtures.
+// mnistConfig is a one-channel network with the test split of the MNIST fixture.
 const mnistConfig = `
 model = dict(
     type='ImageClassifier',
@@ -25,8 +25,7 @@ data = dict(samples_per_gpu=2, test=dict(type='MNIST', data_prefix='PREFIX', pip
     dict(type='Collect', keys=['img'])]))
 `
 
-// TestMNIST runs images that are arrays of one channel through the whole of
-// repvgg test.
+// TestMNIST runs repvgg test on a data set that holds one-channel images as arrays.
 func TestMNIST(t *testing.T) {
 	dir := t.TempDir()
 	prefix, err := filepath.Abs(filepath.Join(testdata, "datasets", "mnist"))

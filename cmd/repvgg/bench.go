@@ -21,26 +21,27 @@ import (
 func newBenchCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench CFG...",
-		Short: "Measure how fast networks run in both forms",
-		Long: `Bench runs the networks of the configs on random images and prints how long a
-batch takes, train form against deploy form, with what makes the figures
-doubtful: wide spread, drift, other processes.
+		Short: "Measure the speed of networks in both forms",
+		Long: `Bench runs the networks of the configs on random images, and prints how long a
+batch takes in the train form and in the deploy form. It notes what makes a figure
+doubtful: a wide spread, a drift, or other busy processes.
 
-CFG is a train or a deploy config; --form says what is run, by default both forms
-of a train config and the deploy form of a deploy config. Both forms are measured
-in turns. A latency is the median over single runs after a warm-up that lasts
-until it is stable. On the CPU a batch of 1 takes the algorithms that are fastest
-for single images; larger batches do not. With --device cuda the images lie on the
-GPU, and runs are also queued twenty at a time; images/s are of what is faster.
+CFG is a train or a deploy config. By default, a train config is measured in both
+forms and a deploy config in the deploy form; --form chooses. Both forms are
+measured in turns. A latency is the median over single runs, after a warm-up that
+lasts until the latency is stable. On the CPU, a batch of 1 uses the algorithms
+that are fastest for single images; larger batches do not. With --device cuda, the
+images are on the GPU before the clock starts. Runs are also queued twenty at a
+time, and images/s is the better of both ways.
 
-Without --checkpoint the weights are seeded random. With a training checkpoint
-the deploy form is fused from it.
+Without --checkpoint, the weights are random with a fixed seed. A training
+checkpoint is fused for the deploy form.
 
-GFLOP/s count two operations for each multiply-add of a direct convolution, so
-that an algorithm with fewer multiplications can pass the machine's peak.
+GFLOP/s count two operations for each multiply-add of a direct convolution. An
+algorithm that needs fewer multiplications can therefore exceed the machine's peak.
 
-Flags that take several values (--batch-size 1 32) end at the next flag: configs
-come before them.`,
+A flag that takes several values (--batch-size 1 32) ends at the next flag, so put
+the configs first.`,
 		Example: `  repvgg bench repvgg-A0
   repvgg bench repvgg-A0 repvgg-B1g4 --batch-size 1 32 --threads 4 --out report.html
   repvgg bench --zoo --format json --out zoo.json --plot zoo.svg
@@ -53,7 +54,7 @@ come before them.`,
 		},
 		RunE: withSettings(func(cmd *cobra.Command, s *benchSettings, args []string) error {
 			if cmd.Flags().Changed("runs") && cmd.Flags().Changed("duration") {
-				return usageError{errors.New("--runs and --duration both say how long to measure: give one of them")}
+				return usageError{errors.New("--runs and --duration both set how long to measure: give one of them")}
 			}
 			return runBench(cmd, s, args)
 		}),
@@ -67,25 +68,25 @@ func addBenchFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Bool("zoo", false, "measure the twelve published variants")
 	f.String("checkpoint", "", "file with the weights (default: seeded random weights)")
-	addEMAFlag(cmd)
+	addWeightFlags(cmd)
 	f.StringSlice("form", nil, "what to run: train, deploy")
 	f.String("device", deviceCPU, "where to run: cpu, or cuda for an NVIDIA GPU")
-	f.Int("gpu-id", 0, "GPU to run on, with --device cuda")
+	f.Int("gpu-id", 0, "with --device cuda: number of the GPU to run on")
 	f.StringSlice("precision", []string{"fp32"}, precisionHelp())
-	f.IntSlice("batch-size", []int{1}, "images in a batch")
+	f.IntSlice("batch-size", []int{1}, "number of images in a batch")
 	f.Int("input-size", 224, "height and width of the images")
 	f.Duration("duration", 3*time.Second, "how long to measure each row")
-	f.Int("runs", -1, "how many runs to measure, in place of --duration (0: measure nothing, list the rows)")
+	f.Int("runs", -1, "how many runs to measure, instead of --duration (0: measure nothing, list the rows)")
 	f.Int("warmup", -1, "how many runs to make before measuring (default: until stable)")
 	for _, name := range []string{"runs", "warmup"} {
-		f.Lookup(name).DefValue = "0" // hides -1, which stands for neither
+		f.Lookup(name).DefValue = "0" // keeps --help from showing -1, which means "not set"
 	}
 	f.Bool("layers", false, "also measure each layer")
-	f.String("format", "text", "what to print: "+strings.Join(printFormats(), ", "))
-	f.String("out", "", "file to write too (.txt, .json, .csv, .md, .bench, or .html with pictures)")
-	f.String("plot", "", "file for a picture (.svg, .png): published accuracy against speed, or time per layer with --layers")
-	f.String("baseline", "", "file that an earlier run wrote (.json), to compare with")
-	f.Bool("fail-if-slower", false, "exit status 1 if a row is slower than in --baseline, beyond the noise, or if none can be compared")
+	f.String("format", "text", "output format: "+strings.Join(printFormats(), ", "))
+	f.String("out", "", "file to write the report to (.txt, .json, .csv, .md, .bench, or .html with pictures)")
+	f.String("plot", "", "file to draw a picture to (.svg, .png): published accuracy against speed, or time per layer with --layers")
+	f.String("baseline", "", "report of an earlier run to compare with (.json)")
+	f.Bool("fail-if-slower", false, "exit with status 1 if a row is slower than in --baseline by more than the noise, or if no row can be compared")
 	for _, name := range []string{"form", "precision", "batch-size"} {
 		markList(cmd, name)
 	}
@@ -96,14 +97,14 @@ func addBenchFlags(cmd *cobra.Command) {
 	}
 }
 
-// printFormats are those of bench that a terminal can show.
+// printFormats returns the formats of a report that a terminal can show.
 func printFormats() []string {
 	return slices.DeleteFunc(benchreport.Formats(), func(name string) bool { return name == "html" })
 }
 
 type benchSettings struct {
 	overrideSettings
-	emaSettings
+	weightSettings
 	threadSettings
 	deviceSettings
 	formatSettings
@@ -122,28 +123,30 @@ type benchSettings struct {
 	FailIfSlower bool          `mapstructure:"fail-if-slower"`
 }
 
-// runBench is repvgg bench. Whatever is wrong with the arguments is found before
-// anything is measured.
+// runBench is repvgg bench. It reports every error in the arguments before it
+// measures anything.
 func runBench(cmd *cobra.Command, s *benchSettings, args []string) error {
 	b, err := s.benchmark(cmd, args)
 	if err != nil {
 		return usageError{err}
 	}
 	var before *bench.Report
+	h := host(cmd)
 	if s.Baseline != "" {
-		if before, err = benchreport.Read(s.Baseline); err != nil {
+		h.Inputs = append(h.Inputs, app.Input{What: "baseline", Path: s.Baseline})
+		if before, err = benchreport.Read(cmd.Context(), s.Baseline); err != nil {
 			return fmt.Errorf("reading baseline: %w; give a file that repvgg bench --out FILE.json wrote", err)
 		}
 	}
 	bar := newShareProgress(cmd)
 	b.Measure.Progress = bar.show
-	report, err := app.Bench(cmd.Context(), *b, host(cmd))
+	report, err := app.Bench(cmd.Context(), *b, h)
 	bar.end()
 	if errors.Is(err, app.ErrSeveralNetworks) {
 		return usageError{err}
 	}
-	if report == nil {
-		return hint(err)
+	if err = hint(err); report == nil {
+		return err
 	}
 	if before != nil {
 		for _, text := range report.Compare(before) {
@@ -158,7 +161,7 @@ func runBench(cmd *cobra.Command, s *benchSettings, args []string) error {
 	return writeBench(cmd, s, report, err)
 }
 
-// benchmark checks the settings and says what to measure.
+// benchmark checks the settings and returns what to measure.
 func (s *benchSettings) benchmark(cmd *cobra.Command, args []string) (*app.Benchmark, error) {
 	if err := s.check(args); err != nil {
 		return nil, err
@@ -172,7 +175,8 @@ func (s *benchSettings) benchmark(cmd *cobra.Command, args []string) (*app.Bench
 		return nil, err
 	}
 	b := &app.Benchmark{
-		Configs: args, Zoo: s.Zoo, Overrides: s.CfgOptions, Checkpoint: s.Checkpoint, EMA: s.UseEMA, Forms: forms,
+		Configs: args, Zoo: s.Zoo, Overrides: s.CfgOptions, Checkpoint: s.Checkpoint, Choice: s.choice(), Ignore: s.Ignore, Forms: forms,
+		Writes: []app.Output{{What: "report", Path: s.Out}, {What: "picture", Path: s.Plot}},
 		Device: device, BatchSizes: s.BatchSize, InputSize: s.InputSize, Version: cmd.Root().Version, Ready: s.checkFiles,
 		Measure: bench.Options{Runs: s.Runs, Duration: s.Duration, Warmup: s.Warmup, Layers: s.Layers},
 	}
@@ -186,9 +190,9 @@ func (s *benchSettings) benchmark(cmd *cobra.Command, args []string) (*app.Bench
 	return b, nil
 }
 
-// writeBench writes what was measured wherever it was asked for, also after an
-// error of measuring, and although one of the places fails. It returns the first
-// error and prints the others.
+// writeBench writes the rows that were measured to every output, even if measuring
+// ended with err or an earlier output failed. It returns the first error and prints
+// the others as notes.
 func writeBench(cmd *cobra.Command, s *benchSettings, report *bench.Report, err error) error {
 	if len(report.Rows) == 0 {
 		return err
@@ -203,7 +207,7 @@ func writeBench(cmd *cobra.Command, s *benchSettings, report *bench.Report, err 
 	}
 	out := ""
 	if s.Out != "" {
-		out, _ = benchreport.FormatOf(s.Out) // which was checked
+		out, _ = benchreport.FormatOf(s.Out) // check has validated the name
 		if werr := benchreport.WriteFile(s.Out, report); werr != nil {
 			failed(fmt.Errorf("writing report %q: %w", s.Out, werr))
 		}
@@ -215,17 +219,20 @@ func writeBench(cmd *cobra.Command, s *benchSettings, report *bench.Report, err 
 		failed(fmt.Errorf("writing to stdout: %w", werr))
 	}
 	if (s.Layers || s.Baseline != "") && (s.Format == "csv" || out == "csv") {
-		note(cmd, "CSV has no columns for layers and for the baseline: other formats show them")
+		note(cmd, "CSV has no columns for layers or the baseline: use another format to see them")
 	}
 	return err
 }
 
-// check checks the settings by themselves.
+// check validates the settings without reading any file.
 func (s *benchSettings) check(args []string) error {
 	if len(args) == 0 && !s.Zoo {
 		return errors.New("give a config to measure (repvgg-A0, my_config.py), before flags that take several values, or --zoo for all published variants")
 	}
 	if err := s.deviceSettings.check(deviceCPU, deviceCUDA); err != nil {
+		return err
+	}
+	if err := s.checkPatterns(); err != nil {
 		return err
 	}
 	if !slices.Contains(printFormats(), s.Format) {
@@ -240,7 +247,7 @@ func (s *benchSettings) check(args []string) error {
 		return fmt.Errorf("--input-size %d: want 1 to 4096", s.InputSize)
 	}
 	if s.Runs < -1 || s.Warmup < -1 {
-		return fmt.Errorf("--runs %d --warmup %d: want 0 or more; without them both are as long as they need", s.Runs, s.Warmup)
+		return fmt.Errorf("--runs %d --warmup %d: want 0 or more; leave them out to let bench choose", s.Runs, s.Warmup)
 	}
 	if s.Baseline == "" && s.FailIfSlower {
 		return errors.New("--fail-if-slower needs --baseline FILE.json")
@@ -267,7 +274,7 @@ func (s *benchSettings) check(args []string) error {
 	return nil
 }
 
-// checkFiles reports files that could not be written in the end.
+// checkFiles reports outputs that could not be written after the measurement.
 func (s *benchSettings) checkFiles(rows []bench.Row) error {
 	if s.Plot != "" && !s.Layers && !slices.ContainsFunc(rows, func(r bench.Row) bool { return r.PublishedTop1Percent != nil }) {
 		return fmt.Errorf("--plot %q: no row has a published accuracy; measure a published variant at --input-size 224, or give --layers", s.Plot)
@@ -292,7 +299,7 @@ func benchForms(names []string) ([]model.Form, error) {
 		case model.Deploy.String():
 			forms = append(forms, model.Deploy)
 		default:
-			return nil, fmt.Errorf("--form %s: want train or deploy; both are measured without --form, or by --form train deploy", name)
+			return nil, fmt.Errorf("--form %s: want train or deploy; to measure both, leave --form out or give --form train deploy", name)
 		}
 	}
 	slices.Sort(forms)

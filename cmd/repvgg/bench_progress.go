@@ -9,8 +9,8 @@ import (
 	"golang.org/x/term"
 )
 
-// shareProgress is a bar on stderr that says what is being done and how much of
-// everything is, shown only on a terminal.
+// shareProgress is a progress bar on stderr with the name of the current step. It
+// is shown only on a terminal.
 type shareProgress struct{ progress }
 
 const shareSteps = 1000
@@ -28,7 +28,8 @@ func newShareProgress(cmd *cobra.Command) shareProgress {
 	)}}
 }
 
-// show says what is being done. Errors of drawing don't matter to the work.
+// show sets the current step and the share of all work that is done. Drawing errors
+// are ignored: they don't affect the results.
 func (p shareProgress) show(what string, share float64) {
 	if p.bar != nil {
 		p.bar.Describe(what)

@@ -15,8 +15,8 @@ import (
 	"repvgg/internal/model/repvgg"
 )
 
-// The published table has both forms of twelve variants, with two digits at
-// most. Only the deploy form of D2se differs, as its note says.
+// The published table has both forms of twelve variants, with at most two digits.
+// Only the deploy form of D2se differs, and its note says so.
 func TestBenchListsThePublishedFigures(t *testing.T) {
 	stdout, stderr, status := runCommand(t, "bench", "--zoo", "--runs", "0", "--format", "json")
 	if status != 0 {
@@ -58,8 +58,8 @@ func TestBenchListsThePublishedFigures(t *testing.T) {
 	}
 }
 
-// Whatever bench writes fits docs/bench.schema.json, and the schema fits what is
-// written: each of its fields is required and no other allowed.
+// Every report fits docs/bench.schema.json, and the schema is tight: every field is
+// required, and no others are allowed.
 func TestBenchFitsItsSchema(t *testing.T) {
 	var schema map[string]any
 	readJSON(t, filepath.Join("..", "..", "docs", "bench.schema.json"), &schema)
@@ -96,7 +96,8 @@ func TestBenchFitsItsSchema(t *testing.T) {
 	}
 }
 
-// schemaChecker checks values against the part of JSON Schema that ours uses.
+// schemaChecker validates values against the subset of JSON Schema that our schema
+// uses.
 type schemaChecker struct{ root map[string]any }
 
 func (c schemaChecker) check(schema map[string]any, v any, at string) error {
@@ -157,7 +158,7 @@ func checkRequired(names []any, v map[string]any, at string) error {
 	return nil
 }
 
-// checkProperties takes additionalProperties for false.
+// checkProperties assumes that additionalProperties is false.
 func (c schemaChecker) checkProperties(properties, v map[string]any, at string) error {
 	for name, value := range v {
 		p, ok := properties[name].(map[string]any)

@@ -11,9 +11,9 @@ func newConfigCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config CFG",
 		Short: "Print a config with its bases merged in",
-		Long: `Config prints a config as MMClassification's tools/misc/print_config.py does: with
-its _base_ files and the overrides merged in. What is printed is a .py config that
-gives the same values, a beginning for one of your own.`,
+		Long: `Config prints a config as MMClassification's tools/misc/print_config.py does, with
+its _base_ files and the overrides merged in. The output is itself a .py config
+with the same values. You can use it as the start of your own.`,
 		Example: `  repvgg config repvgg-A0 >my_config.py
   repvgg config my_config.py --cfg-options model.head.num_classes=10`,
 		Args:              namedArgs,
@@ -36,7 +36,8 @@ func printConfig(cmd *cobra.Command, s *overrideSettings, args []string) error {
 	for _, w := range cfg.Warnings() {
 		note(cmd, "%s", w)
 	}
-	// Printed all the same: it may be what the reader looks for.
+	// A config that describes no valid network is still printed: that may be what the
+	// user is looking for.
 	if _, err := recipe.Read(cfg); err != nil {
 		note(cmd, "%v", err)
 	}

@@ -9,22 +9,23 @@ import (
 	"repvgg/internal/engine"
 )
 
-// Where a network runs. auto is the cpu: results must not depend on what a
-// machine has; a GPU is asked for by cuda.
+// Where a network runs. auto means the CPU, because results must not depend on
+// which hardware a machine has. A GPU must be requested with cuda.
 const (
 	deviceAuto = "auto"
 	deviceCPU  = "cpu"
 	deviceCUDA = "cuda"
 )
 
-// deviceSettings are those of commands that run networks where they are told to.
+// deviceSettings are the settings of commands that let the user choose the device.
 type deviceSettings struct {
 	Device    string   `mapstructure:"device"`
 	GPUID     int      `mapstructure:"gpu-id"`
 	Precision []string `mapstructure:"precision"`
 }
 
-// check checks --device, one of the known ones, --gpu-id and --precision together.
+// check validates --device, which must be one of known, together with --gpu-id and
+// --precision.
 func (s *deviceSettings) check(known ...string) error {
 	if !slices.Contains(known, s.Device) {
 		return fmt.Errorf("unavailable device %q: want one of %s", s.Device, strings.Join(known, ", "))
@@ -42,12 +43,13 @@ func (s *deviceSettings) check(known ...string) error {
 		}
 	}
 	if s.GPUID < 0 {
-		return fmt.Errorf("--gpu-id %d: want a GPU from 0", s.GPUID)
+		return fmt.Errorf("--gpu-id %d: want 0 or more", s.GPUID)
 	}
 	return nil
 }
 
-// device is what checked settings ask for, in the first of the precisions.
+// device returns the device that the settings ask for, with the first of the
+// precisions. The settings must have passed check.
 func (s *deviceSettings) device(threads int) (app.Device, error) {
 	d := app.Device{CUDA: s.Device == deviceCUDA, GPU: s.GPUID, Threads: threads}
 	var err error
@@ -55,17 +57,17 @@ func (s *deviceSettings) device(threads int) (app.Device, error) {
 	return d, err
 }
 
-// precisionsOf are what a device can compute in.
+// precisionsOf returns the names of the precisions of a device.
 func precisionsOf(device string) []string {
 	return engine.PrecisionNames(app.Precisions(device == deviceCUDA))
 }
 
-// precisionHelp is what --precision can be, for each device.
+// precisionHelp is the help text of --precision.
 func precisionHelp() string {
-	return fmt.Sprintf("what to compute in: %s; with --device cuda: %s", strings.Join(precisionsOf(deviceCPU), ", "), strings.Join(precisionsOf(deviceCUDA), ", "))
+	return fmt.Sprintf("precision to compute in: %s; with --device cuda: %s", strings.Join(precisionsOf(deviceCPU), ", "), strings.Join(precisionsOf(deviceCUDA), ", "))
 }
 
-// allPrecisions are those of any device, for completion.
+// allPrecisions returns the precisions of all devices, for shell completion.
 func allPrecisions() []string {
 	all := append(precisionsOf(deviceCPU), precisionsOf(deviceCUDA)...)
 	slices.Sort(all)

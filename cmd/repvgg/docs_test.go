@@ -9,9 +9,9 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-var update = flag.Bool("update", false, "write docs/cli anew")
+var update = flag.Bool("update", false, "rewrite docs/cli")
 
-// TestDocs holds docs/cli against what --help says; -update writes it.
+// TestDocs checks that docs/cli matches --help; -update rewrites it.
 func TestDocs(t *testing.T) {
 	const committed = "../../docs/cli"
 	root := newRootCmd()

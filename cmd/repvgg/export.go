@@ -21,21 +21,22 @@ var exportOutputs = []string{onnx.Probs, onnx.Logits}
 func newExportCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export CFG CKPT DST",
-		Short: "Write the deploy form as an ONNX model, or as a checkpoint",
-		Long: `Export writes the deploy form of a network. CFG and CKPT may be of either form: a
-training checkpoint is fused on the way. The train form itself is never exported.
+		Short: "Write the deploy form as an ONNX model or a checkpoint",
+		Long: `Export writes the deploy form of a network. CFG and CKPT may have either form; a
+training checkpoint is fused first. The train form itself is never exported.
 
-DST is an ONNX model (.onnx, operators of version 13), for onnxruntime, TensorRT
-and other runtimes. Its input, "input", is a batch of images as the config's
-pipeline makes them, (batch, 3, height, width); its output is "probs", the
-softmax, as of MMClassification's pytorch2onnx.py, or with --output logits
-"logits". Batch, height and width are open unless --fix-batch and --fix-shape fix
-them. Its metadata has the config's "pipeline" in words, with the means and
-deviations that it normalises with, and a JSON list of the names of the "classes"
-that CKPT recorded (deploy weights have none).
+If DST ends in .onnx, it is an ONNX model with the operators of version 13, for
+onnxruntime, TensorRT and other runtimes. Its input is named "input": a batch of
+images as the config's pipeline makes them, with the shape (batch, 3, height,
+width). Its output is named "probs": the softmax, as in MMClassification's
+pytorch2onnx.py. With --output logits, the output is named "logits" instead. Batch
+size, height and width are dynamic unless --fix-batch and --fix-shape set them. The
+model's metadata describes the "pipeline", including the mean and the standard
+deviation of the normalization. If CKPT records the class names, the metadata also
+has them as a JSON list, "classes". Deploy weights do not record any.
 
-Or it is a checkpoint (.pth, .safetensors) with the tensor names that CKPT has, or
-those that --names asks for.`,
+If DST ends in .pth or .safetensors, it is a checkpoint. Its tensors keep the names
+that they have in CKPT, or get those that --names chooses.`,
 		Example: `  repvgg export repvgg-A0 epoch_120.pth repvgg-A0.onnx
   repvgg export my_config.py latest.pth model.onnx --fix-batch 1 --fix-shape 224
   repvgg export my_config.py deploy.pth model.safetensors --names timm`,
@@ -44,11 +45,11 @@ those that --names asks for.`,
 		RunE:              withSettings(export),
 	}
 	f := cmd.Flags()
-	f.Int("fix-batch", 0, "fix the number of images (0: open)")
-	f.IntSlice("fix-shape", nil, "fix the size of the images: H or H W")
-	addChoice(cmd, "output", exportOutputs, "what the model gives")
+	f.Int("fix-batch", 0, "fix the batch size (0: dynamic)")
+	f.IntSlice("fix-shape", nil, "fix the size of the images: H or H W (default: dynamic)")
+	addChoice(cmd, "output", exportOutputs, "output of the model")
 	addNamesFlag(cmd, "CKPT's")
-	addEMAFlag(cmd)
+	addWeightFlags(cmd)
 	addOverridesFlag(cmd)
 	markList(cmd, "fix-shape")
 	return cmd
@@ -56,7 +57,7 @@ those that --names asks for.`,
 
 type exportSettings struct {
 	overrideSettings
-	emaSettings
+	weightSettings
 	namesSettings
 	Output   string `mapstructure:"output"`
 	FixBatch int    `mapstructure:"fix-batch"`
@@ -64,8 +65,12 @@ type exportSettings struct {
 }
 
 func export(cmd *cobra.Command, s *exportSettings, args []string) error {
+	source, err := s.source(args[0], args[1], s.CfgOptions)
+	if err != nil {
+		return err
+	}
 	e := app.Exporting{
-		Source: app.Source{Config: args[0], Overrides: s.CfgOptions, Checkpoint: args[1], EMA: s.UseEMA},
+		Source: source,
 		Dst:    args[2], Names: s.Names,
 		ONNX: onnx.Options{Output: s.Output, Batch: s.FixBatch, Producer: "repvgg", Version: cmd.Root().Version},
 	}
@@ -89,13 +94,13 @@ func (s *exportSettings) check(cmd *cobra.Command, dstPath string) error {
 		useless = []string{"names"}
 	}
 	for _, name := range useless {
-		if cmd.Flags().Changed(name) { // a setting that was not given here may be for other runs
+		if cmd.Flags().Changed(name) { // a value from repvgg.yaml or the environment may be meant for other runs
 			return usageHint(cmd, fmt.Errorf("--%s has no effect on %q", name, dstPath))
 		}
 	}
 	switch suffixes := append([]string{app.ONNXSuffix}, checkpoint.Suffixes...); {
 	case !slices.Contains(suffixes, ext):
-		return usageError{fmt.Errorf("writing %q: the path should end in one of %s, the formats that are written", dstPath, strings.Join(suffixes, " "))}
+		return usageError{fmt.Errorf("writing %q: the path must end in one of %s", dstPath, strings.Join(suffixes, " "))}
 	case s.FixBatch < 0 || s.FixBatch > recipe.MaxBatch:
 		return usageHint(cmd, fmt.Errorf("--fix-batch %d: want a number up to %d", s.FixBatch, recipe.MaxBatch))
 	case len(s.FixShape) > 2 || slices.ContainsFunc(s.FixShape, func(v int) bool { return v < 1 || v > model.MaxSide }):

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// exported exports and gives the path of the model.
+// exported runs repvgg export and returns the path of the model.
 func exported(t *testing.T, cfg, src string, flags ...string) string {
 	t.Helper()
 	dst := filepath.Join(t.TempDir(), "out", "model.onnx")
@@ -21,8 +21,8 @@ func exported(t *testing.T, cfg, src string, flags ...string) string {
 	return dst
 }
 
-// TestExport has onnxruntime run the five architectures, exported from training
-// checkpoints, on the original's input.
+// TestExport exports five architectures from training checkpoints, and runs them in
+// onnxruntime on the original's input.
 func TestExport(t *testing.T) {
 	for _, name := range []string{"plain", "groups", "se", "dilated", "eps"} {
 		t.Run(name, func(t *testing.T) {
@@ -58,8 +58,8 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// TestExportForms exports the same weights from both forms and from another
-// framework's file.
+// TestExportForms checks that the model is the same whether it is exported from the
+// train form, the deploy form or another framework's file.
 func TestExportForms(t *testing.T) {
 	dir := filepath.Join(testdata, "checkpoints")
 	cfg, train := filepath.Join(dir, "tiny.py"), filepath.Join(dir, "ok", "bare_state_dict.pth")
@@ -80,8 +80,8 @@ func TestExportForms(t *testing.T) {
 	}
 }
 
-// TestExportMetadata finds the means of the pipeline and the names of the classes
-// in the model.
+// TestExportMetadata checks that the model's metadata holds the pipeline and the
+// class names.
 func TestExportMetadata(t *testing.T) {
 	digits := filepath.Join(testdata, "digits")
 	model, err := os.ReadFile(exported(t, filepath.Join(digits, "configs", "repvgg-digits.py"), filepath.Join(digits, "train.pth")))

@@ -15,13 +15,13 @@ func newFlopsCmd() *cobra.Command {
 		Use:   "flops CFG",
 		Short: "Count a network's parameters and operations",
 		Long: `Flops prints what MMClassification's tools/analysis_tools/get_flops.py prints: the
-tree of the network's modules with the parameters and operations of each, then
-the totals, which the published table of the zoo has.
+tree of the network's modules with the parameters and operations of each, then the
+totals. The published table shows the same totals.
 
-It counts as the original does: a multiply-accumulate is one operation; batch
-normalization, ReLU and pooling count, additions and the final linear layer do
-not. In the deploy form squeeze-and-excitation is run and counts; the original
-forgets it there.`,
+Operations are counted as in the original. A multiply-accumulate is one operation.
+Batch normalization, ReLU and pooling count; additions and the final linear layer
+do not. In the deploy form, squeeze-and-excitation is included. The original, and
+so the published figure for D2se, leaves it out.`,
 		Example: `  repvgg flops repvgg-A0
   repvgg flops repvgg-A0_deploy --shape 320
   repvgg flops my_config.py --shape 192 256 --cfg-options model.backbone.deploy=True`,

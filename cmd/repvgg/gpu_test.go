@@ -14,7 +14,8 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// requireGPU skips a test where there is no GPU, by making a runner.
+// requireGPU skips the test on a machine without a GPU. It finds out by making a
+// runner.
 func requireGPU(t *testing.T) {
 	t.Helper()
 	zeros := func(s tensor.Spec) ([]float32, error) { return make([]float32, s.Numel()), nil }
@@ -29,14 +30,14 @@ func requireGPU(t *testing.T) {
 	t.Cleanup(func() { r.Close() })
 }
 
-// TestGPUDigits: the metrics of the digits are printed as the original prints
-// them, in each precision.
+// TestGPUDigits checks that the printed metrics of the digits are the original's in
+// each precision.
 func TestGPUDigits(t *testing.T) {
 	digits, err := filepath.Abs(filepath.Join(testdata, "digits"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // the folder of the choice of engines
+	t.Setenv("XDG_CACHE_HOME", t.TempDir()) // for the cache of chosen engines
 	requireGPU(t)
 	t.Chdir(digits) // the config's paths are relative
 	deploy := fused(t, "configs/repvgg-digits.py", "train.pth")
@@ -51,9 +52,9 @@ func TestGPUDigits(t *testing.T) {
 	}
 }
 
-// emulatedGPU compiles the emulated driver of internal/gpu and returns a function
-// that runs the command on it. Such tests show what the command sends to a GPU and
-// makes of its results. They show nothing about cuDNN.
+// emulatedGPU compiles the emulated driver of internal/gpu, and returns a function
+// that runs a command with it. Such tests check what the command sends to a GPU and
+// reads back. They prove nothing about cuDNN.
 func emulatedGPU(t *testing.T) func(args ...string) (stdout, stderr string) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -87,7 +88,7 @@ func emulatedGPU(t *testing.T) func(args ...string) (stdout, stderr string) {
 	}
 }
 
-// TestEmulatedDigits: images as bytes, two batches at once, both forms.
+// TestEmulatedDigits tests both forms with byte input and overlapping batches.
 func TestEmulatedDigits(t *testing.T) {
 	run := emulatedGPU(t)
 	deploy := fused(t, filepath.Join(testdata, "digits", "configs", "repvgg-digits.py"), filepath.Join(testdata, "digits", "train.pth"))
@@ -99,8 +100,8 @@ func TestEmulatedDigits(t *testing.T) {
 	}
 }
 
-// TestEmulatedBench: a row of a GPU has the time of queued runs and its layers, and
-// the machine has the GPU.
+// TestEmulatedBench checks that a GPU row has the time of queued runs and of each
+// layer, and that the report names the GPU.
 func TestEmulatedBench(t *testing.T) {
 	run := emulatedGPU(t)
 	stdout, stderr := run("bench", "configs/repvgg-digits.py", "--form", "deploy", "--precision", "fp32", "--batch-size", "2",

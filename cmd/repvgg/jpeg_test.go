@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// TestDigitsAsJPEG tests both forms on JPEG re-encodings of the digits, against
-// the original's pipeline run beside it with OpenCV, Pillow and PyTorch.
+// TestDigitsAsJPEG tests both forms on the digits re-encoded as JPEG, and compares
+// the scores with those of the original's pipeline, which it runs with OpenCV,
+// Pillow and PyTorch.
 func TestDigitsAsJPEG(t *testing.T) {
 	python := need.Python(t, need.Torch, "torch", "cv2", "PIL")
 	digits := filepath.Join(testdata, "digits")

@@ -19,8 +19,8 @@ import (
 	"repvgg/internal/weights"
 )
 
-// logitsTolerance is how far logits may lie from the original's, in terms of the
-// largest of them (docs/numerics.md).
+// logitsTolerance bounds the difference between our logits and the original's,
+// relative to the largest logit (docs/numerics.md).
 const logitsTolerance = 2e-5
 
 func loadPlanFor(t *testing.T, cfg string) *model.Plan {
@@ -32,10 +32,10 @@ func loadPlanFor(t *testing.T, cfg string) *model.Plan {
 	return r.Network
 }
 
-// openWeights opens a checkpoint of a form of p.
+// openWeights opens a checkpoint that has either form of p.
 func openWeights(t *testing.T, p *model.Plan, path string) *weights.Set {
 	t.Helper()
-	c, err := weights.OpenForm(path, p, false)
+	c, err := weights.OpenForm(path, p, checkpoint.Choice{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func openWeights(t *testing.T, p *model.Plan, path string) *weights.Set {
 	return c
 }
 
-// TestLogits runs both forms of the five architectures on the original's input.
+// TestLogits runs both forms of five architectures on the original's input.
 func TestLogits(t *testing.T) {
 	for _, name := range []string{"plain", "groups", "se", "dilated", "eps"} {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +79,8 @@ func checkLogits(t *testing.T, form string, p *model.Plan, path string, x []floa
 	}
 }
 
-// farthest is the largest difference, NaN if there is one, and the largest value.
+// farthest returns the largest difference, or NaN if there is a NaN, and the
+// largest value.
 func farthest(got, want []float32) (worst, largest float64) {
 	for i := range want {
 		largest = max(largest, math.Abs(float64(want[i])))
@@ -88,7 +89,7 @@ func farthest(got, want []float32) (worst, largest float64) {
 	return worst, largest
 }
 
-// readNPY reads a float32 array.
+// readNPY reads a float32 array from a .npy file.
 func readNPY(t *testing.T, path string) (values []float32, shape []int) {
 	t.Helper()
 	values, shape, err := testkit.ReadNPY(path)
@@ -114,7 +115,7 @@ func TestVerifyNamesTheBlock(t *testing.T) {
 		var reported []string
 		damage := func(tmp string) error {
 			perturb(t, tmp, weight)
-			fused, err := weights.OpenForm(tmp, plan.As(model.Deploy), false)
+			fused, err := weights.OpenForm(tmp, plan.As(model.Deploy), checkpoint.Choice{})
 			if err != nil {
 				return err
 			}
@@ -139,8 +140,8 @@ func TestVerifyNamesTheBlock(t *testing.T) {
 	}
 }
 
-// perturb adds a hundredth of the largest weight to the first one of a tensor in
-// a file, and mends the checksum, so that only Verify can tell.
+// perturb adds a hundredth of a tensor's largest weight to its first weight, and
+// corrects the file's checksum, so that only Verify can find the damage.
 func perturb(t *testing.T, path, name string) {
 	t.Helper()
 	c, err := checkpoint.Open(path)

@@ -10,19 +10,39 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
+
+	"repvgg/internal/app"
+	"repvgg/internal/cleanup"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	// A second signal ends the process at once.
-	context.AfterFunc(ctx, stop)
 	// A reader of stdout that has gone is an error of writing, after which
 	// temporary files are removed.
 	signal.Ignore(syscall.SIGPIPE)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
+	go endBy(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
+
+// patience is how long an interrupted command may take to end by itself.
+const patience = 600 * time.Millisecond
+
+// endBy ends the process after a signal, if its work does not notice that: a read
+// from a disk that does not answer, or a call into a library, can't be called off.
+func endBy(ctx context.Context, stop func()) {
+	<-ctx.Done()
+	stop() // a second signal ends the process at once
+	time.Sleep(patience)
+	cleanup.Run()
+	fmt.Fprintln(os.Stderr, interrupted)
+	os.Exit(statusInterrupted)
+}
+
+const (
+	interrupted       = "repvgg: interrupted"
+	statusInterrupted = 130
+)
 
 // run returns the exit status: 0, 1 for a failure, 2 for wrong usage, 130 for an
 // interruption.
@@ -40,21 +60,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	if errors.Is(err, syscall.EPIPE) {
-		return 141 // whoever read stdout has gone: as a shell tells of SIGPIPE
+		return 141 // stdout was closed: the status that a shell reports for SIGPIPE
 	}
-	if errors.Is(err, context.Canceled) {
-		fmt.Fprintln(stderr, "repvgg: interrupted")
-		return 130
+	if ctx.Err() != nil {
+		fmt.Fprintln(stderr, interrupted)
+		return statusInterrupted
 	}
 	fmt.Fprintln(stderr, "repvgg: "+oneLine(err.Error()))
-	if _, ok := errors.AsType[usageError](err); ok {
+	_, usage := errors.AsType[usageError](err)
+	_, overwrites := errors.AsType[*app.OverwriteError](err)
+	if usage || overwrites {
 		return 2
 	}
 	return 1
 }
 
-// oneLine makes a message one line of bounded length without control
-// characters: names in it may come from a hostile file.
+// oneLine turns a message into one line of bounded length without control
+// characters, because names in it may come from a hostile file.
 func oneLine(text string) string {
 	const most = 4000
 	text = strings.Map(func(r rune) rune {
@@ -69,7 +91,7 @@ func oneLine(text string) string {
 	return text
 }
 
-// checkedWriter remembers the first error of writing, which printing ignores.
+// checkedWriter keeps the first write error, which fmt.Fprint's callers ignore.
 type checkedWriter struct {
 	w   io.Writer
 	err error

@@ -11,8 +11,8 @@ import (
 	"repvgg/internal/engine"
 )
 
-// TestNumerics is the Go side of testdata/numerics.py, which sets the variables:
-// it runs a checkpoint on images of 224x224 in a file of float32 values and
+// TestNumerics is the Go side of testdata/numerics.py, which sets the variables. It
+// runs a checkpoint on 224x224 images, read from a file of float32 values, and
 // writes the logits.
 func TestNumerics(t *testing.T) {
 	cfgName, path := os.Getenv("REPVGG_NUMERICS_CFG"), os.Getenv("REPVGG_NUMERICS_CKPT")

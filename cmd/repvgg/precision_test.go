@@ -14,8 +14,8 @@ import (
 	"repvgg/internal/recipe"
 )
 
-// variedDigits are n inputs of the digits network: its images, shifted by up to
-// two pixels and with noise.
+// variedDigits returns n inputs of the digits network: its test images, shifted by
+// up to two pixels, with noise.
 func variedDigits(t *testing.T, cfg string, n int) []float32 {
 	t.Helper()
 	r, err := recipe.Load(cfg, nil)

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/term"
 )
 
-// progress is a bar on stderr, shown only on a terminal.
+// progress is a progress bar on stderr. It is shown only on a terminal.
 type progress struct{ bar *progressbar.ProgressBar }
 
 func newProgress(cmd *cobra.Command, total int, unit string) progress {
@@ -26,11 +26,11 @@ func newProgress(cmd *cobra.Command, total int, unit string) progress {
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(),
 	)
-	_ = bar.RenderBlank() // starts its clock, which the first batch would do too late
+	_ = bar.RenderBlank() // starts its clock before the first batch is done
 	return progress{bar}
 }
 
-// add counts n more. Errors of drawing don't matter to the work.
+// add counts n more. Drawing errors are ignored: they don't affect the results.
 func (p progress) add(n int) {
 	if p.bar != nil {
 		_ = p.bar.Add(n)

@@ -14,18 +14,18 @@ func newReparameterizeCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reparameterize CFG SRC DST",
 		Short: "Fuse a training checkpoint into deploy weights",
-		Long: `Reparameterize fuses the three branches of every RepVGG block of a training
-checkpoint into one 3x3 convolution, and writes the deploy weights as PyTorch
-would: bit for bit those of MMClassification's reparameterize_model.py, readable
-by torch.load.
+		Long: `Reparameterize fuses the branches of every RepVGG block of a training checkpoint
+into one 3x3 convolution, and writes the deploy weights. They are bit-identical to
+those of MMClassification's reparameterize_model.py. torch.load reads the file.
 
-CFG is the train config, SRC the checkpoint: .pth in torch's zip or legacy
-format, or .safetensors, with the tensor names of MMClassification, of the
-official RepVGG code or of timm. DST is the file to write, .pth or .safetensors,
-with MMClassification's names or those that --names asks for.
+CFG is the train config. SRC is the training checkpoint: .pth in PyTorch's zip or
+legacy format, or .safetensors, with the tensor names of MMClassification, of the
+official RepVGG code or of timm. DST is the file to write, .pth or .safetensors.
+Its tensors get MMClassification's names, or those that --names chooses.
 
-With --verify the written file is read back and both forms are run on seeded
-input; a difference above the tolerance fails.`,
+With --verify, the written file is read back and both forms are run on seeded
+input. If they differ by more than the tolerance, the command fails and keeps no
+file.`,
 		Example: `  repvgg reparameterize repvgg-A0 epoch_120.pth repvgg-A0_deploy.pth
   repvgg reparameterize configs/my_repvgg.py latest.pth out/deploy.pth --verify
   repvgg reparameterize A0 RepVGG-A0-train.pth RepVGG-A0-deploy.pth --names official
@@ -34,24 +34,28 @@ input; a difference above the tolerance fails.`,
 		ValidArgsFunction: completeConfig,
 		RunE:              withSettings(reparameterize),
 	}
-	cmd.Flags().Bool("verify", false, "read DST back and compare both forms block by block")
+	cmd.Flags().Bool("verify", false, "read DST back, and compare both forms block by block")
 	addNamesFlag(cmd, keyMapIDs()[0])
-	addEMAFlag(cmd)
+	addWeightFlags(cmd)
 	addCommonFlags(cmd)
 	return cmd
 }
 
 type reparameterizeSettings struct {
 	overrideSettings
-	emaSettings
+	weightSettings
 	namesSettings
 	threadSettings
 	Verify bool `mapstructure:"verify"`
 }
 
 func reparameterize(cmd *cobra.Command, s *reparameterizeSettings, args []string) error {
+	source, err := s.source(args[0], args[1], s.CfgOptions)
+	if err != nil {
+		return err
+	}
 	c := app.Conversion{
-		Source: app.Source{Config: args[0], Overrides: s.CfgOptions, Checkpoint: args[1], EMA: s.UseEMA},
+		Source: source,
 		Dst:    args[2], Names: s.Names, Threads: s.Threads,
 	}
 	if err := app.CheckSuffix(c.Dst); err != nil {
@@ -74,7 +78,7 @@ func reparameterize(cmd *cobra.Command, s *reparameterizeSettings, args []string
 	return nil
 }
 
-// keyMapIDs are the values of --names, the default first.
+// keyMapIDs returns the values of --names, the default first.
 func keyMapIDs() []string {
 	var ids []string
 	for _, k := range repvgg.KeyMaps() {
@@ -83,7 +87,7 @@ func keyMapIDs() []string {
 	return ids
 }
 
-// check refuses names that no framework has.
+// check returns an error if --names is not a known key map.
 func (s *namesSettings) check() error {
 	if s.Names == "" {
 		return nil

@@ -14,24 +14,26 @@ func newRootCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "repvgg",
 		Short: "Convert, check and measure RepVGG models",
-		Long: `repvgg converts, checks and measures RepVGG models as MMClassification does, from
-one binary without Python.
+		Long: `repvgg converts, checks and measures RepVGG models as MMClassification does. It
+is one binary and needs no Python.
 
-CFG is a config of MMClassification 0.x (.py, .yaml, .json): a path, or the name
-of a published variant (repvgg-A0, repvgg-A0_deploy, ...), whose configs are
-built in.
+CFG is a config of MMClassification 0.x (.py, .yaml or .json). It is a path, or
+the name of a published variant (repvgg-A0, repvgg-A0_deploy, ...). The configs of
+the published variants are built in.
 
-Every flag of a command can also be set as an environment variable (--threads as
-REPVGG_THREADS) or in a file repvgg.yaml of the current folder (threads: 4), there
-also for one command alone (bench: {batch-size: [1, 32]}); a flag wins over a
-variable, a variable over the file.
+Every flag can also be set by an environment variable or in the file repvgg.yaml
+of the current folder. --threads is the variable REPVGG_THREADS, and the line
+"threads: 4" in the file. A section of the file applies to one command only:
+"bench: {batch-size: [1, 32]}". A flag overrides a variable, and a variable
+overrides the file.
 
-Results are printed on stdout; progress, notes and errors on stderr. The exit
-status is 0, 1 after a failure, 2 after wrong usage, 130 after an interruption.`,
+Results go to stdout. Progress, notes and errors go to stderr. The exit status is
+0 for success, 1 after a failure, 2 after wrong usage, and 130 after an
+interruption.`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		// How many letters a misspelt command may differ by to be suggested.
+		// Suggest commands whose name differs by at most one letter.
 		SuggestionsMinimumDistance: 1,
 		Args:                       cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,8 +53,8 @@ status is 0, 1 after a failure, 2 after wrong usage, 130 after an interruption.`
 	return cmd
 }
 
-// completeShells lets completion refuse shells that it does not know: what it
-// prints goes into files.
+// completeShells makes completion fail for an unknown shell. Otherwise it would
+// print its help, which users redirect to files.
 func completeShells(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	completion, _, err := root.Find([]string{"completion"})
@@ -72,8 +74,8 @@ func completeShells(root *cobra.Command) {
 	}
 }
 
-// namedArgs wants the arguments that the command's usage names; of the last there
-// may be more if it ends in dots.
+// namedArgs requires the arguments that the command's usage line names. If the last
+// one ends in dots, it may be repeated.
 func namedArgs(c *cobra.Command, args []string) error {
 	names := strings.Fields(c.Use)[1:]
 	more := len(names) > 0 && strings.HasSuffix(names[len(names)-1], "...")
@@ -87,15 +89,15 @@ func namedArgs(c *cobra.Command, args []string) error {
 	if len(args) < len(names) {
 		c.Flags().VisitAll(func(f *pflag.Flag) {
 			if f.Changed && f.Annotations[listFlag] != nil {
-				swallowed = "; they come before flags that take several values"
+				swallowed = "; give them before flags that take several values"
 			}
 		})
 	}
 	return usageHint(c, fmt.Errorf("want %s, got %d%s", want, len(args), swallowed))
 }
 
-// completeConfig offers the built-in configs, and files, for the first argument;
-// files alone for the others.
+// completeConfig completes the first argument with the built-in configs and files,
+// and the others with files.
 func completeConfig(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveDefault

@@ -11,8 +11,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"repvgg": main})
 }
 
-// TestScripts runs testdata/script/*.txtar: what a user types and sees. $DATA is
-// the repository's testdata.
+// TestScripts runs testdata/script/*.txtar: command lines with the expected output.
+// $DATA is the repository's testdata folder.
 func TestScripts(t *testing.T) {
 	data, err := filepath.Abs(testdata)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,16 +17,23 @@ import (
 	"github.com/spf13/viper"
 
 	"repvgg/internal/cpu"
+	"repvgg/internal/infile"
 )
 
-// Every command has a struct of what flags, REPVGG_* variables and repvgg.yaml can
-// set for it, with the flags' names as tags. These are parts of several.
+// Every command has a struct of its settings, tagged with the flags' names. Flags,
+// REPVGG_* variables and repvgg.yaml set them. These types are embedded in several
+// of the structs.
 type (
 	overrideSettings struct {
 		CfgOptions []string `mapstructure:"cfg-options"`
 	}
-	emaSettings struct {
-		UseEMA bool `mapstructure:"use-ema"`
+	choiceSettings struct {
+		UseEMA bool   `mapstructure:"use-ema"`
+		Key    string `mapstructure:"key"`
+	}
+	weightSettings struct {
+		choiceSettings
+		Ignore []string `mapstructure:"ignore"`
 	}
 	threadSettings struct {
 		Threads int `mapstructure:"threads"`
@@ -38,9 +46,12 @@ type (
 	}
 )
 
-const settingsFile = "repvgg.yaml"
+const (
+	settingsFile = "repvgg.yaml"
+	maxSettings  = 1 << 20 // bytes of it
+)
 
-// withSettings makes a command's RunE of a function that is given its settings.
+// withSettings turns a function that takes settings into a command's RunE.
 func withSettings[S any](run func(cmd *cobra.Command, s *S, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		s := new(S)
@@ -51,7 +62,7 @@ func withSettings[S any](run func(cmd *cobra.Command, s *S, args []string) error
 	}
 }
 
-// readSettings gathers the settings of a command into its struct.
+// readSettings fills the struct with the settings of a command.
 func readSettings(cmd *cobra.Command, into any) error {
 	file, err := readSettingsFile(cmd)
 	if err != nil {
@@ -68,13 +79,13 @@ func readSettings(cmd *cobra.Command, into any) error {
 		return err
 	}
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
-		// viper would split a variable at commas, also within brackets.
+		// viper would split a variable at every comma, even within brackets.
 		if text := os.Getenv(variable(f.Name)); text != "" && f.Annotations[listFlag] != nil && !f.Changed {
 			v.Set(f.Name, splitWords(text, strings.HasSuffix(f.Value.Type(), "Slice")))
 		}
 	})
 	hooks := mapstructure.ComposeDecodeHookFunc(wholeNumbers, mapstructure.StringToTimeDurationHookFunc(), mapstructure.StringToSliceHookFunc(","))
-	squash := func(c *mapstructure.DecoderConfig) { c.Squash = true } // embedded parts
+	squash := func(c *mapstructure.DecoderConfig) { c.Squash = true } // for the embedded structs
 	if err := v.Unmarshal(into, viper.DecodeHook(hooks), squash); err != nil {
 		return usageError{fmt.Errorf("reading settings (flags, REPVGG_* variables, %s): %s", settingsFile, flatten(err))}
 	}
@@ -90,32 +101,35 @@ func readSettings(cmd *cobra.Command, into any) error {
 	return nil
 }
 
-// readSettingsFile gives the settings of the file, if there is one: those of all
-// commands, and over them those of the section that has the command's name.
+// readSettingsFile returns the settings in repvgg.yaml, or nil if there is no such
+// file. The section named after the command overrides the common settings.
 func readSettingsFile(cmd *cobra.Command) (map[string]any, error) {
-	// Looked at before it is opened: opening a pipe would wait for its writer.
-	switch info, err := os.Stat(settingsFile); {
-	case errors.Is(err, fs.ErrNotExist):
+	data, err := infile.Read(cmd.Context(), settingsFile, nil, maxSettings)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
-	case err == nil && !info.Mode().IsRegular():
-		return nil, errors.New("it is not a regular file")
+	}
+	if wrong, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, wrong.Err
+	}
+	if err != nil {
+		return nil, err
 	}
 	v := viper.New()
-	v.SetConfigFile(settingsFile)
-	if err := v.ReadInConfig(); err != nil {
+	v.SetConfigType("yaml")
+	if err := v.ReadConfig(bytes.NewReader(data)); err != nil {
 		return nil, err
 	}
 	all := v.AllSettings()
 	own := make(map[string]any)
 	for _, c := range cmd.Root().Commands() {
 		value, ok := all[c.Name()]
-		if !ok || c.Name() == "help" || c.Name() == "completion" { // which have no settings
+		if !ok || c.Name() == "help" || c.Name() == "completion" { // these have no settings
 			continue
 		}
 		delete(all, c.Name())
 		section, ok := value.(map[string]any)
 		if !ok {
-			return nil, fmt.Errorf("%s: want settings below the name of a command", c.Name())
+			return nil, fmt.Errorf("%s: want a mapping of settings under the name of a command", c.Name())
 		}
 		if err := checkSettings(cmd.Root(), section); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Name(), err)
@@ -134,7 +148,7 @@ func readSettingsFile(cmd *cobra.Command) (map[string]any, error) {
 			delete(all, name)
 			continue
 		}
-		// What would be several words on a command line may be a string.
+		// A list may be written as one string, with the words of a command line.
 		if text, ok := value.(string); ok && f.Annotations[listFlag] != nil {
 			all[name] = splitWords(text, strings.HasSuffix(f.Value.Type(), "Slice"))
 		}
@@ -142,8 +156,8 @@ func readSettingsFile(cmd *cobra.Command) (map[string]any, error) {
 	return all, nil
 }
 
-// checkSettings reports keys that are no settings of any command: a misspelt one
-// would have no effect. Whether a value is good is for the command that reads it.
+// checkSettings reports keys that are not settings of any command, because a
+// misspelt one would have no effect. The command that reads a value validates it.
 func checkSettings(root *cobra.Command, values map[string]any) error {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		known := func(c *cobra.Command) bool { return c.LocalFlags().Lookup(name) != nil }
@@ -154,7 +168,7 @@ func checkSettings(root *cobra.Command, values map[string]any) error {
 	return nil
 }
 
-// wholeNumbers keeps viper from making whole numbers of others.
+// wholeNumbers keeps viper from converting fractions and booleans to integers.
 func wholeNumbers(from, to reflect.Kind, value any) (any, error) {
 	if to == reflect.Int && (from == reflect.Float64 || from == reflect.Bool) {
 		return nil, fmt.Errorf("want a whole number, got %v", value)
@@ -162,13 +176,13 @@ func wholeNumbers(from, to reflect.Kind, value any) (any, error) {
 	return value, nil
 }
 
-// variable is the environment variable of a flag.
+// variable returns the name of a flag's environment variable.
 func variable(flag string) string {
 	return "REPVGG_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// splitWords splits the value of a variable that holds a list as a command line
-// would be: at spaces, and at commas too if wanted, but not within brackets.
+// splitWords splits a list as a command line is split: at spaces, and at commas if
+// commas is true, but never within brackets.
 func splitWords(text string, commas bool) []string {
 	depth := 0
 	return strings.FieldsFunc(text, func(r rune) bool {
@@ -182,7 +196,7 @@ func splitWords(text string, commas bool) []string {
 	})
 }
 
-// flatten makes one line of the decoder's list of errors.
+// flatten turns the decoder's list of errors into one line.
 func flatten(err error) string {
 	var parts []string
 	for line := range strings.Lines(err.Error()) {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -12,18 +14,18 @@ import (
 func newTestCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test CFG CKPT",
-		Short: "Measure a checkpoint on the images of its config",
+		Short: "Measure the accuracy of a checkpoint on its config's test images",
 		Long: `Test runs the images of the config's data.test through its pipeline and the
-network, and prints the metrics as MMClassification's tools/test.py prints them.
+network. It prints the metrics as MMClassification's tools/test.py prints them.
 
-CFG and CKPT are of the same form: a train config with a training checkpoint, or
-a deploy config with what repvgg reparameterize wrote. A train config becomes a
-deploy config by --cfg-options model.backbone.deploy=True.
+CFG and CKPT must have the same form: a train config with a training checkpoint,
+or a deploy config with deploy weights. To use a train config with deploy weights,
+add --cfg-options model.backbone.deploy=True.
 
-At least one output is wanted: --metrics, --out, --compare, --confusion,
+At least one output is required: --metrics, --out, --compare, --confusion,
 --per-class, --show-dir or --profile-input.
 
-Flags that take several values (--metrics a b) end at the next flag, as in the
+A flag that takes several values (--metrics a b) ends at the next flag, as in the
 original.`,
 		Example: `  repvgg test repvgg-A0_deploy a0_deploy.pth --metrics accuracy --cfg-options data.test.data_prefix=/imagenet/val data.test.ann_file=/imagenet/val.txt
   repvgg test my_config.py latest.pth --metrics accuracy precision recall f1_score support
@@ -37,36 +39,36 @@ original.`,
 		RunE:              withSettings(test),
 	}
 	addTestFlags(cmd)
-	addEMAFlag(cmd)
+	addWeightFlags(cmd)
 	addCommonFlags(cmd)
 	return cmd
 }
 
-// addTestFlags defines the original's flags, then ours.
+// addTestFlags defines the original's flags, then our own.
 func addTestFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringSlice("metrics", nil, "what to compute: accuracy precision recall f1_score support")
+	f.StringSlice("metrics", nil, "metrics to compute: "+strings.Join(metrics.Names(), " "))
 	f.StringArray("metric-options", nil, "options of the metrics: 'topk=(1,5)' thrs=0.5 average_mode=none ...")
 	f.String("out", "", "file to write the metrics and predictions to (.json, .yaml, .yml, .pkl, .pickle)")
-	f.StringSlice("out-items", []string{"all"}, "what else the file holds: class_scores pred_score pred_label pred_class filename gt_label, none (whatever else is named) or all (the first four)")
-	f.String("show-dir", "", "folder to write the images to, with label, score and truth painted on them")
-	f.Bool("show", false, "as --show-dir show (no window is opened)")
-	f.StringArray("show-options", nil, "accepted, without effect")
-	f.String("device", deviceAuto, "where to run: cpu, or cuda for an NVIDIA GPU; auto is the cpu")
+	f.StringSlice("out-items", []string{"all"}, "what to write to --out besides the metrics: class_scores pred_score pred_label pred_class filename gt_label; all is the first four, none is none of those four")
+	f.String("show-dir", "", "folder to write the images to, with the prediction, its score and the true class painted on them")
+	f.Bool("show", false, "same as --show-dir show (no window is opened)")
+	f.StringArray("show-options", nil, "accepted for compatibility; has no effect")
+	f.String("device", deviceAuto, "where to run: cpu, or cuda for an NVIDIA GPU; auto means cpu")
 	f.String("precision", "fp32", precisionHelp())
-	f.String("launcher", "none", "what started this process among others that share the images: none pytorch slurm mpi")
-	f.String("tmpdir", "", "folder, seen by all, through which the processes of a launcher gather their results (default .dist_test/JOB in the current folder, if the launcher names its job); must not exist")
-	f.Bool("gpu-collect", false, "accepted, without effect: results are gathered through --tmpdir")
-	f.Int("gpu-id", 0, "GPU to run on, with --device cuda; the processes of a launcher share out all GPUs instead")
-	f.IntSlice("gpu-ids", nil, "deprecated: use --gpu-id; the first counts")
+	f.String("launcher", "none", "launcher that started several processes to share the images: none pytorch slurm mpi")
+	f.String("tmpdir", "", "with --launcher: shared folder to gather the results through; must not exist yet (default .dist_test/JOB in the current folder, if the launcher sets a job name)")
+	f.Bool("gpu-collect", false, "accepted for compatibility; has no effect: results are gathered through --tmpdir")
+	f.Int("gpu-id", 0, "with --device cuda: number of the GPU to run on; with --launcher, each process takes its own GPU instead")
+	f.IntSlice("gpu-ids", nil, "deprecated: use --gpu-id; only the first is used")
 	f.Int("local_rank", 0, "set by PyTorch's launcher")
-	f.String("compare", "", "second checkpoint to run on the same images, of either form: reports where they differ")
-	f.String("compare-out", "", "file to write that report to (.json, .csv)")
+	f.String("compare", "", "second checkpoint, of either form, to run on the same images; reports where the two differ")
+	f.String("compare-out", "", "file to write the report of --compare to (.json, .csv)")
 	f.String("confusion", "", "file to write the confusion matrix to (.png, .svg, .csv)")
 	f.String("per-class", "", "file to write the metrics of each class to (.csv)")
 	f.Bool("skip-bad-images", false, "leave out images that can't be read, and list them")
-	f.Bool("profile-input", false, "also print the time that reading and transforming an image takes")
-	// PyTorch 2 spells its launcher's flag in the other way.
+	f.Bool("profile-input", false, "also print how long it takes to read and transform an image")
+	// The launcher of PyTorch 2 spells this flag with a dash.
 	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		if name == "local-rank" {
 			name = "local_rank"

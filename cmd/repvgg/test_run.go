@@ -18,7 +18,7 @@ import (
 
 type testSettings struct {
 	overrideSettings
-	emaSettings
+	weightSettings
 	threadSettings
 	deviceSettings
 	Metrics       []string `mapstructure:"metrics"`
@@ -51,7 +51,8 @@ func test(cmd *cobra.Command, s *testSettings, args []string) error {
 	return errors.Join(hint(err), s.report(cmd, o, e.Outputs))
 }
 
-// evaluation checks what can be checked without any file, and says what to do.
+// evaluation validates everything that can be checked without reading a file, and
+// returns what to run.
 func (s *testSettings) evaluation(cmd *cobra.Command, cfg, ckpt string) (*app.Evaluation, error) {
 	if s.Show && s.ShowDir == "" {
 		s.ShowDir = "show"
@@ -63,12 +64,15 @@ func (s *testSettings) evaluation(cmd *cobra.Command, cfg, ckpt string) (*app.Ev
 	if err := s.check(); err != nil {
 		return nil, err
 	}
+	source, err := s.source(cfg, ckpt, s.CfgOptions)
+	if err != nil {
+		return nil, err
+	}
 	e := &app.Evaluation{
-		Source:  app.Source{Config: cfg, Overrides: s.CfgOptions, Checkpoint: ckpt, EMA: s.UseEMA},
+		Source:  source,
 		Compare: s.Compare, Metrics: s.Metrics, SkipBad: s.SkipBadImages, Profile: s.ProfileInput,
 		Outputs: app.Outputs{Result: s.Out, Confusion: s.Confusion, PerClass: s.PerClass, Comparison: s.CompareOut, Painted: s.ShowDir},
 	}
-	var err error
 	if e.Device, err = s.device(s.Threads); err != nil {
 		return nil, err
 	}
@@ -83,7 +87,7 @@ func (s *testSettings) evaluation(cmd *cobra.Command, cfg, ckpt string) (*app.Ev
 	}
 	if e.Group.World > 1 {
 		if s.Compare != "" || s.SkipBadImages {
-			return nil, errors.New("--compare and --skip-bad-images need all images in one process: leave --launcher out")
+			return nil, errors.New("--compare and --skip-bad-images need all images in one process: run without --launcher")
 		}
 		if e.Dir, err = e.Group.Dir(s.TmpDir); err != nil {
 			return nil, fmt.Errorf("%w (--tmpdir)", err)
@@ -94,17 +98,17 @@ func (s *testSettings) evaluation(cmd *cobra.Command, cfg, ckpt string) (*app.Ev
 	noteUseless(cmd, "tmpdir", e.Group.World > 1, " without --launcher")
 	noteUseless(cmd, "gpu-collect", false, ": results are gathered through --tmpdir")
 	noteUseless(cmd, "show-options", false, ": painting adapts to the image")
-	return e, e.Outputs.Check(map[string]string{cfg: "config", ckpt: "checkpoint", s.Compare: "other checkpoint"})
+	return e, e.Outputs.Check()
 }
 
-// noteUseless says so if a flag was given that has no effect here.
+// noteUseless prints a note if a flag was given that has no effect.
 func noteUseless(cmd *cobra.Command, flag string, useful bool, why string) {
 	if !useful && cmd.Flags().Changed(flag) {
 		note(cmd, "--%s has no effect%s", flag, why)
 	}
 }
 
-// check checks the settings by themselves.
+// check validates the settings without reading any file.
 func (s *testSettings) check() error {
 	if !slices.ContainsFunc([]string{s.Out, s.ShowDir, s.Compare, s.Confusion, s.PerClass}, func(v string) bool { return v != "" }) &&
 		len(s.Metrics) == 0 && !s.ProfileInput {
@@ -122,10 +126,10 @@ func (s *testSettings) check() error {
 	return metrics.CheckNames(s.Metrics)
 }
 
-// mostDiffering is how many images that differ --compare prints.
+// mostDiffering bounds the number of differing images that --compare prints.
 const mostDiffering = 20
 
-// report prints what an evaluation came to, and has its outputs written.
+// report prints the outcome of an evaluation and writes its files.
 func (s *testSettings) report(cmd *cobra.Command, o *app.Outcome, outputs app.Outputs) error {
 	out := cmd.OutOrStdout()
 	if o.Profile != nil {

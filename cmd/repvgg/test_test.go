@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// digitsLines are what the original's test.py prints for either form.
+// digitsLines is what the original's test.py prints for either form.
 const digitsLines = `
 accuracy_top-1 : 99.33
 
@@ -37,7 +37,7 @@ type result struct {
 	PredClass   []string    `json:"pred_class"`
 }
 
-// TestDigits tests both forms on 300 images and compares with what the original
+// TestDigits tests both forms on 300 images, and compares with what the original
 // printed and wrote.
 func TestDigits(t *testing.T) {
 	digits, err := filepath.Abs(filepath.Join(testdata, "digits"))
@@ -77,7 +77,7 @@ func compareResults(t *testing.T, got, want *result) {
 		{"accuracy_top-1", got.Top1, want.Top1}, {"accuracy_top-5", got.Top5, want.Top5}, {"support", got.Support, want.Support},
 		{"precision", got.Precision, want.Precision}, {"recall", got.Recall, want.Recall}, {"f1_score", got.F1, want.F1},
 	} {
-		// Means over classes may differ in the last digits: PyTorch's order of
+		// Means over classes may differ in the last digits, because PyTorch's order of
 		// summation depends on the machine.
 		if !(math.Abs(m.got-m.want) <= 1e-10) {
 			t.Errorf("%s is %v, want %v", m.name, m.got, m.want)
@@ -102,7 +102,7 @@ func compareResults(t *testing.T, got, want *result) {
 	}
 }
 
-// TestResultFile checks the layout of the file: one line, keys in order.
+// TestResultFile checks that the file is one line with the keys in order.
 func TestResultFile(t *testing.T) {
 	digits, err := filepath.Abs(filepath.Join(testdata, "digits"))
 	if err != nil {

@@ -24,13 +24,13 @@ var versionFormats = []string{"text", "json"}
 func newVersionCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Print the version, and what of this machine the program uses",
-		Long: `Version prints the program's version and commit, the processor's extensions that
-matter and the kernels that are taken for them, and which libraries were found:
-libjpeg-turbo, without which JPEG files are decoded in Go, and those that
---device cuda needs. A report of a problem should have it.
+		Short: "Print the version, the kernels in use and the libraries found",
+		Long: `Version prints the program's version and commit, the processor features that
+matter, the kernels in use, and which libraries were found: libjpeg-turbo (without
+it, JPEG files are decoded in Go) and those that --device cuda needs. Include this
+output in a bug report.
 
-No GPU is started: with all libraries found there may still be none.`,
+No GPU is started: even if all libraries are found, there may be no GPU.`,
 		Example: `  repvgg version
   repvgg version --format json | jq -r .libraries.cudnn.error`,
 		Args: namedArgs,
@@ -41,15 +41,15 @@ No GPU is started: with all libraries found there may still be none.`,
 			return writeVersion(cmd.OutOrStdout(), s.Format)
 		}),
 	}
-	addChoice(cmd, "format", versionFormats, "what to print")
+	addChoice(cmd, "format", versionFormats, "output format")
 	return cmd
 }
 
-// build is what version prints. What is not known is nil.
+// build is what version prints. Unknown values are nil.
 type build struct {
 	Version string `json:"version"`
-	// Commit is known to programs that were built in a repository; Modified says
-	// that the files were not those of the commit.
+	// Commit is recorded in programs that were built inside a repository. Modified is
+	// true if the files differed from the commit.
 	Commit     *string `json:"commit"`
 	CommitTime *string `json:"commit_time"`
 	Modified   *bool   `json:"modified"`
@@ -59,7 +59,7 @@ type build struct {
 	CGO        bool    `json:"cgo"`
 	CPU        string  `json:"cpu_model"`
 	Cores      int     `json:"cpu_cores"`
-	// Features, Kernels and Precisions are as in a report of bench.
+	// Features, Kernels and Precisions are the same as in a bench report.
 	Features   []string `json:"cpu_features"`
 	Kernels    string   `json:"cpu_kernels"`
 	Precisions []string `json:"cpu_precisions"`
@@ -71,7 +71,7 @@ type build struct {
 	} `json:"libraries"`
 }
 
-// library is one that is found at run time, with its path, or the reason why it
+// library is a library that is loaded at run time: its path, or the reason why it
 // can't be used.
 type library struct {
 	Path    *string `json:"path"`
@@ -79,7 +79,7 @@ type library struct {
 	Error   *string `json:"error"`
 }
 
-// version is that of the module; "(devel)" if it was built in its repository.
+// version returns the version of the module, as the Go toolchain recorded it.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -125,7 +125,7 @@ func thisBuild() *build {
 	return b
 }
 
-// set takes a setting of the build, as go version -m lists them.
+// set stores one build setting, named as in the output of go version -m.
 func (b *build) set(key, value string) {
 	switch key {
 	case "CGO_ENABLED":
@@ -154,7 +154,7 @@ func foundLibrary(f cuda.Found) library {
 	return l
 }
 
-// table has a line for each thing, its name first.
+// table has a line for each property: its name, then its value.
 func (b *build) table() *table.Table {
 	commit := "not recorded in this build"
 	if b.Commit != nil {

@@ -14,10 +14,10 @@ func newZooCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "zoo",
 		Short: "List the published variants",
-		Long: `Zoo prints the table of MMClassification's page on RepVGG: of each published
-variant the epochs of training, parameters and FLOPs of both forms, accuracies,
-the names of the configs that are built in, and where the publisher has the
-weights.
+		Long: `Zoo prints the table of published variants from MMClassification's page on RepVGG.
+For each variant it lists the training epochs, the parameters and FLOPs of both
+forms, the accuracies, the names of the built-in configs, and the URL of the
+publisher's weights.
 
 The accuracies are the publisher's, on ImageNet-1k. Nothing is downloaded.`,
 		Example: `  repvgg zoo
@@ -32,7 +32,7 @@ The accuracies are the publisher's, on ImageNet-1k. Nothing is downloaded.`,
 			return err
 		}),
 	}
-	cmd.Flags().String("format", zoo.Formats[0], "how to print the table: "+strings.Join(zoo.Formats, ", "))
+	cmd.Flags().String("format", zoo.Formats[0], "output format: "+strings.Join(zoo.Formats, ", "))
 	offer(cmd, "format", zoo.Formats)
 	return cmd
 }

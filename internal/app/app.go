@@ -1,47 +1,52 @@
-// Package app is what the program does, as functions: convert, test, classify,
-// export and measure networks. It joins the packages below it into whole jobs and
-// knows no command line. A command of the program, and the public package, is a
-// thin face of one of these functions.
+// Package app has one function for each job of the program: convert, test,
+// classify, export and measure networks. It combines the packages below it and
+// knows nothing of the command line. The commands and the public package are thin
+// wrappers around these functions.
 package app
 
 import (
 	"fmt"
-	"slices"
 
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/recipe"
 	"repvgg/internal/weights"
 )
 
-// Host is whom a job talks to while it works. Functions may be nil.
+// Host receives what a job reports while it runs. Each function may be nil.
 type Host struct {
-	// Note is told what is worth knowing and no failure.
+	// Note is called with each thing that the user should know but that is not an
+	// error.
 	Note func(Note)
-	// Progress starts to count so many pieces of work. It gives a function that
-	// counts n more of them, and one that ends the counting.
+	// Progress is called at the start of a step that has total units of work. It
+	// returns a function that counts n more of them as done, and one that ends the
+	// count.
 	Progress func(unit string, total int) (add func(n int), end func())
+	// Inputs are files that the caller reads for the job. No output may replace one.
+	Inputs []Input
 }
 
-// Note is something worth knowing that is no failure.
+// Note is something that the user should know but that is not an error.
 type Note struct {
-	// Topic lets a caller add how its own users can act on it, by Value if it has one.
+	// Topic lets a caller add how its own users can act on the note. Value is an
+	// argument for that; most topics have none.
 	Topic Topic
 	Text  string
 	Value string
 }
 
-// Topic is what a Note is about.
+// Topic is the subject of a Note.
 type Topic uint8
 
 const (
-	// General needs no action.
+	// General notes need no action.
 	General Topic = iota
-	// Averages are EMA weights that a checkpoint holds beside others.
-	Averages
-	// OtherNames are tensor names of another framework than those that are written;
-	// Value is the ID of its key map.
+	// EMAWeights is about EMA weights that a checkpoint holds in addition to the
+	// trained ones.
+	EMAWeights
+	// OtherNames is about a checkpoint whose tensor names are another framework's than
+	// those that are written. Value is the ID of the checkpoint's key map.
 	OtherNames
-	// Override is an entry of the config that nothing reads.
+	// Override is about an override that nothing reads.
 	Override
 )
 
@@ -58,20 +63,21 @@ func (h Host) progress(unit string, total int) (add func(n int), end func()) {
 	return h.Progress(unit, total)
 }
 
-// Source is a network with its weights.
+// Source names a network and its weights.
 type Source struct {
-	// Config is a file, or the name of a built-in config. Overrides are entries of it:
-	// model.head.num_classes=10.
+	// Config is a file or the name of a built-in config. Overrides change entries of
+	// it: model.head.num_classes=10.
 	Config    string
 	Overrides []string
-	// Checkpoint is a file of a form of the network. EMA takes the averaged weights
-	// that the training run kept in it.
+	// Checkpoint is a file of a form of the network. Choice says which of its state
+	// dicts is meant, Ignore which of its tensors are left out (see weights.Open).
 	Checkpoint string
-	EMA        bool
+	Choice     checkpoint.Choice
+	Ignore     []string
 }
 
-// NoteRecipe passes on what is worth knowing of a config, once the parts of it that
-// a job uses were read.
+// NoteRecipe passes on the warnings about a config, and the overrides that nothing
+// has read. Call it after reading the parts of the config that the job uses.
 func (h Host) NoteRecipe(r *recipe.Recipe) {
 	for _, w := range r.Warnings() {
 		h.note(General, "%s", w)
@@ -81,12 +87,24 @@ func (h Host) NoteRecipe(r *recipe.Recipe) {
 	}
 }
 
-// noteWeights passes on what becomes of averaged weights.
-func (h Host) noteWeights(w *weights.Set, ema bool) {
-	if n := w.File.Averages; n > 0 {
-		h.note(Averages, "%q also holds %d averaged tensors, which are left out", w.File.Path, n)
+// noteCheckpoint passes on the notes about a checkpoint, and reports which weights
+// are used if it has EMA weights.
+func (h Host) noteCheckpoint(c *checkpoint.File, choice checkpoint.Choice) {
+	if c.Averages > 0 {
+		h.note(EMAWeights, "%q also holds EMA weights (%d tensors), which are not used", c.Path, c.Averages)
 	}
-	if slices.Contains(checkpoint.AverageKeys, w.File.Key) && !ema {
-		h.note(General, "%q holds averaged weights only (%s): they are used", w.File.Path, w.File.Key)
+	if c.Averaged && choice == (checkpoint.Choice{}) {
+		h.note(General, "%q holds only EMA weights (%s): they are used", c.Path, c.Key)
+	}
+	for _, n := range c.Notes() {
+		h.note(General, "%s", n)
+	}
+}
+
+// noteWeights is noteCheckpoint, and passes on which tensors were left out.
+func (h Host) noteWeights(w *weights.Set, choice checkpoint.Choice) {
+	h.noteCheckpoint(w.File, choice)
+	for _, n := range w.Ignored {
+		h.note(General, "%s", n)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"repvgg/internal/bench"
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/cpu"
 	"repvgg/internal/cpu/kernel"
 	"repvgg/internal/engine"
@@ -19,40 +20,50 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// Benchmark is what to measure, and how.
+// Benchmark describes what to measure and how.
 type Benchmark struct {
-	// Configs are files or names of built-in configs; Zoo adds those of all published
-	// variants. Overrides are entries of each.
+	// Configs are files or names of built-in configs. Zoo adds the configs of all
+	// published variants. Overrides apply to each config.
 	Configs   []string
 	Zoo       bool
 	Overrides []string
 	// Checkpoint has the weights of the only network; empty means seeded random ones.
-	// EMA is as of Source.
+	// Choice and Ignore are as of Source.
 	Checkpoint string
-	EMA        bool
+	Choice     checkpoint.Choice
+	Ignore     []string
+	// Writes are the files that the report will be written to.
+	Writes []Output
 	// Forms to measure; none means both of a train config, and the deploy form of a
 	// deploy config.
 	Forms []model.Form
-	// Device is where to measure; its precision is each of Precisions.
+	// Device is where to measure. Its precision is ignored: Precisions replaces it.
 	Device     Device
 	Precisions []engine.Precision
-	// BatchSizes are numbers of images, InputSize their height and width.
+	// BatchSizes are numbers of images. InputSize is their height and width.
 	BatchSizes []int
 	InputSize  int
-	// Measure says how long; its Peak is set here.
+	// Measure says how long to measure. Bench sets its Peak.
 	Measure bench.Options
-	// Version of the program, for the report.
+	// Version is the program's, for the report.
 	Version string
-	// Ready, unless nil, is told the rows before anything is measured, and may refuse
-	// them.
+	// Ready, unless nil, is called with the rows before anything is measured. An error
+	// ends the job.
 	Ready func(rows []bench.Row) error
 }
 
-// Bench measures networks. After an error of measuring, or when ctx ends, the rows
-// that are done are returned with the error.
+// Bench measures networks. If measuring fails or ctx ends, it returns the rows that
+// are done together with the error.
 func Bench(ctx context.Context, b Benchmark, h Host) (*bench.Report, error) {
 	networks, err := b.networks(h)
 	if err != nil {
+		return nil, err
+	}
+	var configs []string
+	for i := range networks {
+		configs = append(configs, networks[i].files...)
+	}
+	if err := h.guard(configs, b.Checkpoint).check(ctx, b.Writes...); err != nil {
 		return nil, err
 	}
 	if err := b.checkMachine(networks); err != nil {
@@ -83,7 +94,7 @@ func Bench(ctx context.Context, b Benchmark, h Host) (*bench.Report, error) {
 	return m.report, err
 }
 
-// machine describes this one.
+// machine describes this machine.
 func (b *Benchmark) machine() bench.Machine {
 	m := bench.ThisMachine()
 	m.Time = time.Now().UTC().Format(time.RFC3339)
@@ -96,10 +107,10 @@ func (b *Benchmark) machine() bench.Machine {
 	return m
 }
 
-// Kernels names the variant of the CPU's kernels.
+// Kernels names the variant of the CPU kernels that this machine uses.
 func Kernels() string { return kernel.Variants()[0].String() }
 
-// checkMachine reports what this machine can't do, before anything is opened.
+// checkMachine reports what this machine can't run, before anything is opened.
 func (b *Benchmark) checkMachine(networks []benchNetwork) error {
 	for _, p := range b.Precisions {
 		d := b.Device
@@ -111,11 +122,14 @@ func (b *Benchmark) checkMachine(networks []benchNetwork) error {
 	if b.Measure.Runs == 0 {
 		return nil
 	}
-	// A network of each form has images and results of its own; feature maps come
-	// on top.
+	// Each form has its own images and results. The feature maps need more memory on
+	// top.
 	memory, batch := float64(cpu.MachineMemory()), slices.Max(b.BatchSizes)
 	for i := range networks {
 		p := networks[i].plan
+		if err := checkWeights(p); err != nil {
+			return fmt.Errorf("config %q: %w", networks[i].config, err)
+		}
 		bytes := 4 * float64(batch) * (float64(p.InChannels)*float64(b.InputSize)*float64(b.InputSize) + float64(p.OutLen(b.InputSize, b.InputSize)))
 		if bytes > memory/4 {
 			return fmt.Errorf("config %q: a batch of %d images of %d x %d and its results take %.0f MB, more than a quarter of this machine's memory (%.0f MB): use smaller batches or images",
@@ -132,10 +146,11 @@ type measuring struct {
 	host    Host
 	weights *benchWeights
 	report  *bench.Report
-	peaks   map[string]float64 // of the GPU, by precision
+	peaks   map[string]float64 // the GPU's, by precision
 }
 
-// subjects are all rows, those of one network and setting together.
+// subjects returns all rows. The forms of one network with one setting are
+// neighbours.
 func (m *measuring) subjects(networks []benchNetwork) ([]bench.Subject, error) {
 	var all []bench.Subject
 	for i := range networks {
@@ -152,10 +167,10 @@ func (m *measuring) subjects(networks []benchNetwork) ([]bench.Subject, error) {
 	return all, nil
 }
 
-// residentNote says what a run on the GPU does not include.
-const residentNote = "the images lie on the GPU before the clock starts, as in benchmarks of PyTorch; the logits are copied back within each latency, and once for a queue of runs"
+// residentNote says what the time of a run on the GPU includes.
+const residentNote = "the images are on the GPU before the clock starts, as in PyTorch benchmarks; each latency includes copying the logits back, and a queue of runs copies them once"
 
-// forms are the rows of a network with one setting.
+// forms returns the rows of a network with one setting.
 func (m *measuring) forms(n *benchNetwork, precision engine.Precision, batch int) ([]bench.Subject, error) {
 	var all []bench.Subject
 	for _, form := range n.forms {
@@ -170,8 +185,7 @@ func (m *measuring) forms(n *benchNetwork, precision engine.Precision, batch int
 		n.describe(row, form)
 		open := m.openCPU
 		if m.Device.CUDA {
-			// The host has little to do; the library and the GPU are named once they are
-			// open.
+			// The host has little to do. The library and the GPU are named once they are open.
 			row.Device, row.Threads, row.Kernels = "cuda", 1, "cuDNN"
 			row.Notes = append(row.Notes, residentNote)
 			open = m.openGPU
@@ -195,8 +209,8 @@ func (m *measuring) openCPU(plan *model.Plan, precision engine.Precision, row *b
 	}))
 }
 
-// openGPU makes the runner of a row. What a GPU is becomes known when the first is
-// opened: the report is told then.
+// openGPU makes the runner of a row. It also adds the GPU's name to the report,
+// which is only known once a runner is open.
 func (m *measuring) openGPU(plan *model.Plan, precision engine.Precision, _ *bench.Row) (engine.Runner, error) {
 	r, err := gpu.New(plan, tensor.Interruptible(m.ctx, m.weights.of(plan)), gpu.Options{
 		GPU: m.Device.GPU, Precision: precision, Resident: true,
@@ -210,20 +224,20 @@ func (m *measuring) openGPU(plan *model.Plan, precision engine.Precision, _ *ben
 	return m.verified(r, nil)
 }
 
-// verified is a runner whose weights were read from an intact file.
+// verified returns the runner if the file that its weights came from is intact.
 func (m *measuring) verified(r engine.Runner, err error) (engine.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
 	if err := m.weights.verify(); err != nil {
-		_ = r.Close() // the first error counts
+		_ = r.Close() // the first error is returned
 		return nil, err
 	}
 	return r, nil
 }
 
-// peak measures the most GFLOP/s of the device in a precision; 0 if it is not
-// known. A GPU's is measured once.
+// peak measures the peak GFLOP/s of the device in a precision, or returns 0 if it
+// can't. A GPU's peak is measured once.
 func (m *measuring) peak(name string, threads int) float64 {
 	precision, err := engine.ParsePrecision(name, Precisions(m.Device.CUDA))
 	if err != nil {
@@ -246,7 +260,7 @@ func (m *measuring) peak(name string, threads int) float64 {
 	return peak
 }
 
-// distinct keeps the first of equal values.
+// distinct drops repeated values.
 func distinct[T comparable](values []T) []T {
 	var kept []T
 	for _, v := range values {
@@ -257,8 +271,8 @@ func distinct[T comparable](values []T) []T {
 	return kept
 }
 
-// Slower is the error of a report that has rows slower than its baseline, beyond
-// the noise, or none that can be compared with it; nil if there are none.
+// Slower returns an error if rows of the report are slower than its baseline by
+// more than the noise, or if no row can be compared.
 func Slower(report *bench.Report) error {
 	compared := 0
 	var worse []error
@@ -268,16 +282,16 @@ func Slower(report *bench.Report) error {
 			continue
 		}
 		if compared++; c.Verdict == bench.Slower {
-			worse = append(worse, fmt.Errorf("%s is slower than it by %.1f %%", report.Rows[i].Label(), 100*c.ChangeShare))
+			worse = append(worse, fmt.Errorf("%s is slower by %.1f %%", report.Rows[i].Label(), 100*c.ChangeShare))
 		}
 	}
 	if compared == 0 {
-		return errors.New("no row can be compared with it")
+		return errors.New("no row can be compared")
 	}
 	return errors.Join(worse...)
 }
 
-// ofZoo are the configs of the published variants.
+// ofZoo returns the train configs of the published variants.
 func ofZoo() []string {
 	var names []string
 	for _, p := range repvgg.Zoo() {

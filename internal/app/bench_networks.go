@@ -14,17 +14,18 @@ import (
 
 // benchNetwork is a network to measure.
 type benchNetwork struct {
-	config  string // as the user named it
-	path    string // absolute
+	config  string   // as the user named it
+	path    string   // absolute
+	files   []string // that it was read from
 	variant string
 	plan    *model.Plan
 	forms   []model.Form
-	// published is the publisher's table row of this very network, or nil.
+	// published is the row of the published table for exactly this network, or nil.
 	published *repvgg.Published
 }
 
-// networks reads the configs. One that is named twice is there once, in all its
-// forms.
+// networks reads the configs. Configs of the same network are merged, with the
+// forms of all of them.
 func (b *Benchmark) networks(h Host) ([]benchNetwork, error) {
 	names := slices.Clone(b.Configs)
 	if b.Zoo {
@@ -51,15 +52,16 @@ func (b *Benchmark) networks(h Host) ([]benchNetwork, error) {
 		merged := append(slices.Clone(networks[same].forms), n.forms...)
 		slices.Sort(merged)
 		networks[same].forms = slices.Compact(merged)
+		networks[same].files = append(networks[same].files, n.files...)
 		h.note(General, "config %q is the same network as %q: it is measured once", name, networks[same].config)
 	}
-	tellApart(networks)
+	makeUnique(networks)
 	return networks, nil
 }
 
-// tellApart lengthens the names of networks that have the same one, from the
-// ends of their paths. Published names stay.
-func tellApart(networks []benchNetwork) {
+// makeUnique lengthens equal names of networks with folders from their paths, until
+// they differ. Names of published variants stay as they are.
+func makeUnique(networks []benchNetwork) {
 	for parts := 1; ; parts++ {
 		count := make(map[string]int)
 		for i := range networks {
@@ -79,8 +81,7 @@ func tellApart(networks []benchNetwork) {
 	}
 }
 
-// lastOf is the end of a path: a file with the folders above it, as many parts
-// as are wanted or there are.
+// lastOf returns the last parts of a path: the file and the folders above it.
 func lastOf(path string, parts int) string {
 	all := strings.Split(filepath.ToSlash(path), "/")
 	return strings.Join(all[max(0, len(all)-parts):], "/")
@@ -90,7 +91,7 @@ func samePlan(a, b *model.Plan) bool {
 	return reflect.DeepEqual(a.As(model.Train), b.As(model.Train))
 }
 
-// readNetwork reads a config, and finds its published figures.
+// readNetwork reads a config and looks up its published figures.
 func readNetwork(h Host, name string, overrides []string) (*benchNetwork, error) {
 	r, err := recipe.Load(name, overrides)
 	if err != nil {
@@ -101,12 +102,12 @@ func readNetwork(h Host, name string, overrides []string) (*benchNetwork, error)
 	if err != nil {
 		return nil, err
 	}
-	n := &benchNetwork{config: name, path: path, plan: r.Network, variant: baseName(path)}
+	n := &benchNetwork{config: name, path: path, files: r.Files(), plan: r.Network, variant: baseName(path)}
 	for _, p := range repvgg.Zoo() {
 		if p.Name != "RepVGG-"+r.Arch {
 			continue
 		}
-		// Another head, say, makes it another network.
+		// A change such as another head makes it a different network.
 		published, err := recipe.Load(p.TrainConfig, nil)
 		if err != nil {
 			return nil, err
@@ -123,7 +124,7 @@ func baseName(path string) string {
 	return strings.TrimSuffix(base, filepath.Ext(base))
 }
 
-// describe adds what is published of the network to a row of it.
+// describe adds the network's published figures to a row.
 func (n *benchNetwork) describe(row *bench.Row, form model.Form) {
 	if n.published == nil {
 		return

@@ -12,13 +12,13 @@ import (
 	"testing"
 )
 
-// Random weights must keep activations alive, as those of a trained network are,
-// from the first layer to the last of every kind of network.
+// With random weights, activations must keep their size from the first layer to the
+// last, as in a trained network.
 func TestBenchWeightsAreLively(t *testing.T) {
 	for _, name := range []string{"A0", "B1g4", "D2se"} {
 		plan := testkit.Zoo(t, name, model.Train)
-		// The last stages of the larger ones are wide; all have blocks enough
-		// before them.
+		// The last stages of the larger networks are slow, and the blocks before them are
+		// enough.
 		plan.Blocks = plan.Blocks[:min(len(plan.Blocks), 24)-2]
 		plan.Depth, plan.Head = len(plan.Blocks), nil
 		for _, form := range []model.Form{model.Train, model.Deploy} {
@@ -43,7 +43,7 @@ func TestBenchWeightsAreLively(t *testing.T) {
 					zeros++
 				}
 			}
-			// ReLU makes about half of the values 0.
+			// ReLU sets about half of the values to 0.
 			size, share := math.Sqrt(sum/float64(len(dst))), float64(zeros)/float64(len(dst))
 			if !(size > 0.01 && size < 100) || share < 0.1 || share > 0.9 {
 				t.Errorf("%s, %v: root mean square %.3g, %.0f %% zeros", name, form, size, 100*share)
@@ -52,7 +52,7 @@ func TestBenchWeightsAreLively(t *testing.T) {
 	}
 }
 
-// TestInterruptedPacking: packing weights ends with the context.
+// TestInterruptedPacking checks that packing weights stops when the context ends.
 func TestInterruptedPacking(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -11,16 +11,18 @@ import (
 	"repvgg/internal/weights"
 )
 
-// benchWeights are the weights of all networks: random, or of one checkpoint.
+// benchWeights holds the weights to measure with: random ones, or those of one
+// checkpoint.
 type benchWeights struct {
 	path string
 	set  *weights.Set // nil with random weights
 }
 
-// ErrSeveralNetworks is a checkpoint, of one network, for a benchmark of several.
+// ErrSeveralNetworks is the error for a checkpoint when several networks are to be
+// measured.
 var ErrSeveralNetworks = errors.New("it holds the weights of one network, but several are to be measured")
 
-// openWeights opens the checkpoint, if there is one.
+// openWeights opens the checkpoint, if one is given.
 func (b *Benchmark) openWeights(h Host, networks []benchNetwork) (*benchWeights, error) {
 	w := &benchWeights{path: b.Checkpoint}
 	if b.Checkpoint == "" {
@@ -31,22 +33,22 @@ func (b *Benchmark) openWeights(h Host, networks []benchNetwork) (*benchWeights,
 	}
 	n := &networks[0]
 	var err error
-	if w.set, err = weights.Open(w.path, n.plan, b.EMA); err != nil {
+	if w.set, err = weights.Open(w.path, n.plan, b.Choice, b.Ignore...); err != nil {
 		return nil, err
 	}
-	h.noteWeights(w.set, b.EMA)
+	h.noteWeights(w.set, b.Choice)
 	if w.set.Plan.Form == model.Deploy && slices.Contains(n.forms, model.Train) {
 		if len(b.Forms) > 0 {
 			w.close()
-			return nil, fmt.Errorf("checkpoint %q holds the deploy form, from which the train form can't be had back; measure the deploy form", w.path)
+			return nil, fmt.Errorf("checkpoint %q holds the deploy form, from which the train form can't be restored; measure only the deploy form", w.path)
 		}
-		h.note(General, "checkpoint %q holds the deploy form: only that is measured", w.path)
+		h.note(General, "checkpoint %q holds the deploy form: only this form is measured", w.path)
 		n.forms = []model.Form{model.Deploy}
 	}
 	return w, nil
 }
 
-// of are the weights of a plan, folded on the way if the checkpoint has the train
+// of returns the weights of a plan. They are fused if the checkpoint has the train
 // form and the plan the deploy form.
 func (w *benchWeights) of(p *model.Plan) tensor.Source {
 	switch {
@@ -58,7 +60,8 @@ func (w *benchWeights) of(p *model.Plan) tensor.Source {
 	return w.set
 }
 
-// verify reports damage of the file that shows only when all of it was read.
+// verify checks the file's checksums, which cover only what was read. Call it after
+// reading.
 func (w *benchWeights) verify() error {
 	if w.set == nil {
 		return nil
@@ -66,7 +69,7 @@ func (w *benchWeights) verify() error {
 	return w.set.Verify()
 }
 
-// name is what a row says of its weights.
+// name describes the weights in a row.
 func (w *benchWeights) name() string {
 	if w.path == "" {
 		return "seeded random"

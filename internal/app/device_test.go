@@ -6,7 +6,7 @@ import (
 	"repvgg/internal/shard"
 )
 
-// TestGPUOfLaunchers: each process of a launcher takes a GPU of its machine.
+// TestGPUOfLaunchers checks which GPU each process of a launcher takes.
 func TestGPUOfLaunchers(t *testing.T) {
 	three := func() (int, error) { return 3, nil }
 	for _, c := range []struct {

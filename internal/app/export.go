@@ -14,36 +14,40 @@ import (
 	"repvgg/internal/weights"
 )
 
-// ONNXSuffix of an Export's Dst makes it write an ONNX model.
+// ONNXSuffix is the suffix of Dst for which Export writes an ONNX model.
 const ONNXSuffix = ".onnx"
 
-// Exporting is a checkpoint of either form whose deploy form is written for other
-// programs.
+// Exporting describes an export: a checkpoint of either form, and the file to write
+// its deploy form to.
 type Exporting struct {
 	Source
-	// Dst is an ONNX model, or a checkpoint: see ONNXSuffix and checkpoint.Suffixes.
+	// Dst is the file to write. Its suffix chooses the format: ONNXSuffix or one of
+	// checkpoint.Suffixes.
 	Dst string
-	// Names are those of a checkpoint's tensors, by the key map's ID; empty means
-	// those that the source has.
+	// Names is the ID of the key map for the tensor names of a checkpoint. Empty means
+	// the source's own key map.
 	Names string
-	// ONNX are the options of a model. Its metadata is added here.
+	// ONNX are the options of an ONNX model. Export adds the metadata.
 	ONNX onnx.Options
 }
 
-// Export writes the deploy form of a network. A training checkpoint is fused on
-// the way. A failed run leaves no file.
+// Export writes the deploy form of a network. A training checkpoint is fused as it
+// is read. A failed run leaves no file.
 func Export(ctx context.Context, e Exporting, h Host) error {
 	r, err := recipe.Load(e.Config, e.Overrides)
 	if err != nil {
 		return err
 	}
 	h.NoteRecipe(r)
-	src, err := weights.Open(e.Checkpoint, r.Network, e.EMA)
+	if err := h.guard(r.Files(), e.Checkpoint).check(ctx, Output{"model", e.Dst}); err != nil {
+		return err
+	}
+	src, err := weights.Open(e.Checkpoint, r.Network, e.Choice, e.Ignore...)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	h.noteWeights(src, e.EMA)
+	h.noteWeights(src, e.Choice)
 	if filepath.Ext(e.Dst) == ONNXSuffix {
 		return e.writeONNX(ctx, r, src)
 	}
@@ -74,9 +78,6 @@ func (e *Exporting) writeONNX(ctx context.Context, r *recipe.Recipe, src *weight
 	}
 	if err != nil {
 		return fmt.Errorf("writing %q: %w", e.Dst, err)
-	}
-	if atomicfile.Same(src.File.Path, e.Dst) {
-		return fmt.Errorf("writing %q: it is the checkpoint that is read; give another name", e.Dst)
 	}
 	return network.Write(ctx, e.Dst, src.Deploy(), src.Verify)
 }

@@ -18,70 +18,55 @@ import (
 	"repvgg/internal/report"
 )
 
-// Outputs are the files that an evaluation writes; empty paths are none.
+// Outputs are the files that an evaluation writes. An empty path means no file.
 type Outputs struct {
-	// Result has the metrics and, of each image, Items (see report.Items).
+	// Result is the result file: the metrics, and Items for each image (see
+	// report.Items).
 	Result string
 	Items  []string
-	// Confusion is a picture or table of the confusion matrix, PerClass a table of
-	// the classes, Comparison that of two checkpoints.
+	// Confusion is a picture or a table of the confusion matrix. PerClass is a table of
+	// the metrics of each class. Comparison is the comparison of two checkpoints.
 	Confusion, PerClass, Comparison string
-	// Painted is a folder for the images with their predictions on them.
+	// Painted is a folder for copies of the images with the predictions painted on
+	// them.
 	Painted string
 }
 
-// files are the outputs but for the folder, with what their paths are checked by.
-func (o *Outputs) files() []outputFile {
-	all := []outputFile{
-		{"result", o.Result, report.CheckPath}, {"confusion matrix", o.Confusion, report.CheckConfusionPath},
-		{"comparison", o.Comparison, report.CheckComparisonPath}, {"table of classes", o.PerClass, report.CheckPerClassPath},
-	}
-	return slices.DeleteFunc(all, func(f outputFile) bool { return f.path == "" })
+// files are the outputs but for the folder.
+func (o *Outputs) files() []Output {
+	all := []Output{{"result", o.Result}, {"confusion matrix", o.Confusion}, {"comparison", o.Comparison}, {"table of classes", o.PerClass}}
+	return slices.DeleteFunc(all, func(f Output) bool { return f.Path == "" })
 }
 
-type outputFile struct {
-	what, path string
-	check      func(path string) error
-}
-
-// Check reports paths that are of no known format, that name one file twice, or
-// one of the inputs, which map to what they are.
-func (o *Outputs) Check(inputs map[string]string) error {
-	taken := make(map[string]string)
-	for _, f := range o.files() {
+// Check reports paths that are of no known format.
+func (o *Outputs) Check() error {
+	for _, f := range []struct {
+		path  string
+		check func(path string) error
+	}{
+		{o.Result, report.CheckPath}, {o.Confusion, report.CheckConfusionPath},
+		{o.Comparison, report.CheckComparisonPath}, {o.PerClass, report.CheckPerClassPath},
+	} {
+		if f.path == "" {
+			continue
+		}
 		if err := f.check(f.path); err != nil {
 			return err
 		}
-		for input, what := range inputs {
-			if input != "" && atomicfile.Same(f.path, input) {
-				return fmt.Errorf("%q is the %s: give the %s another name", f.path, what, f.what)
-			}
-		}
-		path, err := filepath.Abs(f.path)
-		if err != nil {
-			return fmt.Errorf("writing results: %w", err)
-		}
-		if other := taken[path]; other != "" {
-			return fmt.Errorf("the %s and the %s are both to be written to %q", other, f.what, f.path)
-		}
-		taken[path] = f.what
 	}
 	return nil
 }
 
-// checkInputs reports outputs that can't be made, so that hours of work do not end
-// in an error of writing. Only the first process of a group writes any.
-func (e *Evaluation) checkInputs() error {
-	if e.Group.Rank > 0 {
-		return nil
-	}
+// probe reports outputs that can't be made, so that hours of work do not end in an
+// error of writing. Only the first process of a group writes any.
+func (e *Evaluation) probe() error {
 	o := &e.Outputs
-	if err := o.Check(map[string]string{e.Config: "config", e.Checkpoint: "checkpoint", e.Compare: "other checkpoint"}); err != nil {
+	if err := o.Check(); err != nil || e.Group.Rank > 0 {
 		return err
 	}
 	for _, f := range o.files() {
-		if err := atomicfile.Probe(f.path); err != nil {
-			return fmt.Errorf("writing results %q: %w", f.path, err)
+		if err := atomicfile.Probe(f.Path); err != nil {
+			return fmt.Errorf("writing results %q: %w", f.Path, err)
 		}
 	}
 	if o.Painted == "" {
@@ -94,6 +79,23 @@ func (e *Evaluation) checkInputs() error {
 		return fmt.Errorf("painting images into %q: %w", o.Painted, err)
 	}
 	return nil
+}
+
+// checkOutputs refuses outputs that would replace or change what the job reads.
+func (j *job) checkOutputs(ctx context.Context, configs []string) error {
+	g := j.host.guard(configs, j.Checkpoint, j.Compare)
+	g.images(j.data)
+	files := j.Outputs.files()
+	if err := g.check(ctx, files...); err != nil {
+		return err
+	}
+	if j.Group.World > 1 && j.data.Scanned && placeOf(j.Dir).below(j.data.Prefix) >= 0 {
+		return overwrites("gathering results in %q: it would be a folder of data_prefix %q, and these are the classes; name another", j.Dir, j.data.Prefix)
+	}
+	if j.Outputs.Painted == "" {
+		return nil
+	}
+	return g.checkFolder(j.Outputs.Painted, files)
 }
 
 // Write writes the outputs of an evaluation. It stops at the first that fails.
@@ -128,7 +130,8 @@ func (o *Outcome) Write(ctx context.Context, to Outputs, h Host) error {
 	return nil
 }
 
-// paint saves a copy of each image with its prediction in a folder, on all cores.
+// paint saves a copy of each image, with its prediction painted on it, to a folder.
+// It uses all cores.
 func (o *Outcome) paint(ctx context.Context, dir string, h Host) error {
 	p, err := report.NewPainter(dir)
 	if err != nil {
@@ -145,12 +148,12 @@ func (o *Outcome) paint(ctx context.Context, dir string, h Host) error {
 				return err
 			}
 			sample := o.data.Samples[i]
-			m, err := eval.Open(sample)
+			m, err := eval.Open(ctx, sample)
 			if err != nil {
 				return err
 			}
 			lines, right := o.Caption(row)
-			if err := p.Save(sample.Name, m, lines, right); err != nil {
+			if err := p.Save(sample.Name, sample.Path, m, lines, right); err != nil {
 				return err
 			}
 			mu.Lock()
@@ -166,8 +169,8 @@ func (o *Outcome) paint(ctx context.Context, dir string, h Host) error {
 	return err
 }
 
-// NoteDecoder says so if some files are JPEG and are decoded without
-// libjpeg-turbo.
+// NoteDecoder adds a note if some of the files are JPEG and libjpeg-turbo is
+// missing.
 func (h Host) NoteDecoder(files []string) {
 	why, ok := jpeg.Library()
 	isJPEG := func(name string) bool {
@@ -175,6 +178,6 @@ func (h Host) NoteDecoder(files []string) {
 		return ext == ".jpg" || ext == ".jpeg"
 	}
 	if !ok && slices.ContainsFunc(files, isJPEG) {
-		h.note(General, "JPEG files are decoded in Go: the same pixels of intact files, but slower, and files with damaged data are refused (%s)", why)
+		h.note(General, "JPEG files are decoded in Go: intact files give the same pixels, but decoding is slower, and files with damaged data are errors (%s)", why)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/dataset"
 	"repvgg/internal/eval"
 	"repvgg/internal/gpu"
@@ -18,63 +19,67 @@ import (
 	"repvgg/internal/weights"
 )
 
-// Evaluation is a checkpoint that is tested on the images of its config, which
-// says of which form it is.
+// Evaluation describes a test: a checkpoint, and a config with the network and the
+// images. The checkpoint must have the form that the config describes.
 type Evaluation struct {
 	Source
-	// Compare is a second checkpoint, of either form, that is run on the same images;
-	// empty for none.
+	// Compare is a second checkpoint, of either form, to run on the same images. Empty
+	// means none.
 	Compare string
 	Device  Device
-	// Metrics to compute, by metrics' names.
+	// Metrics are the names of the metrics to compute; see package metrics.
 	Metrics       []string
 	MetricOptions metrics.Options
-	// SkipBad leaves out images that can't be read. Profile measures the input.
+	// SkipBad leaves out images that can't be read. Profile measures where the input's
+	// time goes.
 	SkipBad, Profile bool
 	Outputs          Outputs
-	// Group are the processes that share the images, which meet in the folder Dir.
+	// Group is the group of processes that share the images. They exchange results
+	// through the folder Dir.
 	Group shard.Group
 	Dir   string
 }
 
-// Outcome is what an evaluation came to. Only the first process of a group has one.
+// Outcome is the result of an evaluation. Only the first process of a group has
+// one.
 type Outcome struct {
 	*report.Result
-	// Images is how many there are in the data set, Bad those that were left out.
+	// Images is the number of images in the data set. Bad are those that were left out.
 	Images int
 	Bad    []eval.BadImage
-	// Doubts are reasons to distrust the result, a line each: scores that are no
-	// numbers, an accuracy that is what guessing gives.
+	// Doubts are reasons to distrust the result, one line each: scores that are NaN, or
+	// an accuracy no better than guessing.
 	Doubts []string
-	// Profile and Pipeline say where the time of the input went; nil unless asked for.
+	// Profile and Pipeline say where the input's time went. They are nil unless
+	// requested.
 	Profile  *eval.Profile
 	Pipeline *preprocess.Pipeline
-	// Comparison with the second checkpoint; nil without one.
+	// Comparison is with the second checkpoint. It is nil without one.
 	Comparison *report.Comparison
 
 	data    *dataset.Dataset
-	samples []int // of the rows of Result
+	samples []int // index of the sample of each row of Result
 }
 
-// Test runs an evaluation. Whatever is wrong with the arguments is found before
-// any image is read. It writes no outputs: see Outcome.Write. The outcome is nil in
-// the processes of a group that are not the first. An error of the second checkpoint
-// comes with the outcome of the first.
+// Test runs an evaluation. Every error in the arguments is found before any image
+// is read. It does not write the outputs; see Outcome.Write. In a group, only the
+// first process gets an outcome; the others get nil. If the second checkpoint
+// fails, the outcome of the first is returned with the error.
 func Test(ctx context.Context, e Evaluation, h Host) (*Outcome, error) {
-	if err := e.checkInputs(); err != nil {
+	if err := e.probe(); err != nil {
 		return nil, err
 	}
 	if e.Group.World <= 1 {
 		return e.test(ctx, h, nil)
 	}
-	// The processes meet first, so that the failure of one ends them all.
+	// Join first, so that a failure of one process ends them all.
 	e.Group.Note = func(text string) { h.note(General, "%s", text) }
 	exchange, err := e.Group.Join(ctx, e.Dir)
 	if err != nil {
 		return nil, err
 	}
 	if e.Group.Rank > 0 {
-		h.Note = nil // what is worth knowing is the same in all
+		h.Note = nil // all processes would give the same notes
 	}
 	o, err := e.test(ctx, h, exchange)
 	if err != nil {
@@ -83,7 +88,7 @@ func Test(ctx context.Context, e Evaluation, h Host) (*Outcome, error) {
 	return o, err
 }
 
-// job is an evaluation whose config, images and checkpoints are open.
+// job is an Evaluation whose config, images and checkpoints are open.
 type job struct {
 	*Evaluation
 	host     Host
@@ -92,11 +97,11 @@ type job struct {
 	batch    int
 	pipeline *preprocess.Pipeline
 	weights  *weights.Set
-	other    *weights.Set // to compare with, or nil
+	other    *weights.Set // the second checkpoint, or nil
 }
 
 func (e *Evaluation) test(ctx context.Context, h Host, exchange *shard.Gathering) (*Outcome, error) {
-	j, err := e.open(h)
+	j, err := e.open(ctx, h)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +125,7 @@ func (e *Evaluation) test(ctx context.Context, h Host, exchange *shard.Gathering
 	return o, err
 }
 
-// compare runs the second checkpoint on the images.
+// compare runs the second checkpoint on the images, and compares the results.
 func (j *job) compare(ctx context.Context, with *report.Result) (*report.Comparison, error) {
 	p, err := j.predict(ctx, j.other, j.data.Samples, nil)
 	if err != nil {
@@ -134,13 +139,16 @@ func (j *job) compare(ctx context.Context, with *report.Result) (*report.Compari
 }
 
 // open reads the config, the list of images and the checkpoints.
-func (e *Evaluation) open(h Host) (j *job, err error) {
+func (e *Evaluation) open(ctx context.Context, h Host) (j *job, err error) {
 	r, err := recipe.Load(e.Config, e.Overrides)
 	if err != nil {
 		return nil, err
 	}
 	j = &job{Evaluation: e, host: h}
-	if err := j.readData(r); err != nil {
+	if err := j.readData(ctx, r); err != nil {
+		return nil, err
+	}
+	if err := j.checkOutputs(ctx, r.Files()); err != nil {
 		return nil, err
 	}
 	if j.device, err = e.Device.ofGroup(e.Group, gpu.Count); err != nil {
@@ -157,16 +165,19 @@ func (e *Evaluation) open(h Host) (j *job, err error) {
 		}
 	}
 	h.NoteDecoder(files)
-	if j.weights, err = weights.OpenForm(e.Checkpoint, r.Network, e.EMA); err != nil {
+	if j.weights, err = weights.OpenForm(e.Checkpoint, r.Network, e.Choice, e.Ignore...); err != nil {
 		return nil, err
 	}
-	h.noteWeights(j.weights, e.EMA)
+	h.noteWeights(j.weights, e.Choice)
 	if e.Compare == "" {
 		return j, nil
 	}
-	if j.other, err = weights.Open(e.Compare, r.Network, false); err != nil {
+	if j.other, err = weights.Open(e.Compare, r.Network, checkpoint.Choice{}, e.Ignore...); err != nil {
 		j.close()
 		return nil, err
+	}
+	for _, n := range j.other.Ignored {
+		h.note(General, "%s", n)
 	}
 	return j, nil
 }
@@ -178,14 +189,15 @@ func (j *job) close() {
 	}
 }
 
-// PlaceError is a data set whose files are not where the config says.
+// PlaceError is the error for a data set whose files do not exist at the paths in
+// the config.
 type PlaceError struct{ Err error }
 
 func (e *PlaceError) Error() string { return e.Err.Error() }
 func (e *PlaceError) Unwrap() error { return e.Err }
 
 // readData reads what the config says of the images.
-func (j *job) readData(r *recipe.Recipe) error {
+func (j *job) readData(ctx context.Context, r *recipe.Recipe) error {
 	data, err := r.Data()
 	if err != nil {
 		return err
@@ -194,7 +206,7 @@ func (j *job) readData(r *recipe.Recipe) error {
 	if j.pipeline, err = r.Pipeline(); err != nil {
 		return err
 	}
-	j.data, err = data.Open()
+	j.data, err = data.Open(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &PlaceError{err}
 	}
@@ -210,7 +222,8 @@ func (j *job) readData(r *recipe.Recipe) error {
 	return j.checkLabels(r.Network.Head.Classes)
 }
 
-// checkLabels finds labels that are no class, which only accuracy can count.
+// checkLabels reports labels outside the range of classes, which only accuracy can
+// handle.
 func (j *job) checkLabels(classes int) error {
 	if !metrics.NeedClassLabels(j.Metrics) && j.Outputs.Confusion == "" && j.Outputs.PerClass == "" {
 		return nil
@@ -224,8 +237,8 @@ func (j *job) checkLabels(classes int) error {
 	return nil
 }
 
-// scores computes the scores of all images, on one process of several its share of
-// them; p is nil in those that are not the first.
+// scores computes the scores of all images. In a group, each process computes its
+// share, and only the first gets the result; in the others p is nil.
 func (j *job) scores(ctx context.Context, exchange *shard.Gathering, profile *eval.Profile) (p *eval.Prediction, err error) {
 	if exchange == nil {
 		return j.predict(ctx, j.weights, j.data.Samples, profile)
@@ -250,25 +263,25 @@ func (j *job) scores(ctx context.Context, exchange *shard.Gathering, profile *ev
 	return all, nil
 }
 
-// predict runs a checkpoint on samples.
+// predict runs a checkpoint on the samples.
 func (j *job) predict(ctx context.Context, w *weights.Set, samples []dataset.Sample, profile *eval.Profile) (*eval.Prediction, error) {
 	runner, err := j.device.open(ctx, j.host, w.Plan, w, j.pipeline, len(samples), j.batch)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = runner.Close() }() // a failure of that changes no result
+	defer func() { _ = runner.Close() }() // a failure to close changes no result
 	if err := w.Verify(); err != nil {
 		return nil, err
 	}
 	add, end := j.host.progress("images", len(samples))
 	defer end()
 	return eval.Predict(ctx, runner, j.pipeline, samples, eval.Options{
-		BatchSize: j.batch, Classes: w.Plan.Head.Classes, SkipBad: j.SkipBad, Progress: add, Profile: profile,
+		BatchSize: j.batch, Classes: w.Plan.Head.Classes, Memory: imageMemory(), SkipBad: j.SkipBad, Progress: add, Profile: profile,
 	})
 }
 
-// result is what a prediction of the images amounts to. Its classes have the names
-// that the checkpoint recorded, as in the original, else the data set's.
+// result computes the metrics of a prediction. The class names are those that the
+// checkpoint recorded, as in the original, or else the data set's.
 func (j *job) result(p *eval.Prediction) (*report.Result, error) {
 	r := &report.Result{Scores: p.Scores, Classes: classNames(j.weights.Plan.Head.Classes, j.weights.File.Classes, j.data.Classes)}
 	for _, i := range p.Samples {
@@ -283,12 +296,12 @@ func (j *job) result(p *eval.Prediction) (*report.Result, error) {
 	return r, err
 }
 
-// doubts are reasons to distrust a result.
+// doubts returns reasons to distrust a result.
 func (j *job) doubts(r *report.Result) []string {
 	correct, invalid := 0, 0
 	for i, label := range r.Labels {
 		row := r.Scores[i*len(r.Classes):][:len(r.Classes)]
-		if row[0] != row[0] { // softmax makes all of a row NaN, or none
+		if row[0] != row[0] { // softmax gives a row of NaN or a row without any
 			invalid++
 		} else if metrics.ArgMax(row) == label {
 			correct++

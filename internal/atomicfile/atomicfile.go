@@ -1,6 +1,7 @@
 // Package atomicfile writes files that appear under their name only when they
 // are complete: under a temporary name in the same folder first, then forced to
-// the disk and renamed. A run that fails leaves no file and destroys none.
+// the disk and renamed. A run that fails leaves no file and destroys none; a
+// process that can't wait for it removes unfinished files by cleanup.Run.
 package atomicfile
 
 import (
@@ -12,52 +13,74 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+
+	"repvgg/internal/cleanup"
 )
 
-// File is a file that has its temporary name, which Name gives. It must be ended
-// by Commit or Abort.
+// File is a file under its temporary name, which Name returns. End it with Commit
+// or Abort.
 type File struct {
 	*os.File
 	path     string
 	finished bool
-	// made are the folders that Create made, the innermost first.
+	// made are the folders that Create made, innermost first.
 	made []string
+	// settled says that nothing unfinished is left.
+	settled func()
 }
 
 // Create starts the file that will become path; the parent folders are made. A
 // path that exists and is no regular file, such as a folder or a device, is an
 // error.
-func Create(path string) (f *File, err error) {
+func Create(path string) (*File, error) {
 	if err := Check(path); err != nil {
 		return nil, err
 	}
-	made := missingFolders(filepath.Dir(path))
-	defer func() {
-		if err != nil {
-			removeAll(made)
-		}
-	}()
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+	f := &File{path: path, made: missingFolders(filepath.Dir(path))}
+	var err error
+	if f.settled, err = cleanup.Do(f.remove, f.create); err != nil {
+		removeAll(f.made)
 		return nil, err
 	}
-	dir, base := filepath.Split(path)
-	// As os.CreateTemp, but with the permissions that the umask gives, since the
-	// file will stay.
-	for range 100 {
-		name := filepath.Join(dir, "."+base+"."+strconv.FormatUint(rand.Uint64(), 36)+".tmp")
-		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-		if err == nil {
-			return &File{File: f, path: path, made: made}, nil
-		}
-		if !errors.Is(err, fs.ErrExist) {
-			return nil, err
-		}
-	}
-	return nil, fmt.Errorf("found no free temporary name beside %q", path)
+	return f, nil
 }
 
-// Check reports a path that Create would refuse: one that exists and is no
-// regular file, or that would stand below a file. It changes nothing.
+func (f *File) create() error {
+	dir, base := filepath.Split(f.path)
+	if err := os.MkdirAll(filepath.Clean(dir), 0o777); err != nil {
+		return err
+	}
+	return tryNames(base, func(name string) (err error) {
+		f.File, err = os.OpenFile(filepath.Join(dir, name), createFlags, 0o666)
+		return err
+	})
+}
+
+// createFlags are for a new file. As os.CreateTemp, but with the permissions that
+// the umask gives, since the file will stay.
+const createFlags = os.O_RDWR | os.O_CREATE | os.O_EXCL
+
+// longestBase is how much of a file's name its temporary one has: file systems
+// allow 255 bytes.
+const longestBase = 200
+
+// tryNames calls create with temporary names for a file until one is free.
+func tryNames(base string, create func(name string) error) error {
+	if len(base) > longestBase {
+		base = strings.ToValidUTF8(base[:longestBase], "")
+	}
+	for range 100 {
+		err := create("." + base + "." + strconv.FormatUint(rand.Uint64(), 36) + ".tmp")
+		if err == nil || !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return fmt.Errorf("found no free temporary name for %q", base)
+}
+
+// Check returns an error for a path that Create would refuse: one that exists and
+// is not a regular file, or one below a file. It changes nothing.
 func Check(path string) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%q exists and is not a regular file", path)
@@ -73,8 +96,8 @@ func Check(path string) error {
 	}
 }
 
-// Probe reports a path at which no file can be written, by making one under a
-// temporary name. It leaves nothing.
+// Probe returns an error if no file can be written at path. It finds out by
+// creating a temporary file, and leaves nothing behind.
 func Probe(path string) error {
 	f, err := Create(path)
 	if err != nil {
@@ -82,13 +105,6 @@ func Probe(path string) error {
 	}
 	f.Abort()
 	return nil
-}
-
-// Same tells whether two paths lead to one existing file.
-func Same(a, b string) bool {
-	infoA, errA := os.Stat(a)
-	infoB, errB := os.Stat(b)
-	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
 // missingFolders are dir and those above it that do not exist, dir first.
@@ -102,15 +118,15 @@ func missingFolders(dir string) []string {
 	}
 }
 
-// removeAll removes folders that are still empty.
+// removeAll removes the folders that are empty.
 func removeAll(dirs []string) {
 	for _, dir := range dirs {
 		os.Remove(dir)
 	}
 }
 
-// Finish forces what was written to the disk and closes the file, which keeps
-// its temporary name: the place to check it before Commit.
+// Finish syncs the file to disk and closes it. The file keeps its temporary name,
+// so that it can be checked before Commit.
 func (f *File) Finish() error {
 	if f.finished {
 		return nil
@@ -125,19 +141,20 @@ func (f *File) Finish() error {
 	return nil
 }
 
-// Commit finishes the file and gives it its name.
+// Commit finishes the file and gives it its final name.
 func (f *File) Commit() error {
 	if err := f.Finish(); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), f.path); err != nil {
+	if err := cleanup.Keep(func() error { return os.Rename(f.Name(), f.path) }); err != nil {
 		return err
 	}
 	f.made = nil
+	f.settled()
 	return syncDir(filepath.Dir(f.path))
 }
 
-// syncDir makes the new name itself durable.
+// syncDir makes the rename durable.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -150,16 +167,21 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// Abort removes the unfinished file, and the folders that were made for it.
-// After Commit it does nothing.
+// Abort removes the unfinished file and the folders that were made for it. After
+// Commit it does nothing.
 func (f *File) Abort() {
 	f.Close()
+	f.remove()
+	f.settled()
+}
+
+func (f *File) remove() {
 	os.Remove(f.Name())
 	removeAll(f.made)
 }
 
-// Write creates path with what fill writes. fill may leave errors of writing to
-// the writer, which keeps the first. After any error path is what it was.
+// Write creates the file path with what fill writes. fill may ignore write errors,
+// because the writer keeps the first one. After any error, path is unchanged.
 func Write(path string, fill func(w *bufio.Writer) error) error {
 	f, err := Create(path)
 	if err != nil {

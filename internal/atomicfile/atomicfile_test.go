@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// names lists a folder.
+// names lists the files in a folder.
 func names(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

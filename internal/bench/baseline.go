@@ -6,18 +6,19 @@ import (
 	"slices"
 )
 
-// Change is how a row differs from the same row of an earlier run.
+// Change compares a row with the same row of an earlier run.
 type Change struct {
 	LatencyMSMedian float64 `json:"latency_ms_median"`
-	// ChangeShare is how much longer a run takes now: -0.1 is 10 % less.
+	// ChangeShare is the relative change of the latency: -0.1 means 10 % less time.
 	ChangeShare float64 `json:"change_share"`
-	// NoiseShare is how far the latency may differ by chance.
+	// NoiseShare is the relative difference that noise alone may cause.
 	NoiseShare float64 `json:"noise_share"`
-	// Verdict is Faster, Slower, Same within the noise, or TooFew runs to say.
+	// Verdict is Faster, Slower, Same (within the noise) or TooFew (runs for a
+	// verdict).
 	Verdict string `json:"verdict"`
 }
 
-// What Change.Verdict can be.
+// The values of Change.Verdict.
 const (
 	Faster = "faster"
 	Same   = "same"
@@ -25,14 +26,14 @@ const (
 	TooFew = "too few runs"
 )
 
-// leastRuns are what each of two rows needs for a verdict.
+// leastRuns is the number of runs that each row needs for a verdict.
 const leastRuns = 10
 
-// leastNoise is what two runs on a quiet machine differ by, as a share.
+// leastNoise is the relative difference between two runs on a quiet machine.
 const leastNoise = 0.03
 
-// Compare marks how the rows changed since an earlier run. It returns what a
-// reader of the comparison should know.
+// Compare sets the Baseline of each row from an earlier report. It returns notes on
+// what limits the comparison.
 func (r *Report) Compare(before *Report) []string {
 	var notes []string
 	say := func(format string, args ...any) {
@@ -66,9 +67,9 @@ func (r *Report) Compare(before *Report) []string {
 	return notes
 }
 
-// earlier is the row of an earlier run that has the network, form and setting
-// of a row of r, or nil. The network is that of the same config; the name of a
-// variant stands for one where only one config has it.
+// earlier returns the row of an earlier report with the same network, form and
+// setting, or nil. Two rows have the same network if their configs are the same, or
+// if they have the same variant name and it is unique in both reports.
 func (r *Report) earlier(before *Report, now *Row) *Row {
 	var sameVariant *Row
 	for i := range before.Rows {
@@ -89,7 +90,7 @@ func (r *Report) earlier(before *Report, now *Row) *Row {
 	return sameVariant
 }
 
-// hasOne reports whether all rows of a variant are of one config.
+// hasOne reports whether all rows of a variant have the same config.
 func (r *Report) hasOne(variant string) bool {
 	config := ""
 	for i := range r.Rows {
@@ -105,8 +106,8 @@ func (r *Report) hasOne(variant string) bool {
 	return true
 }
 
-// change takes half the width of both rows' p10 to p90 intervals as what the
-// medians may differ by without meaning, but no less than leastNoise.
+// change compares two rows. The noise is half the sum of the widths of the rows'
+// p10..p90 intervals, but at least leastNoise.
 func change(now, old *Row) *Change {
 	c := &Change{
 		LatencyMSMedian: *old.LatencyMSMedian,

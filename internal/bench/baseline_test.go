@@ -34,8 +34,8 @@ func TestBaseline(t *testing.T) {
 	}
 }
 
-// A row is compared with the same network's, by its config, else by its name
-// where only one network has it.
+// A row is compared with the row of the same config, or else with the row of the
+// same name if that name is unique.
 func TestCompareFindsTheNetwork(t *testing.T) {
 	row := func(config, variant string, latency, params float64) Row {
 		return Row{Config: config, Variant: variant, Form: "deploy", LatencyMSMedian: &latency, ParamsMillions: params, Kernels: "avx2", Weights: "seeded random"}

@@ -1,8 +1,8 @@
-// Package bench measures how fast networks run: rows of figures with honest
-// statistics, and how they differ from those of an earlier run.
+// Package bench measures how fast networks run. It produces rows of figures with
+// their statistics, and compares them with those of an earlier run.
 //
-// The rows of one network in both forms are measured in turns, so that what
-// disturbs the machine disturbs both. A row's latency is the median over single
-// runs after a warm-up; how far they spread, whether they drifted, and what else
-// the machine was doing is measured beside it and said where it matters.
+// Both forms of a network are measured in turns, so that a disturbance of the
+// machine affects both. A row's latency is the median over single runs after a
+// warm-up. The spread of the runs, their drift and the load from other processes
+// are measured too. Each of them becomes a note if it makes the figure doubtful.
 package bench

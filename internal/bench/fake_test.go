@@ -15,15 +15,15 @@ type fakeClock struct{ at time.Time }
 
 func (c *fakeClock) now() time.Time { return c.at }
 
-// fakeRunner takes the times of took one after the other, then the last again
-// and again.
+// fakeRunner's runs take the times in took, one after the other. The last one
+// repeats.
 type fakeRunner struct {
 	clock  *fakeClock
 	took   []time.Duration
 	runs   int
 	log    *[]string
 	name   string
-	cancel func() // called in the run after the last of took, if set
+	cancel func() // if set, called in the run after the last of took
 	traced bool
 	value  float32 // of the results
 }
@@ -62,7 +62,7 @@ func (f *fakeRunner) Capabilities() engine.Capabilities {
 
 func (f *fakeRunner) Close() error { return nil }
 
-// planOfA0 is the plan of the smallest variant.
+// planOfA0 returns the plan of the smallest variant.
 func planOfA0(t *testing.T) *model.Plan {
 	t.Helper()
 	r, err := recipe.Load("repvgg-A0", nil)
@@ -72,7 +72,7 @@ func planOfA0(t *testing.T) *model.Plan {
 	return r.Network
 }
 
-// subject is a row of a plan that a runner stands for.
+// subject returns a row for a plan that runs on r.
 func subject(t *testing.T, variant string, plan *model.Plan, r engine.Runner) Subject {
 	t.Helper()
 	row := Row{Config: "c", Variant: variant, Device: "cpu", Precision: "fp32", BatchSize: 2, Threads: 1, InputSize: 32, Weights: "seeded random"}
@@ -82,7 +82,7 @@ func subject(t *testing.T, variant string, plan *model.Plan, r engine.Runner) Su
 	return Subject{Row: row, Plan: plan, Open: func() (engine.Runner, error) { return r, nil }}
 }
 
-// options measure with a fake clock on an idle machine of 2 cores.
+// options returns options with a fake clock and an idle machine of 2 cores.
 func options(clock *fakeClock, runs int) Options {
 	return Options{Runs: runs, Duration: time.Second, Warmup: -1, now: clock.now,
 		load: func() (Load, bool) { return Load{Cores: 2}, true }}

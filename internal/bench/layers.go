@@ -6,12 +6,12 @@ import (
 	"repvgg/internal/model"
 )
 
-// layerRuns is how many runs the times of layers are taken from, unless the
-// number of runs was asked for and is lower.
+// layerRuns is the number of runs for the times of layers, unless Options.Runs is
+// lower.
 const layerRuns = 10
 
-// traceLayers measures the layers of a lane. That costs a little, and so it is
-// done in runs of its own.
+// traceLayers measures the layers of a lane. Tracing takes a little time, so it has
+// its own runs.
 func (m *meter) traceLayers(ctx context.Context, l *lane) error {
 	runs := layerRuns
 	if m.Runs >= 0 {
@@ -45,7 +45,7 @@ func (m *meter) traceLayers(ctx context.Context, l *lane) error {
 	return nil
 }
 
-// layerMACs are the multiply-adds for one image of each block, and of "head".
+// layerMACs returns the multiply-adds for one image of each block, and of "head".
 func layerMACs(p *model.Plan, size int) (map[string]int64, error) {
 	count, err := p.Count(size, size)
 	if err != nil {

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// Load is how much processor time the machine and this process have used so
-// far.
+// Load is the processor time that the machine and this process have used so far.
 type Load struct {
 	// Cores of the machine.
 	Cores int
-	// Busy is the time of all processes on all cores, Own that of this process.
+	// Busy is the time of all processes on all cores. Own is the time of this process.
 	Busy, Own time.Duration
 }
 
-// othersCores is how many cores other processes kept busy between two loads.
+// othersCores returns the average number of cores that other processes kept busy
+// between two loads.
 func othersCores(from, to Load, wall time.Duration) float64 {
 	if wall <= 0 {
 		return 0
@@ -22,11 +22,12 @@ func othersCores(from, to Load, wall time.Duration) float64 {
 	return max(0, ((to.Busy-from.Busy)-(to.Own-from.Own)).Seconds()/wall.Seconds())
 }
 
-// leastWall is how long it takes to tell what others do: the system counts
-// their time in hundredths of a second, and not at once.
+// leastWall is the shortest time over which the load of other processes can be
+// measured: the system counts time in hundredths of a second, with a delay.
 const leastWall = 200 * time.Millisecond
 
-// crowding says so if others and our threads wanted more cores than there are.
+// crowding returns a note if other processes and our threads wanted more cores than
+// there are.
 func crowding(others float64, threads, cores int, wall time.Duration) string {
 	if cores == 0 || wall < leastWall || others+float64(threads) <= float64(cores)+crowdLimit {
 		return ""

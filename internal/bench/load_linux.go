@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ReadLoad reads the load; ok is false where it can't be had.
+// ReadLoad reads the load. ok is false if it is not available.
 func ReadLoad() (l Load, ok bool) {
 	stat, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -23,10 +23,9 @@ func ReadLoad() (l Load, ok bool) {
 	return l, ok
 }
 
-// parseStat reads the processor lines of /proc/stat, whose unit is 1/100 s on
-// all of Linux's present platforms: "cpu user nice system idle iowait irq softirq
-// steal guest guest_nice" for all cores, then cpu0 and so on. Guests count as
-// users too.
+// parseStat reads the CPU lines of /proc/stat: "cpu user nice system idle iowait
+// irq softirq steal guest guest_nice" for all cores, then cpu0 and so on. The unit
+// is 1/100 s on all current Linux platforms. Guest time is included in user time.
 func parseStat(stat []byte) (l Load, ok bool) {
 	for line := range bytes.Lines(stat) {
 		fields := bytes.Fields(line)

@@ -2,5 +2,5 @@
 
 package bench
 
-// ReadLoad reads the load; ok is false where it can't be had.
+// ReadLoad reads the load. ok is false if it is not available.
 func ReadLoad() (l Load, ok bool) { return Load{}, false }

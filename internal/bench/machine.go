@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// Machine is where and with what a report was measured. What is not there or
-// not known is nil.
+// Machine describes the machine and the program of a report. Missing or unknown
+// values are nil.
 type Machine struct {
-	// Time when measuring began, in RFC 3339.
+	// Time is when the measurement began, in RFC 3339.
 	Time   string `json:"time"`
 	Repvgg string `json:"repvgg_version"`
 	Go     string `json:"go_version"`
@@ -21,9 +21,9 @@ type Machine struct {
 	Arch   string `json:"arch"`
 	CPU    string `json:"cpu_model"`
 	Cores  int    `json:"cpu_cores"`
-	// Features are those of the processor that kernels may use.
+	// Features are the processor features that kernels may use.
 	Features []string `json:"cpu_features"`
-	// Kernels are the variant of the CPU kernels that this machine takes.
+	// Kernels is the variant of the CPU kernels that this machine uses.
 	Kernels     string  `json:"cpu_kernels"`
 	JPEGDecoder string  `json:"jpeg_decoder"`
 	GPU         *string `json:"gpu"`
@@ -31,8 +31,8 @@ type Machine struct {
 	CUDNN       *string `json:"cudnn_version"`
 }
 
-// ThisMachine describes the machine but for what other packages know: Time,
-// Repvgg, Kernels, JPEGDecoder and the GPU.
+// ThisMachine describes this machine, except for the fields that the caller must
+// set: Time, Repvgg, Kernels, JPEGDecoder and the GPU.
 func ThisMachine() Machine {
 	m := Machine{
 		Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
@@ -60,9 +60,9 @@ func cpuModel(info []byte) string {
 	return ""
 }
 
-// features has those extensions that convolutions gain from.
+// features returns the processor features that make convolutions faster.
 func features() []string {
-	names := []string{} // not null in JSON
+	names := []string{} // so that JSON has [], not null
 	for _, f := range []struct {
 		name string
 		has  bool

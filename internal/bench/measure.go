@@ -12,34 +12,34 @@ import (
 
 // Options say how to measure.
 type Options struct {
-	// Runs is how many runs a row is measured with; negative means as many as
-	// fit into Duration, but at least one a round.
+	// Runs is the number of runs for each row. Negative means as many as fit into
+	// Duration, but at least one per round.
 	Runs     int
 	Duration time.Duration
-	// Warmup is how many runs come before; negative means until two medians in
-	// a row agree.
+	// Warmup is the number of runs before that. Negative means until two consecutive
+	// medians agree.
 	Warmup int
-	// Layers also measures single layers, apart from the rest.
+	// Layers also measures each layer, in separate runs.
 	Layers bool
-	// Peak measures the most GFLOP/s that threads can do in a precision; nil,
-	// or a result of 0, means that it is not known.
+	// Peak measures the peak GFLOP/s of a number of threads in a precision. nil, or a
+	// result of 0, means that the peak is not known.
 	Peak func(precision string, threads int) float64
-	// Progress is told what is being done and how much of everything, from 0
-	// to 1, is; or nil.
+	// Progress, unless nil, is called with the current step and the share of all work
+	// that is done, from 0 to 1.
 	Progress func(what string, share float64)
 
-	// For tests; nil means time.Now and ReadLoad.
+	// For tests. nil means time.Now and ReadLoad.
 	now  func() time.Time
 	load func() (Load, bool)
 }
 
-// rounds is how many turns the measuring of a row is divided into.
+// rounds is the number of turns over which the runs of a row are spread.
 const rounds = 6
 
-// Measure measures all subjects in their order; neighbours that differ in their
-// form alone take turns. After an error, or when ctx ends, the rows done so far
-// are returned with the error. Without any Runs the rows are returned as they
-// are.
+// Measure measures all subjects in order. Neighbours that differ only in their form
+// take turns. After an error, or when ctx ends, it returns the rows that are done
+// together with the error. If opts.Runs is 0, it returns the rows without
+// measuring.
 func Measure(ctx context.Context, subjects []Subject, opts Options) ([]Row, error) {
 	if opts.now == nil {
 		opts.now = time.Now
@@ -72,15 +72,15 @@ func Measure(ctx context.Context, subjects []Subject, opts Options) ([]Row, erro
 	return rows, nil
 }
 
-// meter is a course of measuring.
+// meter is the state of one call of Measure.
 type meter struct {
 	Options
-	// peaks has one entry for each row that is done.
+	// peaks has one entry for each finished row.
 	peaks         []peaks
-	before, share float64 // of the present group in everything
+	before, share float64 // shares of all work: done before the current group, and done by it
 }
 
-// lane is a subject while it is measured.
+// lane is a subject that is being measured.
 type lane struct {
 	*Subject
 	runner   engine.Runner
@@ -89,12 +89,12 @@ type lane struct {
 	warmup   int
 	runs     []float64 // milliseconds
 	rounds   []float64 // medians
-	queued   []float64 // milliseconds for a run in a queue
+	queued   []float64 // milliseconds per run in a queue
 	layers   []Layer
 }
 
-// group measures subjects in turns. After an error of measuring the layers, the
-// rows are there without them.
+// group measures subjects in turns. If measuring the layers fails, it returns the
+// rows without layers and the error.
 func (m *meter) group(ctx context.Context, subjects []Subject) ([]Row, error) {
 	lanes := make([]*lane, len(subjects))
 	for i := range subjects {
@@ -106,7 +106,7 @@ func (m *meter) group(ctx context.Context, subjects []Subject) ([]Row, error) {
 		defer l.close()
 		lanes[i] = l
 	}
-	runtime.GC() // what packing left behind
+	runtime.GC() // free what packing left behind
 	var peak peaks
 	peak.add(m.Peak, &subjects[0].Row)
 	for i, l := range lanes {
@@ -163,7 +163,7 @@ func open(s *Subject) (*lane, error) {
 	}, nil
 }
 
-// close gives the memory back; a failure of that changes no result.
+// close frees the runner. A failure to close changes no result.
 func (l *lane) close() { _ = l.runner.Close() }
 
 func (l *lane) wrap(err error) error {
@@ -175,12 +175,13 @@ func (m *meter) run(ctx context.Context, l *lane) (float64, error) {
 	start := m.now()
 	err := l.runner.Run(ctx, l.dst, l.src, l.Row.BatchSize, l.Row.InputSize, l.Row.InputSize)
 	took := m.now().Sub(start)
-	// A clock may be coarser than a run of a tiny network.
+	// The clock may be coarser than the run of a tiny network.
 	return float64(max(took, 1)) / 1e6, err
 }
 
-// warmUp runs until the median of three runs is within 2 % of that of the three
-// before, or Duration is over, or exactly as often as was asked for.
+// warmUp runs exactly Options.Warmup times, if that is set. Otherwise it runs until
+// the median of three runs is within 2 % of that of the three before, or until
+// Duration is over.
 func (m *meter) warmUp(ctx context.Context, l *lane) error {
 	start := m.now()
 	var runs []float64
@@ -211,7 +212,7 @@ func (m *meter) warm(runs []float64, since time.Duration) bool {
 	return math.Abs(last-before) <= agree*before
 }
 
-// turn measures a lane for one round.
+// turn measures one round of a lane.
 func (m *meter) turn(ctx context.Context, l *lane, round int) error {
 	from := len(l.runs)
 	want := m.Runs*(round+1)/rounds - m.Runs*round/rounds
@@ -236,10 +237,10 @@ func (m *meter) turn(ctx context.Context, l *lane, round int) error {
 	return ctx.Err()
 }
 
-// queueLength is how many runs are queued at a time.
+// queueLength is the number of runs that are queued at a time.
 const queueLength = 20
 
-// queue measures a queue of runs, if the lane's runner has one.
+// queue measures queued runs, if the lane's runner can queue them.
 func (m *meter) queue(ctx context.Context, l *lane) error {
 	if l.can.RunQueued == nil {
 		return nil
@@ -256,7 +257,7 @@ func (m *meter) queue(ctx context.Context, l *lane) error {
 	}
 }
 
-// row is what came out for a lane. crowd is a note, or empty.
+// row returns the measured row of a lane. crowd is a note on the load, or empty.
 func (l *lane) row(crowd string) Row {
 	r := l.Row
 	r.Kernels = l.can.Kernels
@@ -280,7 +281,7 @@ func (l *lane) row(crowd string) Row {
 	}
 	noisy := len(notes) > 0
 	if slices.ContainsFunc(l.dst, func(v float32) bool { return v-v != 0 }) {
-		notes = append(notes, "the results are not finite numbers, with which arithmetic may take another time")
+		notes = append(notes, "the results are not finite; arithmetic on such values may take a different time")
 	}
 	r.LatencyMSMedian, r.LatencyMSP10, r.LatencyMSP90 = &s.median, &s.p10, &s.p90
 	r.LatencyMSRounds = l.rounds
@@ -290,8 +291,7 @@ func (l *lane) row(crowd string) Row {
 	return r
 }
 
-// relateForms gives the deploy rows their speed-up over the train row of a
-// group.
+// relateForms sets the speed-up of the deploy rows over the train row of a group.
 func relateForms(rows []Row) {
 	for i := range rows {
 		for j := range rows {

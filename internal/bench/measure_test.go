@@ -13,7 +13,7 @@ import (
 	"repvgg/internal/model"
 )
 
-// With numpy.percentile's linear interpolation, by hand.
+// The expected values are from numpy.percentile with linear interpolation.
 func TestSummarize(t *testing.T) {
 	s := summarize([]float64{10, 11, 12, 13, 14, 20, 19, 18, 17, 16, 15})
 	want := summary{median: 15, p10: 11, p90: 19, spread: 8.0 / 15, drift: 17.0/12 - 1}
@@ -46,8 +46,8 @@ func TestNoiseIsSaid(t *testing.T) {
 	}
 }
 
-// Both forms take turns, warm up apart from what is measured, and the row's
-// figures follow from the times.
+// Both forms take turns, the warm-up is separate, and the row's figures follow from
+// the times.
 func TestMeasure(t *testing.T) {
 	clock := &fakeClock{}
 	var log []string
@@ -111,13 +111,14 @@ func TestMeasureForDuration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A sixth of a second takes 17 runs of 10 ms; a slow row has one run a round.
+	// A sixth of a second has room for 17 runs of 10 ms. A slow row gets one run per
+	// round.
 	if rows[0].Runs != 6*17 || rows[0].WarmupRuns != 3 || rows[1].Runs != 6 {
 		t.Errorf("%d and %d runs after %d", rows[0].Runs, rows[1].Runs, rows[0].WarmupRuns)
 	}
 }
 
-// queuer is a device that takes 4 ms for a run in a queue.
+// queuer is a device that takes 4 ms per queued run.
 type queuer struct{ *fakeRunner }
 
 func (q queuer) Capabilities() engine.Capabilities {
@@ -131,8 +132,8 @@ func (q queuer) runQueued(ctx context.Context, _, _ []float32, _, _, _, times in
 	return ctx.Err()
 }
 
-// TestMeasureQueue: images per second are of what is faster, single runs or those
-// in a queue.
+// TestMeasureQueue checks that images per second come from the faster of single and
+// queued runs.
 func TestMeasureQueue(t *testing.T) {
 	plan := planOfA0(t)
 	for took, want := range map[float64]float64{10: 500, 2: 1000} { // 2 images in 4 ms, in 2 ms
@@ -150,7 +151,7 @@ func TestMeasureQueue(t *testing.T) {
 	}
 }
 
-// A warm-up that never gets stable ends with the time that a row is given.
+// A warm-up that never becomes stable ends after Duration.
 func TestWarmUpEnds(t *testing.T) {
 	clock := &fakeClock{}
 	var took []float64
@@ -176,15 +177,15 @@ func TestInterruptionKeepsRows(t *testing.T) {
 	}
 }
 
-// What other processes used can't be told within a few ticks of the clock that
-// counts it, and is never more than there is.
+// The load of other processes can't be measured within a few ticks of the clock
+// that counts it. It is never more than the number of cores.
 func TestCrowding(t *testing.T) {
 	for _, test := range []struct {
 		others float64
 		wall   time.Duration
 		want   string
 	}{
-		{1, time.Second, ""}, // a thread of ours and one of theirs on two cores
+		{1, time.Second, ""}, // one thread of ours and one of theirs on two cores
 		{1.2, time.Second, "noisy: other processes kept 1.2 of the 2 cores busy"},
 		{6.5, time.Second, "noisy: other processes kept 2.0 of the 2 cores busy"},
 		{6.5, 199 * time.Millisecond, ""},
@@ -195,7 +196,7 @@ func TestCrowding(t *testing.T) {
 	}
 }
 
-// Rows whose layers could not be measured in the end are not lost.
+// A row is kept if measuring its layers fails.
 func TestInterruptedLayersKeepTheRow(t *testing.T) {
 	clock := &fakeClock{}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -233,11 +234,11 @@ func TestSlowMachineIsSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// 300 ms of other work in 6 s are within the limit, in 600 ms they are not.
+	// 300 ms of other work are within the limit over 6 s, but not over 600 ms.
 	if *rows[0].Noisy || len(rows[0].Notes) > 0 {
 		t.Errorf("the first row has notes %q", rows[0].Notes)
 	}
-	want := []string{"noisy: other processes kept 0.5 of the 1 cores busy", "noisy: while this was measured the machine's peak was 12 % lower than at its best"}
+	want := []string{"noisy: other processes kept 0.5 of the 1 cores busy", "noisy: during this measurement, the machine's peak was 12 % lower than at its best"}
 	if !*rows[1].Noisy || !slices.Equal(rows[1].Notes, want) {
 		t.Errorf("the second row has notes %q", rows[1].Notes)
 	}

@@ -2,17 +2,17 @@ package bench
 
 import "fmt"
 
-// peakKey is what the machine's peak depends on.
+// peakKey is the setting that the machine's peak depends on.
 type peakKey struct {
 	precision string
 	threads   int
 }
 
-// peaks are the lowest and the highest peak in GFLOP/s that the machine had
-// while a row was measured; 0 if that is not known.
+// peaks are the lowest and the highest peak, in GFLOP/s, while a row was measured;
+// 0 if unknown.
 type peaks struct{ low, high float64 }
 
-// add measures the peak in the setting of a row.
+// add measures the peak with the setting of a row.
 func (p *peaks) add(measure func(precision string, threads int) float64, r *Row) {
 	if measure == nil {
 		return
@@ -24,8 +24,8 @@ func (p *peaks) add(measure func(precision string, threads int) float64, r *Row)
 	p.high = max(p.high, gflops)
 }
 
-// relatePeaks gives the rows their share of the best peak that was measured,
-// and says so where the machine was much slower than that at the time.
+// relatePeaks sets each row's share of the highest measured peak, and adds a note
+// to a row during which the peak was much lower.
 func relatePeaks(rows []Row, measured []peaks) {
 	best := make(map[peakKey]float64)
 	for i := range rows {
@@ -42,7 +42,7 @@ func relatePeaks(rows []Row, measured []peaks) {
 		r.PeakGFLOPSPerSecond, r.PeakShare = &peak, &share
 		if low := measured[i].low; low > 0 && 1-low/peak > driftLimit {
 			*r.Noisy = true
-			r.Notes = append(r.Notes, fmt.Sprintf("noisy: while this was measured the machine's peak was %.0f %% lower than at its best", 100*(1-low/peak)))
+			r.Notes = append(r.Notes, fmt.Sprintf("noisy: during this measurement, the machine's peak was %.0f %% lower than at its best", 100*(1-low/peak)))
 		}
 	}
 }

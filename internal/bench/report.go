@@ -1,6 +1,6 @@
 package bench
 
-// Report is the outcome of a run of bench.
+// Report is the result of repvgg bench.
 type Report struct {
 	Machine Machine `json:"machine"`
 	Rows    []Row   `json:"rows"`

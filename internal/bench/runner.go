@@ -5,13 +5,14 @@ import (
 	"repvgg/internal/model"
 )
 
-// Subject is a row to be measured.
+// Subject is a row to measure.
 type Subject struct {
-	// Row says what it is, with the figures that are counted.
+	// Row describes the subject, with the figures that are counted rather than
+	// measured.
 	Row Row
 	// Plan is the network in the row's form.
 	Plan *model.Plan
-	// Open makes the runner; its memory is held until the rows that are
-	// measured in turns with it are done.
+	// Open makes the runner. It stays open until the subjects that take turns with it
+	// are done.
 	Open func() (engine.Runner, error)
 }

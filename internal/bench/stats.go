@@ -6,26 +6,26 @@ import (
 	"slices"
 )
 
-// The limits above which a row is called noisy.
+// A row above one of these limits is called noisy.
 const (
-	// spreadLimit is for (p90 - p10) / median of the runs.
+	// spreadLimit applies to (p90 - p10) / median of the runs.
 	spreadLimit = 0.10
-	// driftLimit is for the medians of the first and the second half of the
-	// runs, and for how far the machine's peak fell while a row was measured.
+	// driftLimit applies to the change of the median from the first to the second half
+	// of the runs, and to the fall of the machine's peak during a row.
 	driftLimit = 0.05
-	// crowdLimit is how much of a core the runner's threads and other
-	// processes together may want beyond those that there are.
+	// crowdLimit is the part of a core by which the runner's threads and other
+	// processes may exceed the number of cores.
 	crowdLimit = 0.10
 )
 
-// summary is the statistics of single runs in milliseconds.
+// summary holds the statistics of single runs, in milliseconds.
 type summary struct {
 	median, p10, p90 float64
 	spread, drift    float64
 }
 
-// summarize takes the runs in the order in which they were made; there is at
-// least one.
+// summarize computes the statistics of at least one run. The runs are in the order
+// in which they were made.
 func summarize(runs []float64) summary {
 	sorted := slices.Sorted(slices.Values(runs))
 	s := summary{median: quantile(sorted, 0.5), p10: quantile(sorted, 0.1), p90: quantile(sorted, 0.9)}
@@ -36,7 +36,7 @@ func summarize(runs []float64) summary {
 	return s
 }
 
-// noise says what makes the statistics doubtful.
+// noise returns notes on what makes the statistics doubtful.
 func (s summary) noise() []string {
 	var notes []string
 	if s.spread > spreadLimit {
@@ -56,7 +56,7 @@ func median(values []float64) float64 {
 	return quantile(slices.Sorted(slices.Values(values)), 0.5)
 }
 
-// quantile interpolates linearly between the two nearest of the sorted values.
+// quantile interpolates linearly between the two nearest sorted values.
 func quantile(sorted []float64, q float64) float64 {
 	at := q * float64(len(sorted)-1)
 	low := int(at)

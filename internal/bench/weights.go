@@ -9,14 +9,15 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// RandomWeights gives seeded random values for any plan with which activations
-// keep their size from the first layer to the last, as in a trained network:
-// arithmetic on zeros, denormals or infinities could take another time.
+// RandomWeights returns random weights with a fixed seed for any plan. With them,
+// activations keep their size from the first layer to the last, as in a trained
+// network. This matters because arithmetic on zeros, denormals or infinities could
+// take a different time.
 //
-// Convolutions have the variance 2 / fan-in (He et al., "Delving deep into
-// rectifiers", 2015). The scales of the normalizations, whose statistics are
-// about 0 and 1, make the sum of a train block's branches do the same, and the
-// gates of squeeze-and-excitation are nearly open.
+// Convolution weights have the variance 2 / fan-in (He et al., "Delving deep into
+// rectifiers", 2015). The running means are about 0 and the running variances about
+// 1. The scales of the normalizations are chosen so that the sum of a train block's
+// branches keeps the size too. The gates of squeeze-and-excitation are nearly open.
 func RandomWeights(p *model.Plan) tensor.Source {
 	return &randomWeights{scales: normScales(p), variances: p.Variances(), gates: gateBiases(p)}
 }
@@ -26,7 +27,7 @@ type randomWeights struct {
 	variances, gates map[string]bool
 }
 
-// Rows makes values that depend on nothing but the tensor's name and the row.
+// Rows writes values that depend only on the name of the tensor and on the row.
 func (r *randomWeights) Rows(dst []float32, s tensor.Spec, from, to int) error {
 	mean, span := 0.0, 0.1
 	switch {
@@ -53,9 +54,9 @@ func (r *randomWeights) Rows(dst []float32, s tensor.Spec, from, to int) error {
 	return nil
 }
 
-// normScales are the scales of the normalizations by name. A convolution
-// doubles the mean square of its input, an identity keeps it; the sum should
-// double it.
+// normScales returns the scale of each normalization, by name. A convolution
+// doubles the mean square of its input and an identity keeps it. The sum of the
+// branches should double it.
 func normScales(p *model.Plan) map[string]float64 {
 	scales := make(map[string]float64)
 	for i := range p.Blocks {
@@ -75,7 +76,7 @@ func normScales(p *model.Plan) map[string]float64 {
 	return scales
 }
 
-// gateBiases are the biases that decide how open the gates are.
+// gateBiases returns the names of the biases that decide how open the gates are.
 func gateBiases(p *model.Plan) map[string]bool {
 	names := make(map[string]bool)
 	for i := range p.Blocks {
@@ -86,7 +87,8 @@ func gateBiases(p *model.Plan) map[string]bool {
 	return names
 }
 
-// randomImages are normalised images: independent values of mean 0, variance 1.
+// randomImages returns normalised images: independent values with mean 0 and
+// variance 1.
 func randomImages(n int) []float32 {
 	rng := rand.New(rand.NewPCG(3, 4))
 	values := make([]float32, n)

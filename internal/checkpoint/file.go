@@ -5,39 +5,54 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"os"
 	"slices"
 	"strings"
 
-	"repvgg/internal/pickle"
+	"repvgg/internal/python/pickle"
 )
 
 // File is an open checkpoint.
 type File struct {
 	// Path is the name it was opened by.
 	Path string
-	// Tensors are the state dict's, by name. The prefixes "module." of a network
-	// wrapped in DataParallel and "_orig_mod." of a compiled one are taken off.
+	// Tensors are the state dict's, by name. What PyTorch's wrappers put into names
+	// is taken out: "module." of DataParallel in front, "_orig_mod." of compiled
+	// networks, and "_fsdp_wrapped_module." and "_checkpoint_wrapped_module." anywhere.
 	Tensors map[string]*Tensor
 	// Names are the tensors' names in the order of the file.
 	Names []string
 	// Format is the file's: ZipFormat, LegacyFormat or SafetensorsFormat.
 	Format string
-	// Key is what the state dict stands under; empty if it is the file itself.
+	// Key is what the state dict stands under, keys inside one another joined by
+	// dots ("ema.module"); empty if it is the file itself.
 	Key string
+	// Averaged says that the tensors are averaged weights (EMA).
+	Averaged bool
 	// Averages counts averaged weights that stand beside those that are read:
 	// the tensors of mmcv's EMAHook (ema_*), which the original leaves out too,
-	// and those under one of AverageKeys.
+	// and those under keys like AverageKeys.
 	Averages int
+	// Counters are the tensors, as the file names them, that tools add to a
+	// network and that are known to mean nothing for it. They are not among Names.
+	Counters []string
 	// Unreadable are the entries of the state dict that are no tensors of a type
 	// that is read.
 	Unreadable map[string]bool
 	// Classes are the names of the classes that the training framework
 	// recorded; nil if it did not.
 	Classes []string
+	// Modules are those of a network that was pickled whole, by their path in it,
+	// which for the network itself is empty; nil if the file has a state dict.
+	Modules map[string]*Module
+	// Globals are the classes and functions that the file's pickles name, in the
+	// order of the file.
+	Globals []Global
+	// Unchecked says that the file is a zip file without checksums, so that damage
+	// to its tensors goes unnoticed.
+	Unchecked bool
 
-	f        *os.File
+	f        io.Closer
 	storages []*storage
 }
 
@@ -48,15 +63,18 @@ const (
 	SafetensorsFormat = "safetensors"
 )
 
-// Open reads the structure of a checkpoint: of a training run ({"state_dict":
-// ...} or {"model": ...}), a bare state dict, or a safetensors file.
-func Open(path string) (*File, error) { return open(path, false) }
+// Open reads the structure of a checkpoint: a state dict, on its own or under any
+// key of what a training run saved, a whole network that was pickled, or a
+// safetensors file. Where several parts of the file could be meant, the error
+// names their keys.
+func Open(path string) (*File, error) { return OpenChoice(path, Choice{}) }
 
-// OpenAveraged is Open for the averaged weights of a training run, under one of
-// AverageKeys.
-func OpenAveraged(path string) (*File, error) { return open(path, true) }
+// OpenChoice is Open for one of several state dicts.
+func OpenChoice(path string, want Choice) (*File, error) {
+	return openFile(path, func(c *File, r io.ReaderAt, size int64) error { return c.read(r, size, want) })
+}
 
-func open(path string, averaged bool) (*File, error) {
+func openFile(path string, read func(c *File, r io.ReaderAt, size int64) error) (*File, error) {
 	// Looked at before it is opened: opening a pipe would wait for its writer.
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("reading checkpoint %q: it is not a regular file", path)
@@ -69,7 +87,11 @@ func open(path string, averaged bool) (*File, error) {
 		return nil, fmt.Errorf("reading checkpoint: %w", err)
 	}
 	c := &File{Path: path, f: f}
-	if err := c.read(averaged); err != nil {
+	info, err := f.Stat()
+	if err == nil {
+		err = read(c, f, info.Size())
+	}
+	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("reading checkpoint %q: %w", path, err)
 	}
@@ -103,240 +125,175 @@ func (c *File) Float32(name string) ([]float32, error) {
 	return values, nil
 }
 
-func (c *File) read(averaged bool) error {
-	info, err := c.f.Stat()
+// read reads the structure of a file and the names of the tensors that are wanted.
+func (c *File) read(r io.ReaderAt, size int64, want Choice) error {
+	held, err := c.contents(r, size)
 	if err != nil {
 		return err
 	}
-	head := make([]byte, len(legacyMagic))
-	n, err := c.f.ReadAt(head, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
+	if held == nil {
+		return c.readSafetensors(r, size, want)
 	}
-	var root any
+	err = c.readRoot(held.root, held.loader, want)
+	c.storages = held.loader.storages
+	return err
+}
+
+// contents are what a file of torch's formats holds.
+type contents struct {
+	root      any
+	loader    *loader
+	unchecked bool
+}
+
+// contents reads the pickles of a file of torch's formats; they are nil if it is a
+// safetensors file, which has none.
+func (c *File) contents(r io.ReaderAt, size int64) (held *contents, err error) {
+	head := make([]byte, 512)
+	n, err := r.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
 	switch head = head[:n]; {
 	case n == 0:
-		return errors.New("the file is empty")
+		return nil, errors.New("the file is empty")
 	case isSafetensors(head):
-		if averaged {
-			return errNoAverages
-		}
-		tensors, err := openSafetensors(c.f, info.Size())
-		if err != nil {
-			return err
-		}
 		c.Format = SafetensorsFormat
-		return c.readState(tensors)
+		return nil, nil
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
 		c.Format = ZipFormat
-		root, c.storages, err = openZip(c.f, info.Size())
-	case isLegacy(head):
+		held, err = openZip(r, size)
+	case isLegacy(r, size):
 		c.Format = LegacyFormat
-		root, c.storages, err = openLegacy(c.f, info.Size())
+		held, err = openLegacy(r, size)
 	default:
-		return errors.New("it is not a PyTorch checkpoint: neither torch's zip format, nor its legacy format, nor safetensors")
+		return nil, fmt.Errorf("it is not a PyTorch checkpoint: %s", recognized(head))
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return c.readRoot(root, averaged)
+	c.Unchecked = held.unchecked
+	c.Globals = globalsOf(held.loader.globals)
+	return held, nil
 }
 
-// stateKeys are where a checkpoint has its state dict: mmcv's key, and the
-// official code's.
-var stateKeys = []string{"state_dict", "model"}
-
-// AverageKeys are where training runs keep averaged weights: timm's, and the
-// official code's. They are read if asked for, or for want of others.
-var AverageKeys = []string{"state_dict_ema", "model_ema", "ema"}
-
-var (
-	errNoTensors  = errors.New("it holds no tensors of a type that is read")
-	errNoAverages = fmt.Errorf("it holds no averaged weights under %s", strings.Join(AverageKeys, ", "))
-)
-
-// readRoot finds the state dict in what torch.load would return: under one of
-// stateKeys, else the dict itself, which is mmcv's rule, if it holds tensors.
-func (c *File) readRoot(root any, averaged bool) error {
-	items, ok := dictItems(root)
-	if !ok {
-		return fmt.Errorf("no state dict found: it holds a %s, not a dict; save model.state_dict()", pythonType(root))
-	}
-	dicts := map[string]iter.Seq2[any, any]{"": items}
-	for k, v := range items {
-		key, _ := k.(string)
-		if d, isDict := dictItems(v); isDict && key != "" { // which stands for the file itself
-			dicts[key] = d
+// recognized says what a file is that is no checkpoint, by its first bytes.
+func recognized(head []byte) string {
+	for _, kind := range []struct{ head, is string }{
+		{"\x1f\x8b", "it is compressed with gzip; unpack it first"},
+		{"\xfd7zXZ", "it is compressed with xz; unpack it first"},
+		{"BZh", "it is compressed with bzip2; unpack it first"},
+		{"\x89HDF", "it is an HDF5 file, of Keras maybe"},
+		{"version https://git-lfs", "it is a pointer of Git LFS to a file that was not fetched"},
+		{"<!DOCTYPE", "it is a web page, as of a download that failed"},
+		{"<html", "it is a web page, as of a download that failed"},
+		{"\x80\x02", "it is a Python pickle that torch did not write"},
+		{"\x80\x03", "it is a Python pickle that torch did not write"},
+		{"\x80\x04", "it is a Python pickle that torch did not write"},
+		{"\x80\x05", "it is a Python pickle that torch did not write"},
+	} {
+		if bytes.HasPrefix(head, []byte(kind.head)) {
+			return kind.is
 		}
 	}
-	if meta := dicts["meta"]; meta != nil {
-		c.readMeta(meta)
+	if len(head) > 262 && string(head[257:262]) == "ustar" {
+		return "it is a tar archive; unpack it first, or load and save it with the torch that wrote it"
 	}
-	keys := AverageKeys
-	if !averaged {
-		keys = slices.Concat(stateKeys, []string{""}, AverageKeys)
-	}
-	found := slices.IndexFunc(keys, func(key string) bool { return countTensors(dicts[key]) > 0 })
-	switch {
-	case found >= 0:
-		c.Key = keys[found]
-	case averaged:
-		return errNoAverages
-	default:
-		return fmt.Errorf("%w (looked for in the file as a whole and under %s)", errNoTensors, strings.Join(slices.Concat(stateKeys, AverageKeys), ", "))
-	}
-	if !slices.Contains(AverageKeys, c.Key) {
-		for _, key := range AverageKeys {
-			c.Averages += countTensors(dicts[key])
-		}
-	}
-	return c.readState(dicts[c.Key])
+	return "neither torch's zip format, nor its legacy format, nor safetensors"
 }
 
-func countTensors(items iter.Seq2[any, any]) (n int) {
-	if items == nil {
-		return 0
-	}
-	for _, v := range items {
-		if _, isTensor := v.(*Tensor); isTensor {
-			n++
-		}
-	}
-	return n
-}
-
-func (c *File) readState(items iter.Seq2[any, any]) error {
+// readState takes the tensors of a state dict.
+func (c *File) readState(entries []pickle.Entry) error {
 	c.Tensors, c.Unreadable = make(map[string]*Tensor), make(map[string]bool)
 	prefixed := make(map[string]string)
-	for k, v := range items {
-		full, isName := k.(string)
-		t, isTensor := v.(*Tensor)
-		name := unwrapped(full)
-		if isName && !isTensor {
+	for _, e := range entries {
+		t, isTensor := e.Value.(*Tensor)
+		name := unwrapped(e.Key)
+		if !isTensor {
 			c.Unreadable[name] = true
-		}
-		if !isName || !isTensor {
 			continue
 		}
-		if prefixed[name] != "" && prefixed[name] != full {
-			return fmt.Errorf("tensor %.80q is there twice: as %.80q and as %.80q", name, prefixed[name], full)
+		if prefixed[name] != "" && prefixed[name] != e.Key {
+			return fmt.Errorf("tensor %.80q is there twice: as %.80q and as %.80q", name, prefixed[name], e.Key)
 		}
-		prefixed[name] = full
-		// EMAHook's buffers have their dots replaced, so no module owns them.
-		if strings.HasPrefix(name, "ema_") && !strings.Contains(name, ".") {
+		prefixed[name] = e.Key
+		switch {
+		case isAverage(name):
 			c.Averages++
+			continue
+		case isCounter(name, t):
+			c.Counters = append(c.Counters, name)
 			continue
 		}
 		if _, twice := c.Tensors[name]; !twice {
 			c.Names = append(c.Names, name)
 		}
-		c.Tensors[name] = &Tensor{Name: name, View: t.View, storage: t.storage}
-	}
-	if len(c.Names) == 0 {
-		return errNoTensors
+		c.Tensors[name] = &Tensor{Name: name, View: t.View, storage: t.storage, fault: t.fault}
 	}
 	return nil
 }
 
-// unwrapped takes off what wrappers put before a name, in any order.
+// unwrapped takes out what wrappers put into a name.
 func unwrapped(name string) string {
+	words := strings.Split(name, ".")
+	words = slices.DeleteFunc(words, func(w string) bool {
+		return w == "_orig_mod" || w == "_fsdp_wrapped_module" || w == "_checkpoint_wrapped_module"
+	})
+	for len(words) > 1 && words[0] == "module" {
+		words = words[1:]
+	}
+	return strings.Join(words, ".")
+}
+
+// isAverage tells the buffers of mmcv's EMAHook. It replaces the dots of their
+// names, so that no module owns them.
+func isAverage(name string) bool {
+	return strings.HasPrefix(name, "ema_") && !strings.Contains(name, ".")
+}
+
+// counterNames are the last words of names: what thop counted in each module.
+// wrapperCounters are names as a whole: how often torch's AveragedModel was
+// updated, and mmengine's.
+var (
+	counterNames    = []string{"total_ops", "total_params"}
+	wrapperCounters = []string{"n_averaged", "steps"}
+)
+
+// isCounter tells tensors of one element that tools leave in a network.
+func isCounter(name string, t *Tensor) bool {
+	if slices.ContainsFunc(t.Shape, func(n int) bool { return n != 1 }) {
+		return false
+	}
+	return slices.Contains(counterNames, name[strings.LastIndexByte(name, '.')+1:]) || slices.Contains(wrapperCounters, name)
+}
+
+// CommonPrefix is what stands before the names of all tensors, with its last dot:
+// "model.", "_forward_module.model.". It is empty if they have nothing in common.
+func (c *File) CommonPrefix() string {
+	if len(c.Names) == 0 {
+		return ""
+	}
+	prefix := c.Names[0]
 	for {
-		inner := strings.TrimPrefix(strings.TrimPrefix(name, "module."), "_orig_mod.")
-		if inner == name {
-			return name
+		dot := strings.LastIndexByte(strings.TrimSuffix(prefix, "."), '.')
+		prefix = prefix[:dot+1]
+		if !slices.ContainsFunc(c.Names, func(name string) bool { return !strings.HasPrefix(name, prefix) }) {
+			return prefix
 		}
-		name = inner
 	}
 }
 
-// Rename gives tensors other names, in Names, Tensors and Unreadable: rename
-// returns the name that a name becomes. A tensor's own Name stays that of the
-// file, which is what messages should tell.
-func (c *File) Rename(rename func(name string) string) error {
+// StripPrefix takes a prefix of all tensors' names, the CommonPrefix or the front
+// of it, off those in Names, Tensors and Unreadable. A tensor's own Name stays
+// that of the file, which is what messages should tell.
+func (c *File) StripPrefix(prefix string) {
 	tensors, unreadable := make(map[string]*Tensor, len(c.Tensors)), make(map[string]bool)
-	for i, from := range c.Names {
-		to := rename(from)
-		if other := tensors[to]; other != nil {
-			return fmt.Errorf("reading checkpoint %q: tensors %.80q and %.80q both stand for %.80q; leave out the one that is not to be read", c.Path, other.Name, c.Tensors[from].Name, to)
-		}
-		tensors[to], c.Names[i] = c.Tensors[from], to
+	for i, name := range c.Names {
+		c.Names[i] = strings.TrimPrefix(name, prefix)
+		tensors[c.Names[i]] = c.Tensors[name]
 	}
 	for name := range c.Unreadable {
-		unreadable[rename(name)] = true
+		unreadable[strings.TrimPrefix(name, prefix)] = true
 	}
 	c.Tensors, c.Unreadable = tensors, unreadable
-	return nil
-}
-
-func (c *File) readMeta(items iter.Seq2[any, any]) {
-	for k, v := range items {
-		if k != "CLASSES" {
-			continue
-		}
-		var names []any
-		switch v := v.(type) {
-		case *pickle.List:
-			names = *v
-		case *pickle.Tuple:
-			names = *v
-		}
-		for _, n := range names {
-			if name, ok := n.(string); ok {
-				c.Classes = append(c.Classes, name)
-			}
-		}
-		if len(c.Classes) != len(names) {
-			c.Classes = nil // not the list of names that mmcls writes
-		}
-	}
-}
-
-// dictItems goes through a Python dict or OrderedDict.
-func dictItems(v any) (iter.Seq2[any, any], bool) {
-	switch d := v.(type) {
-	case *pickle.Dict:
-		return func(yield func(any, any) bool) {
-			for _, e := range *d {
-				if !yield(e.Key, e.Value) {
-					return
-				}
-			}
-		}, true
-	case *pickle.OrderedDict:
-		return func(yield func(any, any) bool) {
-			for e := d.List.Front(); e != nil; e = e.Next() {
-				if entry := e.Value.(*pickle.OrderedDictEntry); !yield(entry.Key, entry.Value) {
-					return
-				}
-			}
-		}, true
-	}
-	return nil, false
-}
-
-// dictItemsOrNone is dictItems of a value that may be something else.
-func dictItemsOrNone(v any) iter.Seq2[any, any] {
-	if items, ok := dictItems(v); ok {
-		return items
-	}
-	return func(func(any, any) bool) {}
-}
-
-// pythonType names a value's type for a message.
-func pythonType(v any) string {
-	switch v.(type) {
-	case nil:
-		return "None"
-	case *pickle.List:
-		return "list"
-	case *pickle.Tuple:
-		return "tuple"
-	case *Tensor:
-		return "tensor"
-	case string:
-		return "str"
-	case int, float64, bool:
-		return "number"
-	}
-	return "Python object"
 }

@@ -8,11 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
+	"repvgg/internal/python/pickle"
 	"repvgg/internal/tensor"
 )
 
@@ -48,40 +49,68 @@ func isSafetensors(head []byte) bool {
 	return len(head) > 8 && head[8] == '{' && binary.LittleEndian.Uint32(head[4:]) == 0
 }
 
-// openSafetensors reads the header. Tensors of types that are not read come as
-// nil.
-func openSafetensors(f io.ReaderAt, size int64) (iter.Seq2[any, any], error) {
+// readSafetensors reads the header.
+func (c *File) readSafetensors(r io.ReaderAt, size int64, want Choice) error {
+	switch {
+	case want.Averaged:
+		return errNoAverages
+	case want.Key != "":
+		return fmt.Errorf("it holds no state dict under %.80q: a safetensors file has tensors only", want.Key)
+	}
+	entries, types, err := openSafetensors(r, size)
+	if err != nil {
+		return err
+	}
+	if err := c.readState(entries); err != nil {
+		return err
+	}
+	switch {
+	case len(entries) == 0:
+		return errors.New("it holds no tensors")
+	case len(c.Names) == 0:
+		return fmt.Errorf("it holds no tensors of a type that is read: theirs are %s", strings.Join(types, ", "))
+	}
+	return nil
+}
+
+// openSafetensors gives the tensors and the types that they have. A tensor of a
+// type that is not read comes as nil.
+func openSafetensors(f io.ReaderAt, size int64) (tensors []pickle.Entry, types []string, err error) {
 	var length [8]byte
 	if _, err := f.ReadAt(length[:], 0); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	n := int64(binary.LittleEndian.Uint64(length[:]))
 	begin := int64(len(length)) + n
 	switch {
 	case begin > size:
-		return nil, fmt.Errorf("its safetensors header takes %d bytes of a file of %d; it is truncated or damaged", n, size)
+		return nil, nil, fmt.Errorf("its safetensors header takes %d bytes of a file of %d; it is truncated or damaged", n, size)
 	case n > maxHeader:
-		return nil, fmt.Errorf("its safetensors header is larger than %d MiB", maxHeader>>20)
+		return nil, nil, fmt.Errorf("its safetensors header is larger than %d MiB", maxHeader>>20)
 	}
 	header := make([]byte, n)
 	if _, err := f.ReadAt(header, int64(len(length))); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	names, entries, err := parseHeader(header)
 	if err != nil {
-		return nil, fmt.Errorf("its safetensors header is damaged: %w", err)
+		return nil, nil, fmt.Errorf("its safetensors header is damaged: %w", err)
 	}
 	if err := checkOffsets(names, entries, int(size-begin)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return func(yield func(any, any) bool) {
-		for _, name := range names {
-			e := entries[name]
-			if !yield(name, e.open(name, io.NewSectionReader(f, begin+int64(e.Offsets[0]), int64(e.size())))) {
-				return
-			}
-		}
-	}, nil
+	seen := make(map[string]bool)
+	for _, name := range names {
+		e := entries[name]
+		data := io.NewSectionReader(f, begin+int64(e.Offsets[0]), int64(e.size()))
+		tensors = append(tensors, pickle.Entry{Key: name, Value: e.open(name, data)})
+		seen[e.DType] = true
+	}
+	for name := range seen {
+		types = append(types, fmt.Sprintf("%.20q", name))
+	}
+	slices.Sort(types)
+	return tensors, types, nil
 }
 
 // parseHeader gives the tensors' names in the header's order. It takes the JSON

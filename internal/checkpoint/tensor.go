@@ -13,11 +13,16 @@ type Tensor struct {
 	Name string
 	tensor.View
 	storage *storage
+	// fault, unless nil, is why its values can't be read.
+	fault error
 }
 
 // Check finds the tensor's storage and checks that the view lies inside it. It
 // reads no values.
 func (t *Tensor) Check() error {
+	if t.fault != nil {
+		return t.wrap(t.fault)
+	}
 	if _, err := t.storage.open(); err != nil {
 		return t.wrap(err)
 	}
@@ -31,6 +36,9 @@ func (t *Tensor) wrap(err error) error {
 	return fmt.Errorf("tensor %q: %w", t.Name, err)
 }
 
+// Size implements pickle.Sized.
+func (t *Tensor) Size() int { return 200 + 16*len(t.Shape) }
+
 // chunk is how many bytes are read at a time: enough to make a system call
 // cheap, few enough to stay in a core's cache.
 const chunk = 256 << 10
@@ -42,27 +50,33 @@ func (t *Tensor) Float32() ([]float32, error) {
 		return nil, err
 	}
 	values := make([]float32, t.Numel())
-	if len(t.Shape) == 0 {
-		scalar := tensor.View{DType: t.DType, Offset: t.Offset, Shape: []int{1}, Strides: []int{1}}
-		return values, t.wrap(t.read(values, scalar, new([]byte)))
+	return values, t.ReadRows(values, 0, t.rows().Shape[0], new([]byte))
+}
+
+// rows is the view with at least one dimension: a scalar is one row.
+func (t *Tensor) rows() tensor.View {
+	if len(t.Shape) > 0 {
+		return t.View
 	}
-	return values, t.ReadRows(values, 0, t.Shape[0], new([]byte))
+	return tensor.View{DType: t.DType, Offset: t.Offset, Shape: []int{1}, Strides: []int{1}}
 }
 
 // ReadRows reads the part [from, to) of the first dimension into dst, dense and
-// row-major. Float16 and bfloat16 widen exactly, float64 and integers round to
-// nearest even, as PyTorch's copy to a float32 parameter does. buf is scratch
-// that grows to a bounded size; calls that share it must not overlap.
+// row-major; a scalar is one row. Float16 and bfloat16 widen exactly, float64 and
+// integers round to nearest even, as PyTorch's copy to a float32 parameter does.
+// buf is scratch that grows to a bounded size; calls that share it must not
+// overlap.
 //
 // What was read is only known to be intact after File.Verify.
 func (t *Tensor) ReadRows(dst []float32, from, to int, buf *[]byte) error {
 	if err := t.Check(); err != nil {
 		return err
 	}
-	if from < 0 || to < from || to > t.Shape[0] {
+	all := t.rows()
+	if from < 0 || to < from || to > all.Shape[0] {
 		return t.wrap(fmt.Errorf("rows %d to %d of shape %s", from, to, tensor.FormatShape(t.Shape)))
 	}
-	v := t.Rows(from, to)
+	v := all.Rows(from, to)
 	if len(dst) != v.Numel() {
 		return t.wrap(fmt.Errorf("%d values for a destination of %d", v.Numel(), len(dst)))
 	}
@@ -79,21 +93,9 @@ func (t *Tensor) read(dst []float32, v tensor.View, buf *[]byte) error {
 		return nil
 	case v.Contiguous():
 		return t.readDense(dst, v.Offset, *buf)
-	case v.Span()*v.DType.Size() <= chunk:
-		return t.gather(dst, v, *buf)
-	case len(v.Shape) == 1:
-		return t.readApart(dst, v, *buf)
 	}
-	// Too far apart for one read: split along the first dimension.
-	rest := tensor.View{DType: v.DType, Shape: v.Shape[1:], Strides: v.Strides[1:]}
-	n := rest.Numel()
-	for i := range v.Shape[0] {
-		rest.Offset = v.Offset + i*v.Strides[0]
-		if err := t.read(dst[i*n:(i+1)*n], rest, buf); err != nil {
-			return err
-		}
-	}
-	return nil
+	g := gatherer{t: t, dst: dst, buf: buf}
+	return g.read(0, v.Offset, axesOf(v))
 }
 
 // readDense reads consecutive elements from offset on.
@@ -112,41 +114,6 @@ func (t *Tensor) readDense(dst []float32, offset int, buf []byte) error {
 			widen(dst[:n], b, t.DType)
 		}
 		dst, offset = dst[n:], offset+n
-	}
-	return nil
-}
-
-// gather reads everything between the first and the last element of v at once
-// and picks the elements out.
-func (t *Tensor) gather(dst []float32, v tensor.View, buf []byte) error {
-	size := v.DType.Size()
-	b := buf[:v.Span()*size]
-	if err := t.readAt(b, v.Offset); err != nil {
-		return err
-	}
-	index := make([]int, len(v.Shape))
-	for i := range dst {
-		at := 0
-		for d, j := range index {
-			at += j * v.Strides[d]
-		}
-		widen(dst[i:i+1], b[at*size:(at+1)*size], v.DType)
-		for d := len(index) - 1; d >= 0; d-- {
-			if index[d]++; index[d] < v.Shape[d] {
-				break
-			}
-			index[d] = 0
-		}
-	}
-	return nil
-}
-
-// readApart reads elements of one dimension that lie far apart one by one.
-func (t *Tensor) readApart(dst []float32, v tensor.View, buf []byte) error {
-	for i := range dst {
-		if err := t.readDense(dst[i:i+1], v.Offset+i*v.Strides[0], buf); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -2,61 +2,128 @@ package checkpoint
 
 import (
 	"archive/zip"
-	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
+	"slices"
 	"strings"
 	"sync"
-
-	"repvgg/internal/pickle"
 )
 
-// openZip reads torch's zip format: PREFIX/data.pkl is the structure, and
+// archive is a file in torch's zip format: PREFIX/data.pkl is the structure, and
 // PREFIX/data/KEY the bytes of each storage.
-func openZip(f *os.File, size int64) (any, []*storage, error) {
-	z, err := zip.NewReader(f, size)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w; the file is truncated or damaged", err)
-	}
-	entries := make(map[string]*zip.File, len(z.File))
-	prefix := ""
-	for _, e := range z.File {
-		if _, twice := entries[e.Name]; twice {
-			return nil, nil, fmt.Errorf("entry %q stands in the file twice", e.Name)
-		}
-		entries[e.Name] = e
-		if dir, ok := strings.CutSuffix(e.Name, "data.pkl"); ok && strings.Count(dir, "/") == 1 && strings.HasSuffix(dir, "/") {
-			prefix = dir
-		}
-	}
-	if prefix == "" {
-		return nil, nil, errors.New("it is a zip file without data.pkl: no checkpoint of torch")
-	}
-	if _, ok := entries[prefix+"constants.pkl"]; ok {
-		return nil, nil, errors.New("it is a TorchScript archive; save the model's state_dict() with torch.save instead")
-	}
-	if err := checkByteOrder(entries[prefix+"byteorder"]); err != nil {
-		return nil, nil, err
-	}
-	pkl, err := readEntryPickle(entries[prefix+"data.pkl"])
-	if err != nil {
-		return nil, nil, err
-	}
-	found := storages{byKey: map[string]*storage{}, find: func(s *storage) (source, error) {
-		e := entries[prefix+"data/"+s.key]
-		if e == nil {
-			return nil, fmt.Errorf("the file has no entry %q; it is damaged", prefix+"data/"+s.key)
-		}
-		return openEntry(f, size, e)
-	}}
-	root, err := unpickle(pkl, found.load)
-	return root, found.list(), err
+type archive struct {
+	r       io.ReaderAt
+	size    int64
+	entries map[string]*zip.File
+	prefix  string
+	// unchecked says that no entry has a checksum, as torch 2.6 and later write
+	// after torch.serialization.set_crc32_options(False).
+	unchecked bool
+	inflation *budget
 }
 
-func checkByteOrder(e *zip.File) error {
+// openZip reads the structure of a file in torch's zip format.
+func openZip(r io.ReaderAt, size int64) (*contents, error) {
+	a := &archive{r: r, size: size, inflation: newBudget(size)}
+	if err := a.readDirectory(); err != nil {
+		return nil, err
+	}
+	if _, ok := a.entries[a.prefix+"constants.pkl"]; ok {
+		return nil, errors.New("it is a TorchScript archive; save the model's state_dict() with torch.save instead")
+	}
+	if err := a.checkByteOrder(); err != nil {
+		return nil, err
+	}
+	data, err := a.open(a.entries[a.prefix+"data.pkl"])
+	if err != nil {
+		return nil, err
+	}
+	if most := 32<<20 + 16*size; data.Size() > most {
+		return nil, fmt.Errorf("its pickled structure inflates to %d bytes; load and save the file with torch", data.Size())
+	}
+	l := newLoader(data, size)
+	l.find = func(s *storage) (source, error) {
+		e := a.entries[a.prefix+"data/"+s.key]
+		if e == nil {
+			return nil, fmt.Errorf("the file has no entry %q; it is damaged", a.prefix+"data/"+s.key)
+		}
+		return a.open(e)
+	}
+	p, err := l.load(0, data.Size())
+	if err == nil && p.End != data.Size() {
+		err = fmt.Errorf("entry %q goes on after its pickle; the file is damaged", a.prefix+"data.pkl")
+	}
+	if err == nil {
+		err = data.Verify()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &contents{root: p.Value, loader: l, unchecked: a.unchecked}, nil
+}
+
+// readDirectory reads the list of entries.
+func (a *archive) readDirectory() error {
+	z, err := zip.NewReader(a.r, a.size)
+	if err != nil {
+		return fmt.Errorf("%w; the file is truncated or damaged", err)
+	}
+	a.entries = make(map[string]*zip.File, len(z.File))
+	a.unchecked = true
+	for _, e := range z.File {
+		if _, twice := a.entries[e.Name]; twice {
+			return fmt.Errorf("entry %q stands in the file twice", e.Name)
+		}
+		a.entries[e.Name] = e
+		if e.CRC32 != 0 {
+			a.unchecked = false // also of an entry of no bytes, whose checksum is 0
+		}
+		dir, ok := strings.CutSuffix(e.Name, "data.pkl")
+		if !ok || strings.Count(dir, "/") != 1 || !strings.HasSuffix(dir, "/") {
+			continue
+		}
+		if a.prefix != "" {
+			return fmt.Errorf("both %q and %q are there; a checkpoint has one data.pkl", a.prefix+"data.pkl", e.Name)
+		}
+		a.prefix = dir
+	}
+	if a.prefix == "" {
+		return errors.New("it is a zip file without data.pkl: no checkpoint of torch")
+	}
+	return checkApart(z.File)
+}
+
+// checkApart refuses entries that share bytes of the file: a small file of them
+// would inflate to any size.
+func checkApart(entries []*zip.File) error {
+	type part struct {
+		from, to int64
+		name     string
+	}
+	parts := make([]part, 0, len(entries))
+	for _, e := range entries {
+		from, err := e.DataOffset()
+		if err != nil {
+			return fmt.Errorf("entry %q: %w; the file is damaged", e.Name, err)
+		}
+		if n := int64(e.CompressedSize64); n > 0 {
+			parts = append(parts, part{from, from + n, e.Name})
+		}
+	}
+	slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(a.from, b.from) })
+	for i := 1; i < len(parts); i++ {
+		if before := parts[i-1]; parts[i].from < before.to {
+			return fmt.Errorf("entries %q and %q share bytes of the file; it is damaged or made to harm", before.name, parts[i].name)
+		}
+	}
+	return nil
+}
+
+func (a *archive) checkByteOrder() error {
+	e := a.entries[a.prefix+"byteorder"]
 	if e == nil {
 		return nil // torch before 2.1 did not say, and was little-endian in practice
 	}
@@ -75,41 +142,27 @@ func checkByteOrder(e *zip.File) error {
 	return nil
 }
 
-func readEntryPickle(e *zip.File) ([]byte, error) {
-	r, err := e.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	b := bufio.NewReaderSize(r, 64<<10)
-	pkl, err := pickle.Read(b, maxPickle)
-	if err != nil {
-		return nil, err
-	}
-	// To the end, where the checksum is.
-	if rest, err := io.Copy(io.Discard, io.LimitReader(b, 1)); err != nil || rest > 0 {
-		return nil, fmt.Errorf("entry %q goes on after its pickle; the file is damaged", e.Name)
-	}
-	return pkl, nil
-}
-
-// openEntry gives the bytes of an entry. Nothing is read yet.
-func openEntry(f io.ReaderAt, size int64, e *zip.File) (source, error) {
+// open gives the bytes of an entry. Nothing is read yet.
+func (a *archive) open(e *zip.File) (source, error) {
 	if e.UncompressedSize64 > 1<<62 {
 		return nil, fmt.Errorf("entry %q claims %d bytes", e.Name, e.UncompressedSize64)
 	}
+	n := int64(e.UncompressedSize64)
 	if e.Method != zip.Store {
-		return &inflatedEntry{file: e}, nil
+		return &stream{size: n, open: e.Open, budget: a.inflation}, nil
 	}
 	start, err := e.DataOffset()
 	if err != nil {
 		return nil, fmt.Errorf("entry %q: %w", e.Name, err)
 	}
-	n := int64(e.UncompressedSize64)
-	if e.CompressedSize64 != e.UncompressedSize64 || start > size || n > size-start {
+	if e.CompressedSize64 != e.UncompressedSize64 || start > a.size || n > a.size-start {
 		return nil, fmt.Errorf("entry %q reaches beyond the end of the file", e.Name)
 	}
-	return &storedEntry{SectionReader: io.NewSectionReader(f, start, n), want: e.CRC32}, nil
+	section := io.NewSectionReader(a.r, start, n)
+	if a.unchecked {
+		return unchecked{section}, nil
+	}
+	return &storedEntry{SectionReader: section, want: e.CRC32}, nil
 }
 
 // storedEntry is an uncompressed entry. Its checksum is computed along the way
@@ -152,79 +205,4 @@ func (e *storedEntry) Verify() error {
 		return fmt.Errorf("its CRC-32 is %08x where the file says %08x; the file is damaged", e.sum, e.want)
 	}
 	return nil
-}
-
-// inflatedEntry is a compressed entry, which torch itself never writes but
-// repacked files have. It is inflated as a stream and never held whole; reading
-// backwards starts again.
-type inflatedEntry struct {
-	file *zip.File
-
-	mu  sync.Mutex
-	r   io.ReadCloser
-	pos int64
-	// inflated is how many bytes all starts together came to.
-	inflated int64
-}
-
-// maxInflations bounds how often an entry may be inflated: what converting,
-// verifying and testing take, not what a hostile view could ask for.
-const maxInflations = 8
-
-// Size implements source.
-func (e *inflatedEntry) Size() int64 { return int64(e.file.UncompressedSize64) }
-
-// ReadAt implements io.ReaderAt.
-func (e *inflatedEntry) ReadAt(p []byte, off int64) (int, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.r == nil || off < e.pos {
-		if err := e.close(); err != nil {
-			return 0, err
-		}
-		r, err := e.file.Open()
-		if err != nil {
-			return 0, err
-		}
-		e.r, e.pos = r, 0
-	}
-	e.inflated += off - e.pos + int64(len(p))
-	if e.inflated > maxInflations*e.Size()+chunk {
-		return 0, errors.New("it is compressed and its tensors jump about in it; load and save the file with torch")
-	}
-	skipped, err := io.CopyN(io.Discard, e.r, off-e.pos)
-	e.pos += skipped
-	if err != nil {
-		return 0, fmt.Errorf("inflating: %w", err)
-	}
-	n, err := io.ReadFull(e.r, p)
-	e.pos += int64(n)
-	if err != nil {
-		err = fmt.Errorf("inflating: %w", err)
-	}
-	return n, err
-}
-
-// Verify inflates the rest if any was read; the zip reader compares the
-// checksum at the end.
-func (e *inflatedEntry) Verify() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.r == nil {
-		return nil
-	}
-	_, err := io.Copy(io.Discard, e.r)
-	if err != nil {
-		return fmt.Errorf("%w; the file is damaged", err)
-	}
-	return e.close()
-}
-
-func (e *inflatedEntry) close() error {
-	if e.r == nil {
-		return nil
-	}
-	r := e.r
-	e.r = nil
-	return r.Close()
 }

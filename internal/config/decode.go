@@ -19,15 +19,15 @@ import (
 //	Groups  map[int]int `config:"group_layer_map"`
 //	Test    Section  `config:"test"`
 //
-// A field without the tag is left alone, except that an embedded struct's
-// fields count as the struct's own; so is the field of a key that is absent,
-// which keeps its value as the default. An int becomes a float where one is
-// wanted and must fit the field; nothing else is converted. The error names
-// file, path, what was wanted and what is there.
+// A field without the tag is left alone, except that the fields of an embedded
+// struct count as the struct's own. The field of an absent key keeps its value,
+// which serves as the default. An int is converted to a float if the field is one,
+// and must fit the field. Nothing else is converted. The error names the file, the
+// path, what was wanted and what is there.
 func (s Section) Decode(dst any) error { return s.decodeStruct(dst, false) }
 
-// DecodeStrict is Decode that refuses keys the struct has no field for, in
-// nested structs too. The key "type" is always allowed.
+// DecodeStrict is like Decode, but refuses keys for which the struct, or a nested
+// struct, has no field. The key "type" is always allowed.
 func (s Section) DecodeStrict(dst any) error { return s.decodeStruct(dst, true) }
 
 func (s Section) decodeStruct(dst any, strict bool) error {
@@ -40,14 +40,15 @@ func (s Section) decodeStruct(dst any, strict bool) error {
 
 type decoder struct{ strict bool }
 
-// A field is one tagged field of a struct.
+// A field is a tagged field of a struct.
 type field struct {
 	key      string
 	required bool
 	value    reflect.Value
 }
 
-// fieldsOf lists the tagged fields of a struct, those of embedded ones too.
+// fieldsOf lists the tagged fields of a struct, including those of embedded
+// structs.
 func fieldsOf(v reflect.Value) []field {
 	var out []field
 	for i := range v.NumField() {
@@ -95,7 +96,7 @@ func checkKnown(s Section, fields []field) error {
 	return s.Known(known...)
 }
 
-// Known refuses keys other than these and "type".
+// Known returns an error if the section has keys other than these and "type".
 func (s Section) Known(keys ...string) error {
 	for _, key := range s.dict.Keys() {
 		if name, ok := key.(string); !ok || name != "type" && !slices.Contains(keys, name) {
@@ -107,14 +108,14 @@ func (s Section) Known(keys ...string) error {
 
 var sectionType = reflect.TypeFor[Section]()
 
-// rawTypes are the containers that are handed out as they are.
+// rawTypes are the containers that are decoded without conversion.
 var rawTypes = map[reflect.Type]string{
 	reflect.TypeFor[value.List]():  "a list",
 	reflect.TypeFor[value.Tuple](): "a tuple",
 	reflect.TypeFor[*value.Dict](): "a dict",
 }
 
-// value decodes v, which stands at key of s, into dst.
+// value decodes v, the value of key in s, into dst.
 func (d decoder) value(s Section, key string, v value.Value, dst reflect.Value) error {
 	s.mark(value.Join(s.path, key), false)
 	if want, ok := rawTypes[dst.Type()]; ok {
@@ -175,7 +176,7 @@ func (d decoder) pointer(s Section, key string, v value.Value, dst reflect.Value
 		return nil
 	}
 	target := reflect.New(dst.Type().Elem())
-	if !dst.IsNil() { // its fields are the defaults
+	if !dst.IsNil() { // its fields hold the defaults
 		target.Elem().Set(dst.Elem())
 	}
 	if err := d.value(s, key, v, target.Elem()); err != nil {
@@ -205,7 +206,8 @@ func (d decoder) items(s Section, key string, v value.Value, dst reflect.Value) 
 	return nil
 }
 
-// mapKey is a dict's key as one of another kind: JSON writes int keys as strings.
+// mapKey converts a dict's key to the kind of a map's keys: JSON writes int keys as
+// strings.
 func mapKey(key value.Value, kind reflect.Kind) value.Value {
 	if text, ok := key.(string); ok && kind != reflect.String {
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil {

@@ -13,13 +13,13 @@ import (
 	"repvgg/configs"
 )
 
-// embeddedRoot is the folder that the embedded configs are shown under.
+// embeddedRoot is the folder in the displayed paths of embedded configs.
 const embeddedRoot = "configs"
 
-// Embedded returns the short names of the embedded configs, each with its path
-// after a tab ("repvgg-A0\tconfigs/repvgg/repvgg-A0_4xb64-coslr-120e_in1k.py"):
-// the form of a shell completion with its description. The training forms come
-// first.
+// Embedded returns the short names of the embedded configs. Each is followed by a
+// tab and its path
+// ("repvgg-A0\tconfigs/repvgg/repvgg-A0_4xb64-coslr-120e_in1k.py"), which is the
+// format of a shell completion with a description. Train configs come first.
 func Embedded() []string {
 	var train, deploy []string
 	for _, file := range embeddedFiles() {
@@ -33,11 +33,11 @@ func Embedded() []string {
 	return append(train, deploy...)
 }
 
-// embeddedFiles returns the paths of all embedded .py files, bases included, in
-// a fixed order.
+// embeddedFiles returns the paths of all embedded .py files, including bases, in a
+// fixed order.
 func embeddedFiles() []string {
 	var files []string
-	// The embedded tree cannot fail to be walked.
+	// Walking the embedded tree can't fail.
 	_ = fs.WalkDir(configs.FS, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() && path.Ext(name) == ".py" {
 			files = append(files, embeddedRoot+"/"+name)
@@ -47,9 +47,9 @@ func embeddedFiles() []string {
 	return files
 }
 
-// shortName is the part of a config's file name that tells the network:
-// "repvgg-A0_deploy" of "configs/repvgg/deploy/repvgg-A0_deploy_4xb64-...py". A
-// base has none.
+// shortName returns the part of a config's file name that identifies the network:
+// "repvgg-A0_deploy" for "configs/repvgg/deploy/repvgg-A0_deploy_4xb64-...py". A
+// base has no short name.
 func shortName(file string) string {
 	if strings.HasPrefix(file, embeddedRoot+"/_base_/") {
 		return ""
@@ -62,7 +62,7 @@ func shortName(file string) string {
 	return arch
 }
 
-// find returns the file that the user's name for a config means.
+// find returns the file for the name of a config that a user gave.
 func find(name string) (source, error) {
 	file := expandHome(name)
 	info, err := os.Stat(file)
@@ -73,7 +73,7 @@ func find(name string) (source, error) {
 		return s, nil
 	}
 	if err == nil {
-		return source{}, fmt.Errorf("%q is a folder: name a file in it", name)
+		return source{}, fmt.Errorf("%q is a folder: give a file in it", name)
 	}
 	return source{}, fmt.Errorf("file %q does not exist, and no embedded config has that name (%s)", file, suggestion(name))
 }
@@ -89,7 +89,7 @@ func findEmbedded(name string) (source, bool) {
 	return source{}, false
 }
 
-// suggestion names the embedded configs whose name is nearest.
+// suggestion lists the embedded configs with the most similar names.
 func suggestion(name string) string {
 	name = path.Base(filepath.ToSlash(name))
 	type candidate struct {
@@ -118,8 +118,8 @@ func suggestion(name string) string {
 	return "did you mean " + strings.Join(names, ", ") + "?"
 }
 
-// editDistance is Levenshtein's: how many letters to insert, delete or replace.
-// Names too long to be near any of ours are not compared.
+// editDistance returns the Levenshtein distance: the number of letters to insert,
+// delete or replace. Names too long to be similar to any of ours are not compared.
 func editDistance(a, b string) int {
 	if len(a) > 256 {
 		return len(a)

@@ -8,7 +8,7 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// zoo lists what MMClassification 0.25's RepVGG configs hold, by arch.
+// zoo lists the values in MMClassification 0.25's RepVGG configs, by arch.
 var zoo = []struct {
 	arch     string
 	channels int  // of stage 4
@@ -54,7 +54,7 @@ func TestEmbeddedConfigs(t *testing.T) {
 					t.Errorf("path %q, warnings %q", c.Path(), c.Warnings())
 				}
 				for dotted, want := range wantedValues(z.arch, z.channels, deploy, z.mixup) {
-					v, err := lookupBase(dotted, c.root)
+					v, err := new(loader).lookupBase(dotted, c.root)
 					if err != nil {
 						t.Errorf("%s: %v", dotted, err)
 					} else if got := value.Format(v); got != want {
@@ -145,7 +145,8 @@ func TestEmbeddedNames(t *testing.T) {
 	}
 }
 
-// A base of an embedded config is embedded too, whatever lies on disk.
+// The base of an embedded config is always an embedded one, even if there is a file
+// of that name on disk.
 func TestEmbeddedBaseIsEmbedded(t *testing.T) {
 	t.Chdir(writeFiles(t, files{"configs/_base_/models/repvgg-A0_in1k.py": "stray = 1"}))
 	c, err := Load("repvgg-A0", nil)

@@ -11,8 +11,9 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// Any override is read or refused; numbers and containers of them read the same
-// again from their repr. (A string need not: its quotes would be dropped.)
+// Any override is either parsed or refused. Numbers, and containers of numbers,
+// parse to the same value from their repr. (A string may not, because its quotes
+// are dropped.)
 func FuzzParseOverride(f *testing.F) {
 	for _, s := range []string{
 		"a=1", "a.b.0=(224,-1)", "a=[(1,2),[3]]", "a='x y', None", "a=1_0.5e-3", "a=((((", "a=,,", "=", "a..=1", "a=f(1,2)", "a=\"'\"'",
@@ -50,8 +51,8 @@ func stringFree(v value.Value) bool {
 	return !slices.ContainsFunc(items, func(item value.Value) bool { return !stringFree(item) })
 }
 
-// Any text is loaded or refused with its file's name, without a panic and in
-// bounded time.
+// Any text is either loaded or refused with an error that names the file, without a
+// panic and in bounded time.
 func FuzzLoad(f *testing.F) {
 	for _, file := range embeddedFiles() {
 		text, err := source{file, true}.read()
@@ -77,7 +78,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		start := time.Now()
 		c, err := Load(path, nil)
-		if took := time.Since(start); took > time.Minute { // twice what a .py file may take
+		if took := time.Since(start); took > time.Minute { // twice the limit for a .py file
 			t.Fatalf("took %v", took)
 		}
 		if err != nil {

@@ -9,7 +9,7 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// writeFiles writes the files into a new folder and returns it.
+// writeFiles writes the files to a new folder, and returns its path.
 func writeFiles(t testing.TB, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -35,13 +35,13 @@ func loadFiles(t testing.TB, files map[string]string, name string, overrides ...
 	return c
 }
 
-// loadText loads the text of one .py file.
+// loadText loads a single .py file with the given text.
 func loadText(t testing.TB, text string, overrides ...string) *Config {
 	t.Helper()
 	return loadFiles(t, map[string]string{"a.py": text}, "a.py", overrides...)
 }
 
-// loadError returns the error of loading the named file, less the folder's name.
+// loadError returns the error of loading the named file, without the folder's name.
 func loadError(t testing.TB, files map[string]string, name string, overrides ...string) string {
 	t.Helper()
 	dir := writeFiles(t, files)

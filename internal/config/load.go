@@ -9,31 +9,33 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// The bounds of a config and its bases.
+// Bounds on a config and its bases.
 const (
-	maxIncludes = 16  // files in one chain of _base_
+	maxIncludes = 16  // files in a chain of _base_
 	maxFiles    = 100 // files in all
 )
 
 // A Config is a configuration with its bases and overrides merged in. It is not
-// safe for concurrent use: reading a section marks what was read.
+// safe for concurrent use, because reading a section records what was read.
 type Config struct {
 	path string
+	// files are those on the disk that were read: path and its bases.
+	files []string
 	// bare says that path is no file's, but what errors begin with; see Options.
 	bare      bool
 	root      *value.Dict
 	warnings  []string
 	overrides []override
-	// reads maps the dotted paths that were read to whether the read took
-	// everything below them too.
+	// reads has the dotted paths that were read. The value is true if everything below
+	// the path was read too.
 	reads map[string]bool
 }
 
-// Load reads the config that name means and merges the overrides
-// ("data.samples_per_gpu=32") into it. name is, in this order,
-// the path of a file, the file name of an embedded config with or without its
-// folder ("repvgg/deploy/repvgg-A0_deploy_4xb64-coslr-120e_in1k.py"), or the
-// short name of one ("repvgg-A0", "repvgg-A0_deploy").
+// Load reads a config and merges the overrides ("data.samples_per_gpu=32") into it.
+// It looks for name in this order: the path of a file; the file name of an embedded
+// config, with or without its folder
+// ("repvgg/deploy/repvgg-A0_deploy_4xb64-coslr-120e_in1k.py"); the short name of an
+// embedded config ("repvgg-A0", "repvgg-A0_deploy").
 func Load(name string, overrides []string) (*Config, error) {
 	src, err := find(name)
 	if err != nil {
@@ -47,7 +49,7 @@ func Load(name string, overrides []string) (*Config, error) {
 	if err := stripDelete(root, ""); err != nil {
 		return nil, fmt.Errorf("loading config %q: %w", name, err)
 	}
-	c := &Config{path: src.path, root: root, warnings: l.warnings, reads: make(map[string]bool)}
+	c := &Config{path: src.path, files: l.paths, root: root, warnings: l.warnings, reads: make(map[string]bool)}
 	if err := c.applyOverrides(overrides); err != nil {
 		return nil, err
 	}
@@ -58,32 +60,41 @@ func Load(name string, overrides []string) (*Config, error) {
 	return c, nil
 }
 
-// Path returns the path of the file, or the embedded one's ("configs/repvgg/...").
+// Path returns the path of the config file. For an embedded config it is
+// "configs/repvgg/...".
 func (c *Config) Path() string { return c.path }
+
+// Files are the paths of the files on the disk that were read: the config itself and
+// those that it is based on. Embedded ones are not among them.
+func (c *Config) Files() []string { return slices.Clone(c.files) }
 
 // Warnings returns what the user should know of the config, a line each: that
 // it is deprecated, or asks for something that has no effect here.
 func (c *Config) Warnings() []string { return slices.Clone(c.warnings) }
 
-// A loader reads one config and everything it is based on.
+// A loader reads a config and all its bases.
 type loader struct {
 	chain    []source // the files being read, the first one first
 	files    int
+	paths    []string // of those on the disk
+	size     value.Sizer
 	warnings []string
 }
 
-// load reads src and the files it is based on. Its errors tell the place in a
-// file and, in a base, the files that lead there; an error without a place is
-// about opening src.
+// load reads src and its bases. Its errors name the place in the file and, for a
+// base, the files that include it. An error without a place is about opening src.
 func (l *loader) load(src source) (*value.Dict, error) {
 	l.chain = append(l.chain, src)
 	defer func() { l.chain = l.chain[:len(l.chain)-1] }()
 	l.files++
+	if !src.embedded {
+		l.paths = append(l.paths, src.path)
+	}
 	text, err := src.read()
 	if err != nil {
 		return nil, err
 	}
-	doc, err := parse(src, text)
+	doc, err := parse(src, text, &l.size)
 	if err != nil {
 		return nil, l.located(err)
 	}
@@ -101,8 +112,8 @@ func (l *loader) load(src source) (*value.Dict, error) {
 	return l.merge(src, doc, merged)
 }
 
-// located adds the files that lead to the one at hand. An error of a base comes
-// located already.
+// located adds to an error the chain of files that includes the current one. An
+// error from a base already has it.
 func (l *loader) located(err error) error {
 	if len(l.chain) < 2 {
 		return err
@@ -120,7 +131,7 @@ func (l *loader) located(err error) error {
 // reservedKeys are attributes of mmcv's Config object.
 var reservedKeys = []string{"filename", "text", "pretty_text"}
 
-// checkReserved returns the first reserved key of d, with an error.
+// checkReserved returns the first reserved key of d and an error, if there is one.
 func checkReserved(d *value.Dict) (string, error) {
 	for _, key := range reservedKeys {
 		if _, ok := d.Get(key); ok {
@@ -130,7 +141,7 @@ func checkReserved(d *value.Dict) (string, error) {
 	return "", nil
 }
 
-// checkKeys looks after the keys with a meaning of their own.
+// checkKeys handles the keys with a special meaning.
 func (l *loader) checkKeys(src source, doc document) error {
 	if key, err := checkReserved(doc.dict); err != nil {
 		return l.located(&placeError{doc.place(key, src), err})
@@ -142,15 +153,18 @@ func (l *loader) checkKeys(src source, doc document) error {
 	msg := fmt.Sprintf("config %q is deprecated", src.path)
 	if d, ok := v.(*value.Dict); ok {
 		if use, ok := d.Get("expected"); ok {
-			msg += fmt.Sprintf(": use %v instead", use)
+			msg += fmt.Sprintf(": use %s instead", plain(use))
 		}
 		if ref, ok := d.Get("reference"); ok {
-			msg += fmt.Sprintf(" (more at %v)", ref)
+			msg += fmt.Sprintf(" (more at %s)", plain(ref))
 		}
 	}
 	l.warnings = append(l.warnings, msg)
 	return nil
 }
+
+// plain is a value in a message, a string without quotes.
+func plain(v value.Value) string { return strings.Trim(value.Brief(v), "'") }
 
 func (d document) place(key string, src source) string {
 	if place, ok := d.places[key]; ok {
@@ -159,7 +173,8 @@ func (d document) place(key string, src source) string {
 	return src.path
 }
 
-// baseNames takes _base_, a string or a list of strings, out of the document.
+// baseNames removes _base_, a string or a list of strings, from the document and
+// returns it.
 func baseNames(doc document) ([]string, error) {
 	v, ok := doc.dict.Remove(baseKey)
 	if !ok {
@@ -188,8 +203,8 @@ func baseNames(doc document) ([]string, error) {
 	return names, nil
 }
 
-// loadBases loads the bases of src into one dict; nil when it has none. Two
-// bases must not set the same top-level key.
+// loadBases loads the bases of src into one dict, or returns nil if there are none.
+// It is an error if two bases set the same top-level key.
 func (l *loader) loadBases(src source, doc document, names []string) (*value.Dict, error) {
 	if names == nil {
 		return nil, nil
@@ -204,7 +219,7 @@ func (l *loader) loadBases(src source, doc document, names []string) (*value.Dic
 		}
 		dict, err := l.load(base)
 		if err != nil {
-			if _, ok := errors.AsType[*placeError](err); !ok { // the file itself could not be read
+			if _, ok := errors.AsType[*placeError](err); !ok { // the file could not be read
 				err = l.located(&placeError{place, fmt.Errorf("_base_: %w", err)})
 			}
 			return nil, err
@@ -227,7 +242,7 @@ func (l *loader) loadBases(src source, doc document, names []string) (*value.Dic
 	return merged, nil
 }
 
-// checkInclude refuses a base that would not end, or take too long.
+// checkInclude refuses a base that makes a cycle, or exceeds the bounds.
 func (l *loader) checkInclude(base source) error {
 	id := base.absolute()
 	for i, s := range l.chain {
@@ -249,10 +264,11 @@ func (l *loader) checkInclude(base source) error {
 	return nil
 }
 
-// merge resolves the document's references to its base and merges it in.
+// merge resolves the document's references to its base, and merges the document
+// into the base.
 func (l *loader) merge(src source, doc document, base *value.Dict) (*value.Dict, error) {
 	for key, v := range doc.dict.All() {
-		v, err := resolvePlaceholders(v, base)
+		v, err := l.resolvePlaceholders(v, base)
 		if err != nil {
 			return nil, l.located(&placeError{doc.place(fmt.Sprint(key), src), err})
 		}
@@ -262,7 +278,7 @@ func (l *loader) merge(src source, doc document, base *value.Dict) (*value.Dict,
 		return doc.dict, nil
 	}
 	for key, v := range doc.dict.All() {
-		one := new(value.Dict) // key by key, to name the place of the one that fails
+		one := new(value.Dict) // key by key, so that an error names the place of the key
 		one.Set(key, v)
 		if err := (merger{}).dict(one, base, ""); err != nil {
 			return nil, l.located(&placeError{doc.place(fmt.Sprint(key), src), err})

@@ -86,7 +86,7 @@ func TestInheritanceErrors(t *testing.T) {
 			`d/c.py:2:5: undefined: z (included from b.py, included from a.py)`},
 		{"base of another type", files{"a.py": "_base_ = 'b.toml'", "b.toml": ""},
 			`a.py:1:1: _base_: reading "b.toml": only py/yml/yaml/json type are supported now`},
-		{"base that is a folder", files{"a.py": "_base_ = 'b'", "b/c.py": ""}, `a.py:1:1: _base_: reading "b": not a regular file`},
+		{"base that is a folder", files{"a.py": "_base_ = 'b'", "b/c.py": ""}, `a.py:1:1: _base_: reading "b": it is not a regular file but a folder`},
 		{"duplicate keys", files{"a.py": "_base_ = ['b.py', 'c.py']", "b.py": "m = 1\nn = 1\no = 1", "c.py": "m = 1\no = 2"},
 			`a.py:1:1: _base_: duplicate key is not allowed among bases: both "b.py" and "c.py" set m, o`},
 		{"duplicate keys in a base", files{"a.py": "_base_ = 'd.py'", "d.py": "_base_ = ['b.py', 'c.py']", "b.py": "m = 1", "c.py": "m = 1"},
@@ -110,7 +110,7 @@ func TestInheritanceErrors(t *testing.T) {
 		{"unknown element of the base", files{"a.py": "_base_ = 'b.py'\nx = {{_base_.m.1}}", "b.py": "m = [1]"},
 			`a.py:2:1: {{_base_.m.1}}: there is no "1" in the base config's [1]`},
 		{"value of the base in a string", files{"a.py": "_base_ = 'b.py'\nx = {{_base_.m}} + 'y'", "b.py": "m = 's'"},
-			`a.py:2:1: {{_base_.m}} stands inside a longer string: it can only be a whole value`},
+			`a.py:2:1: {{_base_.m}} is inside a longer string: it can only be a whole value`},
 		{"value of the base as key", files{"a.py": "_base_ = 'b.py'\nx = { {{_base_.m}}: 1}", "b.py": "m = 's'"},
 			`a.py:2:1: {{_base_.m}} is a key: it can only be a value`},
 		{"value of a base that is not there", files{"a.py": "x = {{_base_.m}}"}, `a.py:1:1: {{_base_.m}}: the file has no _base_`},
@@ -157,14 +157,14 @@ func TestLoadFindsFiles(t *testing.T) {
 			t.Errorf("%s: got %s", name, got)
 		}
 	}
-	c, err := Load("repvgg-A0", nil) // a folder of that name does not hide it
+	c, err := Load("repvgg-A0", nil) // a folder of that name does not hide the embedded config
 	if err != nil || c.Path() != "configs/repvgg/repvgg-A0_4xb64-coslr-120e_in1k.py" {
 		t.Errorf("got %v, %v", c, err)
 	}
 	errs := []struct{ name, want string }{
 		{"c.txt", `loading config "c.txt": reading "c.txt": only py/yml/yaml/json type are supported now`},
 		{"repvgg-A1", `loading config "repvgg-A1": reading "repvgg-A1": only py/yml/yaml/json type are supported now`},
-		{".", `loading config ".": "." is a folder: name a file in it`},
+		{".", `loading config ".": "." is a folder: give a file in it`},
 		{"repvgg-A9", `loading config "repvgg-A9": file "repvgg-A9" does not exist, and no embedded config has that name (did you mean repvgg-A0, repvgg-A1, repvgg-A2?)`},
 		{"repvgg-A0_4xb64-coslr-120_in1k.py", `loading config "repvgg-A0_4xb64-coslr-120_in1k.py": file "repvgg-A0_4xb64-coslr-120_in1k.py" does not exist, and no embedded config has that name (did you mean repvgg-A0_4xb64-coslr-120e_in1k.py,`},
 		{"resnet50.py", `loading config "resnet50.py": file "resnet50.py" does not exist, and no embedded config has that name (embedded configs: repvgg-A0, repvgg-A1, `},

@@ -15,16 +15,16 @@ const (
 	importsKey     = "custom_imports"
 )
 
-// A merger merges a child's values into its base, as mmcv's
-// Config._merge_a_into_b does: dicts merge key by key, anything else replaces.
-// A child dict with _delete_=True replaces the base's value.
+// A merger merges a child's values into its base, as mmcv's Config._merge_a_into_b
+// does. Dicts are merged key by key; any other value replaces the base's. A child
+// dict with _delete_=True also replaces the base's value.
 type merger struct {
-	// listKeys lets a dict of digit keys change single elements of a list, as
-	// an override such as data.test.pipeline.1.size does.
+	// listKeys allows a dict with numeric keys to change single elements of a list.
+	// Overrides such as data.test.pipeline.1.size need it.
 	listKeys bool
 }
 
-// dict merges child into base in place. path is the dotted path of both.
+// dict merges child into base, in place. path is the dotted path of both.
 func (m merger) dict(child, base *value.Dict, path string) error {
 	for _, key := range child.Keys() {
 		v, _ := child.Get(key)
@@ -40,7 +40,7 @@ func (m merger) dict(child, base *value.Dict, path string) error {
 	return nil
 }
 
-// value returns what stands at key once v meets old.
+// value returns the result of merging v into old, the base's value of key.
 func (m merger) value(v, old value.Value, exists bool, key value.Value, path string) (value.Value, error) {
 	child, ok := v.(*value.Dict)
 	if !ok {
@@ -77,7 +77,7 @@ func (m merger) items(child *value.Dict, items []value.Value, kind, path string)
 		name := fmt.Sprint(key)
 		index, ok := parseIndex(name)
 		if !ok {
-			return fmt.Errorf("%s is a %s of length %d: name an element by its index, not by %q", path, kind, len(items), name)
+			return fmt.Errorf("%s is a %s of length %d: use the index of an element, not %q", path, kind, len(items), name)
 		}
 		if index >= len(items) {
 			var whole value.Value = value.List(items)
@@ -95,8 +95,8 @@ func (m merger) items(child *value.Dict, items []value.Value, kind, path string)
 	return nil
 }
 
-// targetKey is the key of base that key means: an override spells the integer
-// key of {2: 4} as the string "2".
+// targetKey returns the key of base that key refers to. An override writes the
+// integer key in {2: 4} as the string "2".
 func (m merger) targetKey(base *value.Dict, key value.Value) value.Value {
 	name, ok := key.(string)
 	if !m.listKeys || !ok {
@@ -117,7 +117,7 @@ func (m merger) targetKey(base *value.Dict, key value.Value) value.Value {
 	return name
 }
 
-// popDelete removes _delete_ from d and returns whether it was true.
+// popDelete removes _delete_ from d and reports whether it was true.
 func popDelete(d *value.Dict, path string) (bool, error) {
 	v, ok := d.Remove(deleteKey)
 	if !ok {
@@ -130,8 +130,8 @@ func popDelete(d *value.Dict, path string) (bool, error) {
 	return deleted, nil
 }
 
-// stripDelete removes _delete_ from a dict that met no base and from the dicts
-// in it.
+// stripDelete removes _delete_ from a dict without a base, and from the dicts in
+// it.
 func stripDelete(d *value.Dict, path string) error {
 	if _, err := popDelete(d, path); err != nil {
 		return err
@@ -146,7 +146,7 @@ func stripDelete(d *value.Dict, path string) error {
 	return nil
 }
 
-// parseIndex reads a list index: decimal digits only.
+// parseIndex parses a list index, which is decimal digits only.
 func parseIndex(s string) (int, bool) {
 	if s == "" {
 		return 0, false
@@ -158,7 +158,7 @@ func parseIndex(s string) (int, bool) {
 	}
 	n, err := strconv.Atoi(s)
 	if errors.Is(err, strconv.ErrRange) {
-		return 1<<31 - 1, true // longer than any list: reported as out of range
+		return 1<<31 - 1, true // longer than any list, so reported as out of range
 	}
 	return n, err == nil
 }

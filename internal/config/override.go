@@ -11,13 +11,13 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// An override is one item that changes a config.
+// An override is one KEY=VALUE item that changes a config.
 type override struct {
-	text string // as typed: "data.test.pipeline.1.size=(224,-1)"
+	text string // as given: "data.test.pipeline.1.size=(224,-1)"
 	path string // "data.test.pipeline.1.size"
 }
 
-// parseOverride splits an item at its first "=" and reads the value.
+// parseOverride splits an item at its first "=" and parses the value.
 func parseOverride(item string) (parts []string, v value.Value, err error) {
 	name, text, ok := strings.Cut(item, "=")
 	if !ok {
@@ -43,8 +43,8 @@ func parseOverride(item string) (parts []string, v value.Value, err error) {
 	return parts, v, err
 }
 
-// applyOverrides merges the items into c in one go, as mmcv's merge_from_dict
-// does, so that a later item wins over an earlier one of the same key.
+// applyOverrides merges all items into c at once, as mmcv's merge_from_dict does. A
+// later item overrides an earlier one with the same key.
 func (c *Config) applyOverrides(items []string) error {
 	options := new(value.Dict)
 	for _, item := range items {
@@ -66,8 +66,8 @@ func (c *Config) applyOverrides(items []string) error {
 	return nil
 }
 
-// Options reads items of the same grammar that are for no config. Errors begin with
-// place.
+// Options parses items in the grammar of overrides that are not for a config.
+// Errors start with place.
 func Options(place string, items []string) (Section, error) {
 	c := &Config{path: place, bare: true, root: new(value.Dict), reads: make(map[string]bool)}
 	if err := c.applyOverrides(items); err != nil {
@@ -76,7 +76,7 @@ func Options(place string, items []string) (Section, error) {
 	return c.Root(), nil
 }
 
-// setPath sets a value in nested dicts, making those that are missing.
+// setPath sets a value in nested dicts, and makes those that are missing.
 func setPath(d *value.Dict, parts []string, v value.Value) error {
 	for i, part := range parts[:len(parts)-1] {
 		next, ok := d.Get(part)
@@ -101,11 +101,10 @@ func setPath(d *value.Dict, parts []string, v value.Value) error {
 	return nil
 }
 
-// parseLiteral reads the value of an override in the grammar of mmcv's
-// DictAction: (a,b) is a tuple, [a,b] and a bare a,b are lists, and a scalar is
-// the first of int, float, true/false in any case, None, string that fits.
-// Quotes round an element are dropped. Unlike there, blanks are dropped only
-// round separators.
+// parseLiteral parses the value of an override in the grammar of mmcv's DictAction.
+// (a,b) is a tuple; [a,b] and a bare a,b are lists. A scalar is the first of these
+// that fits: int, float, true or false in any case, None, string. Quotes around an
+// element are dropped. Unlike in mmcv, spaces are dropped only around separators.
 func parseLiteral(text string) (value.Value, error) {
 	if err := checkBrackets(text); err != nil {
 		return nil, err
@@ -138,8 +137,7 @@ func parseElement(text string, depth int) (value.Value, error) {
 	return parseScalar(s)
 }
 
-// parseItems reads elements separated by commas; a comma after the last one
-// adds none.
+// parseItems parses elements separated by commas. A trailing comma is allowed.
 func parseItems(s string, depth int) ([]value.Value, error) {
 	items := []value.Value{}
 	s = strings.TrimSpace(s)
@@ -155,13 +153,13 @@ func parseItems(s string, depth int) ([]value.Value, error) {
 	return items, nil
 }
 
-// unquote drops blanks and then quotes of either kind at both ends, balanced or
-// not, as mmcv does.
+// unquote drops spaces, and then quotes of either kind, from both ends. The quotes
+// need not be balanced, as in mmcv.
 func unquote(s string) string {
 	return strings.TrimSpace(strings.Trim(strings.TrimSpace(s), `'"`))
 }
 
-// nextComma returns the place of the first comma outside brackets, or len(s).
+// nextComma returns the index of the first comma outside brackets, or len(s).
 func nextComma(s string) int {
 	depth := 0
 	for i := range len(s) {
@@ -179,8 +177,8 @@ func nextComma(s string) int {
 	return len(s)
 }
 
-// closing returns the place of the bracket that closes the one s starts with,
-// or -1.
+// closing returns the index of the bracket that closes the first character of s, or
+// -1.
 func closing(s string) int {
 	if s[0] != '(' && s[0] != '[' {
 		return -1
@@ -200,8 +198,8 @@ func closing(s string) int {
 	return -1
 }
 
-// checkBrackets refuses brackets that do not pair up. A plain string (a path
-// with a lone bracket inside, no comma) needs no pairs.
+// checkBrackets returns an error if the brackets are not balanced. A plain string,
+// such as a path with a single bracket and no comma, need not be balanced.
 func checkBrackets(text string) error {
 	s := unquote(text)
 	if s == "" || !strings.Contains(s, ",") && !strings.ContainsRune("([", rune(s[0])) &&
@@ -255,12 +253,12 @@ func parseScalar(s string) (value.Value, error) {
 	return s, nil
 }
 
-// parseFloat reads what pythonFloat matches; too large is infinite, as in
-// Python.
+// parseFloat parses what pythonFloat matches. Too large a value becomes infinite,
+// as in Python.
 func parseFloat(s string) float64 {
 	s = strings.ReplaceAll(s, "_", "")
 	if strings.HasSuffix(strings.ToLower(s), "nan") {
-		return math.NaN() // ParseFloat refuses a sign here
+		return math.NaN() // ParseFloat refuses a sign before nan
 	}
 	f, _ := strconv.ParseFloat(s, 64)
 	return f

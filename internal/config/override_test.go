@@ -8,8 +8,8 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// The wanted values are those of mmcv's DictAction, except in the lines marked
-// with what that does.
+// The wanted values are those of mmcv's DictAction. Where we differ, the comment
+// gives mmcv's result.
 func TestParseLiteral(t *testing.T) {
 	tests := []struct{ text, want string }{
 		{"1", "1"}, {"-7", "-7"}, {"+7", "7"}, {"007", "7"}, {"1_000", "1000"}, {"1__0", "'1__0'"}, {"_1", "'_1'"}, {"1_", "'1_'"},
@@ -23,14 +23,14 @@ func TestParseLiteral(t *testing.T) {
 		{"( 256 , -1 )", "(256, -1)"}, {"[(1,2),[3,(4,)],5]", "[(1, 2), [3, (4,)], 5]"}, {"[[]]", "[[]]"}, {"((1))", "((1,),)"},
 		{`"['a','b']"`, "['a', 'b']"}, {"'a','b'", "['a', 'b']"}, {`["a b", 'c']`, "['a b', 'c']"},
 		{"[1.0,true,None,x]", "[1.0, True, None, 'x']"},
-		{"/a b/c", "'/a b/c'"},              // there '/ab/c'
-		{"'/a b/c'", "'/a b/c'"},            // there '/ab/c'
-		{"a b, c d", "['a b', 'c d']"},      // there ['ab', 'cd']
-		{"[/x y/z, 1]", "['/x y/z', 1]"},    // there ['/xy/z', 1]
-		{"1 0", "'1 0'"},                    // there 10
-		{"(1,2),(3,4)", "[(1, 2), (3, 4)]"}, // there RecursionError
-		{"[1],[2]", "[[1], [2]]"},           // there imbalanced
-		{"f(1,2)", "'f(1,2)'"},              // there RecursionError
+		{"/a b/c", "'/a b/c'"},              // mmcv: '/ab/c'
+		{"'/a b/c'", "'/a b/c'"},            // mmcv: '/ab/c'
+		{"a b, c d", "['a b', 'c d']"},      // mmcv: ['ab', 'cd']
+		{"[/x y/z, 1]", "['/x y/z', 1]"},    // mmcv: ['/xy/z', 1]
+		{"1 0", "'1 0'"},                    // mmcv: 10
+		{"(1,2),(3,4)", "[(1, 2), (3, 4)]"}, // mmcv: RecursionError
+		{"[1],[2]", "[[1], [2]]"},           // mmcv: imbalanced
+		{"f(1,2)", "'f(1,2)'"},              // mmcv: RecursionError
 		{"/data/a(1/b.png", "'/data/a(1/b.png'"},
 		{"/data/(1)/b.png", "'/data/(1)/b.png'"},
 	}
@@ -79,7 +79,7 @@ n = 1
 	}
 	for _, test := range tests {
 		c := loadText(t, text, test.items...)
-		v, err := lookupBase(test.path, c.root)
+		v, err := new(loader).lookupBase(test.path, c.root)
 		if err != nil {
 			t.Errorf("%q: %v", test.items, err)
 		} else if got := value.Format(v); got != test.want {
@@ -110,8 +110,8 @@ n = 1
 		{[]string{"data.test.pipeline.2.size=1"}, "data.test.pipeline: index 2 exceeds the length of list [{'type': 'Load'}, {"},
 		{[]string{"data.test.pipeline.99999999999999999999=1"}, "data.test.pipeline: index 99999999999999999999 exceeds the length of list"},
 		{[]string{"model.head.topk.2=1"}, "model.head.topk: index 2 exceeds the length of tuple (1, 5)"},
-		{[]string{"data.test.pipeline.x.size=1"}, `data.test.pipeline is a list of length 2: name an element by its index, not by "x"`},
-		{[]string{"data.test.pipeline.-1.size=1"}, `name an element by its index, not by "-1"`},
+		{[]string{"data.test.pipeline.x.size=1"}, `data.test.pipeline is a list of length 2: use the index of an element, not "x"`},
+		{[]string{"data.test.pipeline.-1.size=1"}, `use the index of an element, not "-1"`},
 		{[]string{"model._delete_=maybe"}, "model._delete_: want True or False, got 'maybe'"},
 	}
 	for _, test := range errs {
@@ -147,7 +147,7 @@ data = dict(test=dict(type='ImageNet', pipeline=test_pipeline, classes=['a', 'b'
 			}
 			return steps[0].Decode(new(resize))
 		}, "test_pipeline.0.size=2"},
-		{"a key the struct does not have", []string{"data.test.pipeline.0.size=3", "data.test.pipeline.0.sise=3"}, func(root Section) error {
+		{"a key that the struct does not have", []string{"data.test.pipeline.0.size=3", "data.test.pipeline.0.sise=3"}, func(root Section) error {
 			steps, err := sectionAt(root, "data", "test").Sections("pipeline")
 			if err != nil {
 				return err
@@ -185,13 +185,13 @@ data = dict(test=dict(type='ImageNet', pipeline=test_pipeline, classes=['a', 'b'
 			}
 			return sectionAt(root, "data").Decode(&v)
 		}, ""},
-		{"a section field is no read of its keys", []string{"data.n=1"}, func(root Section) error {
+		{"decoding a Section field does not read its keys", []string{"data.n=1"}, func(root Section) error {
 			var v struct {
 				Data Section `config:"data"`
 			}
 			return root.Decode(&v)
 		}, "data.n=1"},
-		{"an item given twice is told once", []string{"a=1", "a=1"}, func(Section) error { return nil }, "a=1"},
+		{"an item given twice is listed once", []string{"a=1", "a=1"}, func(Section) error { return nil }, "a=1"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -206,8 +206,8 @@ data = dict(test=dict(type='ImageNet', pipeline=test_pipeline, classes=['a', 'b'
 	}
 }
 
-// sectionAt goes down from s; a missing key gives an empty section, which the
-// reads that follow report.
+// sectionAt returns the section at a path of keys below s. For a missing key it
+// returns an empty section, and later reads fail.
 func sectionAt(s Section, keys ...string) Section {
 	for _, key := range keys {
 		s, _ = s.Section(key)
@@ -215,7 +215,8 @@ func sectionAt(s Section, keys ...string) Section {
 	return s
 }
 
-// TestOverrideInErrors: an error names the override that set what is wrong.
+// TestOverrideInErrors checks that an error names the override that set the wrong
+// value.
 func TestOverrideInErrors(t *testing.T) {
 	c := loadText(t, "m = dict(a=dict(b=1), c=2)", "m.a.b=x", "m.d=[1,2]")
 	m := sectionAt(c.Root(), "m")

@@ -15,7 +15,7 @@ import (
 
 // parseYAML reads a YAML config. Tuples are written as mmcv dumps them, with
 // the tag !!python/tuple; yes, no, on and off are booleans as in YAML 1.1.
-func parseYAML(name, text string) (doc document, err error) {
+func parseYAML(name, text string, size *value.Sizer) (doc document, err error) {
 	defer func() { // the library reports some malformed texts by a panic
 		if p := recover(); p != nil {
 			err = &placeError{name, fmt.Errorf("parsing YAML: %v", p)}
@@ -33,7 +33,7 @@ func parseYAML(name, text string) (doc document, err error) {
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return doc, &placeError{name, errors.New("holds more than one YAML document")}
 	}
-	y := yamlReader{name: name}
+	y := yamlReader{name, size}
 	v, err := y.value(root.Content[0])
 	if err != nil {
 		return doc, err
@@ -55,7 +55,7 @@ func parseYAML(name, text string) (doc document, err error) {
 
 type yamlReader struct {
 	name string
-	size value.Sizer
+	size *value.Sizer
 }
 
 func (y *yamlReader) place(n *yaml.Node) string {
@@ -125,7 +125,7 @@ func (y *yamlReader) mapping(n *yaml.Node) (*value.Dict, error) {
 			return nil, y.errorf(keyNode, "a %s cannot be a key of a config: use a string or an int", value.TypeName(key))
 		}
 		if _, ok := out.Get(key); ok {
-			return nil, y.errorf(keyNode, "duplicate key %s", value.Format(key))
+			return nil, y.errorf(keyNode, "duplicate key %s", value.Brief(key))
 		}
 		out.Set(key, v)
 	}
@@ -137,7 +137,8 @@ func (y *yamlReader) mapping(n *yaml.Node) (*value.Dict, error) {
 	return out, nil
 }
 
-// mergeYAML adds what a "<<" key refers to; of several, the first wins.
+// mergeYAML adds the mappings that a "<<" key refers to. Among equal keys, the
+// first one wins.
 func mergeYAML(into *value.Dict, v value.Value) error {
 	sources, ok := v.(value.List)
 	if !ok {
@@ -187,7 +188,7 @@ func (y *yamlReader) scalar(n *yaml.Node) (value.Value, error) {
 		err := n.Decode(&v)
 		return v, y.wrap(n, err)
 	case "!!str", "!!timestamp":
-		return n.Value, nil
+		return n.Value, y.wrap(n, y.size.Text(n.Value))
 	default:
 		return nil, y.errorf(n, "tag %s is not supported: use plain values, or !!python/tuple", tag)
 	}
@@ -201,8 +202,8 @@ func (y *yamlReader) wrap(n *yaml.Node, err error) error {
 }
 
 // parseJSON reads a JSON config, keeping the order of keys.
-func parseJSON(name, text string) (document, error) {
-	j := jsonReader{name: name, text: text, decoder: json.NewDecoder(strings.NewReader(text))}
+func parseJSON(name, text string, size *value.Sizer) (document, error) {
+	j := jsonReader{name: name, text: text, size: size, outer: size.Depth(), decoder: json.NewDecoder(strings.NewReader(text))}
 	// Checked as a whole first: only here do syntax errors tell their offset.
 	var syntaxErr *json.SyntaxError
 	if err := json.Unmarshal([]byte(text), new(json.RawMessage)); errors.As(err, &syntaxErr) {
@@ -234,11 +235,12 @@ func parseJSON(name, text string) (document, error) {
 type jsonReader struct {
 	name, text string
 	decoder    *json.Decoder
-	size       value.Sizer
+	size       *value.Sizer
+	outer      int // the depth that the file is read at
 	topKey     func(key string)
 }
 
-// place is the line and column of the last character before offset.
+// place returns the line and column of the last character before offset.
 func (j *jsonReader) place(offset int64) string {
 	before := j.text[:min(int(offset), len(j.text))]
 	line := strings.Count(before, "\n") + 1
@@ -264,7 +266,10 @@ func (j *jsonReader) value() (value.Value, error) {
 	case json.Number:
 		return jsonNumber(t.String())
 	}
-	return token, nil // nil, bool or string
+	if s, ok := token.(string); ok {
+		err = j.size.Text(s)
+	}
+	return token, err // nil, bool or string
 }
 
 func (j *jsonReader) array() (value.Value, error) {
@@ -292,9 +297,12 @@ func (j *jsonReader) object() (value.Value, error) {
 			return nil, fmt.Errorf("want a string as key, got %v", token)
 		}
 		if _, ok := out.Get(key); ok {
-			return nil, fmt.Errorf("duplicate key %q", key)
+			return nil, fmt.Errorf("duplicate key %.80q", key)
 		}
-		if j.size.Depth() == 1 {
+		if err := j.size.Text(key); err != nil {
+			return nil, err
+		}
+		if j.size.Depth() == j.outer+1 {
 			j.topKey(key)
 		}
 		v, err := j.value()
@@ -307,7 +315,8 @@ func (j *jsonReader) object() (value.Value, error) {
 	return out, err
 }
 
-// jsonNumber is an int without a point and an exponent, as in Python.
+// jsonNumber parses a number. As in Python, it is an int if it has no point and no
+// exponent.
 func jsonNumber(s string) (value.Value, error) {
 	if strings.ContainsAny(s, ".eE") {
 		return parseFloat(s), nil

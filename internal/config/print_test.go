@@ -9,8 +9,8 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// TestTextReadsBack prints every embedded config, and one of all kinds of values,
-// and reads what was printed.
+// TestTextReadsBack prints every embedded config, and one with all kinds of values,
+// and checks that the text loads as the same config.
 func TestTextReadsBack(t *testing.T) {
 	odd := filepath.Join(t.TempDir(), "odd.py")
 	text := "t = '{' + '{ fileBasename }}'\n" + "a = dict(x=1.5, y=[(1,), (), [], {}, 'it\\'s'], **{'class': None, 'b': True})\nb = {3: 'x', 'k': 1e-5}\n" +
@@ -51,7 +51,7 @@ func TestTextReadsBack(t *testing.T) {
 	}
 }
 
-// TestTextRefuses has keys that no .py config can have.
+// TestTextRefuses checks keys that a .py config can't have.
 func TestTextRefuses(t *testing.T) {
 	for _, text := range []string{`{"dict": 1}`, `{"float": 2}`, `{"__a__": 1}`, `{"a-b": 1}`, `{"class": 1}`} {
 		path := filepath.Join(t.TempDir(), "odd.json")
@@ -68,7 +68,7 @@ func TestTextRefuses(t *testing.T) {
 	}
 }
 
-// TestEmbeddedBase inherits from a config that is built in.
+// TestEmbeddedBase inherits from a built-in config.
 func TestEmbeddedBase(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mine.py")
 	if err := os.WriteFile(path, []byte("_base_ = 'repvgg-A0'\nmodel = dict(head=dict(num_classes=7))\n"), 0o600); err != nil {

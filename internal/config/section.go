@@ -8,20 +8,20 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// A Section is a dict at a dotted path of a Config. Reading it marks its keys
-// as read, for Unread.
+// A Section is a dict at a dotted path of a Config. Reading a key marks it as read,
+// for Unread.
 type Section struct {
 	config *Config
 	path   string
 	dict   *value.Dict
 }
 
-// Root returns the whole config as a section; its path is "".
+// Root returns the whole config as a section with the path "".
 func (c *Config) Root() Section { return Section{c, "", c.root} }
 
-// Unread returns the overrides, as they were given, that set something nothing
-// has read: a spelling mistake, or a variable such as test_pipeline whose value
-// was used before.
+// Unread returns the overrides, as given, whose values nothing has read. They may
+// be misspelt, or set a variable such as test_pipeline that the config has already
+// used.
 func (c *Config) Unread() []string {
 	var unread []string
 	for _, o := range c.overrides {
@@ -32,8 +32,8 @@ func (c *Config) Unread() []string {
 	return unread
 }
 
-// wasRead reports whether the value at path, something in it, or everything
-// round it was read.
+// wasRead reports whether the value at path, a part of it, or a container that
+// holds it as a whole was read.
 func (c *Config) wasRead(path string) bool {
 	if _, ok := c.reads[path]; ok || c.reads[""] {
 		return true
@@ -51,25 +51,27 @@ func (c *Config) wasRead(path string) bool {
 	return false
 }
 
-// mark notes that path was read, with everything below it if whole.
+// mark records that path was read, together with everything below it if whole is
+// true.
 func (s Section) mark(path string, whole bool) {
 	if s.config != nil {
 		s.config.reads[path] = s.config.reads[path] || whole
 	}
 }
 
-// Path returns the dotted path, "model.backbone"; elements of lists are counted
-// from 0, "data.test.pipeline.2".
+// Path returns the dotted path: "model.backbone". List elements are counted from 0:
+// "data.test.pipeline.2".
 func (s Section) Path() string { return s.path }
 
-// Has reports whether the section has key, be its value None.
+// Has reports whether the section has key, even if its value is None.
 func (s Section) Has(key string) bool {
 	s.mark(value.Join(s.path, key), false)
 	_, ok := s.dict.Get(key)
 	return ok
 }
 
-// Section returns the dict at key. It is an error if there is none.
+// Section returns the dict at key. It is an error if the key is missing or not a
+// dict.
 func (s Section) Section(key string) (Section, error) {
 	v, err := s.get(key)
 	if err != nil {
@@ -82,8 +84,8 @@ func (s Section) Section(key string) (Section, error) {
 	return Section{s.config, value.Join(s.path, key), d}, nil
 }
 
-// Sections returns the dicts of the list or tuple at key, such as the steps of
-// a pipeline. It is an error if there is none or an element is no dict.
+// Sections returns the dicts of the list or tuple at key, such as the steps of a
+// pipeline. It is an error if the key is missing or an element is not a dict.
 func (s Section) Sections(key string) ([]Section, error) {
 	v, err := s.get(key)
 	if err != nil {
@@ -106,7 +108,7 @@ func (s Section) Sections(key string) ([]Section, error) {
 	return out, nil
 }
 
-// get returns the value of a key that must be there.
+// get returns the value of a required key.
 func (s Section) get(key string) (value.Value, error) {
 	s.mark(value.Join(s.path, key), false)
 	v, ok := s.dict.Get(key)
@@ -116,9 +118,9 @@ func (s Section) get(key string) (value.Value, error) {
 	return v, nil
 }
 
-// Errorf returns an error that names the file, the override that set the value, if
-// one did, and the dotted path of key, or of the section itself when key is "":
-// config "a.py" with override model.arch=3: model.arch: want ...
+// Errorf returns an error that names the file, the override that set the value (if
+// one did) and the dotted path of key: config "a.py" with override model.arch=3:
+// model.arch: want ... If key is "", the path is that of the section.
 func (s Section) Errorf(key, format string, args ...any) error {
 	return &sectionError{s.place(key), fmt.Errorf(format, args...)}
 }
@@ -128,7 +130,7 @@ func (s Section) place(key string) string {
 	if key != "" {
 		path = value.Join(s.path, key)
 	}
-	source := `config ""` // of the zero section
+	source := `config ""` // for the zero section
 	if c := s.config; c != nil && c.bare {
 		source = c.path
 	} else if c != nil {
@@ -143,7 +145,7 @@ func (s Section) place(key string) string {
 	return source + ": " + path
 }
 
-// overrideOf is the override that set the value at path, if one did.
+// overrideOf returns the override that set the value at path, or "".
 func (c *Config) overrideOf(path string) string {
 	for _, o := range c.overrides {
 		if path == o.path || strings.HasPrefix(path, o.path+".") {
@@ -153,7 +155,7 @@ func (c *Config) overrideOf(path string) string {
 	return ""
 }
 
-// A sectionError is an error with the file and path it is about in front.
+// A sectionError is an error that starts with its file and path.
 type sectionError struct {
 	place string
 	err   error
@@ -162,7 +164,7 @@ type sectionError struct {
 func (e *sectionError) Error() string { return e.place + ": " + e.err.Error() }
 func (e *sectionError) Unwrap() error { return e.err }
 
-// keyList writes the keys of d as an error message lists them.
+// keyList lists the keys of d for an error message.
 func keyList(d *value.Dict) string {
 	if d.Len() == 0 {
 		return "nothing"

@@ -195,7 +195,7 @@ func TestSection(t *testing.T) {
 		t.Error("Errorf does not wrap")
 	}
 
-	var zero Section // what failed calls return
+	var zero Section // failed calls return it
 	if zero.Has("a") || zero.Path() != "" || zero.Errorf("a", "x").Error() != `config "": a: x` {
 		t.Error("the zero section holds something")
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,18 +15,23 @@ import (
 	"repvgg/configs"
 	"repvgg/internal/config/starlark"
 	"repvgg/internal/config/value"
+	"repvgg/internal/infile"
 )
 
-// maxFileBytes bounds a file. The largest config of the zoo has some kilobytes.
-const maxFileBytes = 1 << 20
+// The bounds of a file, and of its text with the templates filled in. The largest
+// config of the zoo has some kilobytes.
+const (
+	maxFileBytes     = 1 << 20
+	maxExpandedBytes = 2 << 20
+)
 
 // A source is a config file, on disk or embedded.
 type source struct {
-	path     string // as it is shown
+	path     string // for display
 	embedded bool
 }
 
-// absolute is the slash-separated path that identifies the file.
+// absolute returns the slash-separated path that identifies the file.
 func (s source) absolute() string {
 	if s.embedded {
 		return "embedded:" + s.path
@@ -37,8 +43,8 @@ func (s source) absolute() string {
 	return filepath.ToSlash(abs)
 }
 
-// base returns the file that name means in the _base_ of s: one on disk, or an
-// embedded one if there is none, which mmcv does not have.
+// base returns the file for a name in the _base_ of s. It is a file on disk or,
+// unlike in mmcv, an embedded one if there is no such file.
 func (s source) base(name string) source {
 	if s.embedded {
 		return source{path.Join(path.Dir(s.path), name), true}
@@ -55,13 +61,9 @@ func (s source) base(name string) source {
 	return source{path: filepath.Clean(file)}
 }
 
-func (s source) open() (fs.File, error) {
+func (s source) open() (io.ReadCloser, error) {
 	if !s.embedded {
-		// Looked at before it is opened: opening a pipe would wait.
-		if info, err := os.Stat(s.path); err == nil && !info.Mode().IsRegular() {
-			return nil, errors.New("not a regular file")
-		}
-		return os.Open(s.path)
+		return infile.Open(context.Background(), s.path) // it is small
 	}
 	return configs.FS.Open(strings.TrimPrefix(s.path, embeddedRoot+"/"))
 }
@@ -71,6 +73,9 @@ func (s source) read() (string, error) {
 	file, err := s.open()
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
 		return "", fmt.Errorf("file %q does not exist", s.path)
+	}
+	if wrong, ok := errors.AsType[*fs.PathError](err); ok {
+		err = wrong.Err // which need not name the file again
 	}
 	if err != nil {
 		return "", fmt.Errorf("reading %q: %w", s.path, err)
@@ -89,14 +94,14 @@ func (s source) read() (string, error) {
 	return strings.TrimPrefix(string(data), "\ufeff"), nil
 }
 
-// A document is what one file holds before its bases are merged in.
+// A document is the content of one file, before its bases are merged in.
 type document struct {
 	dict *value.Dict
-	// places maps a top-level key to where it is set ("a.py:3:1").
+	// places maps each top-level key to the place where it is set ("a.py:3:1").
 	places map[string]string
 }
 
-// A placeError is an error that knows its place in a file.
+// A placeError is an error with its place in a file.
 type placeError struct {
 	place string // "a.py:3:12"
 	err   error
@@ -105,21 +110,24 @@ type placeError struct {
 func (e *placeError) Error() string { return e.place + ": " + e.err.Error() }
 func (e *placeError) Unwrap() error { return e.err }
 
-// parse reads the text of a file as its suffix says.
-func parse(src source, text string) (document, error) {
-	text = expandTemplates(text, strings.TrimPrefix(src.absolute(), "embedded:"))
+// parse reads the text of a file as its suffix says, and counts its values.
+func parse(src source, text string, size *value.Sizer) (document, error) {
+	text, err := expandTemplates(text, strings.TrimPrefix(src.absolute(), "embedded:"))
+	if err != nil {
+		return document{}, &placeError{src.path, err}
+	}
 	switch path.Ext(filepath.ToSlash(src.path)) {
 	case ".py":
-		return parsePython(src.path, text)
+		return parsePython(src.path, text, size)
 	case ".yml", ".yaml":
-		return parseYAML(src.path, text)
+		return parseYAML(src.path, text, size)
 	}
-	return parseJSON(src.path, text)
+	return parseJSON(src.path, text, size)
 }
 
 // parsePython evaluates a .py config.
-func parsePython(name, text string) (document, error) {
-	file, err := starlark.Eval(name, text)
+func parsePython(name, text string, size *value.Sizer) (document, error) {
+	file, err := starlark.Eval(name, text, size)
 	if err != nil {
 		if at, ok := errors.AsType[*starlark.Error](err); ok {
 			err = &placeError{at.Place, at.Err}
@@ -129,7 +137,7 @@ func parsePython(name, text string) (document, error) {
 	return document{file.Values, file.Places}, nil
 }
 
-// expandHome replaces a leading ~ by the home folder.
+// expandHome replaces a leading ~ with the home folder.
 func expandHome(name string) string {
 	if name != "~" && !strings.HasPrefix(name, "~/") {
 		return name

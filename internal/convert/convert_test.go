@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/cpu"
 	"repvgg/internal/engine"
 	"repvgg/internal/model"
@@ -21,7 +22,7 @@ import (
 	"repvgg/internal/weights"
 )
 
-// small is a RepVGG with all kinds of blocks.
+// small returns a RepVGG with all kinds of blocks.
 func small(t *testing.T) *model.Plan {
 	t.Helper()
 	c := repvgg.Default()
@@ -37,7 +38,7 @@ func small(t *testing.T) *model.Plan {
 	return p
 }
 
-// written is a checkpoint of a plan with lively values, open.
+// written writes a checkpoint of a plan with random values, and opens it.
 func written(t *testing.T, p *model.Plan) (*weights.Set, tensor.Map) {
 	t.Helper()
 	values, path := testkit.Weights(p, 3), filepath.Join(t.TempDir(), "ckpt.pth")
@@ -47,7 +48,7 @@ func written(t *testing.T, p *model.Plan) (*weights.Set, tensor.Map) {
 
 func open(t *testing.T, path string, p *model.Plan) *weights.Set {
 	t.Helper()
-	s, err := weights.OpenForm(path, p, false)
+	s, err := weights.OpenForm(path, p, checkpoint.Choice{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,8 +56,8 @@ func open(t *testing.T, path string, p *model.Plan) *weights.Set {
 	return s
 }
 
-// TestWriteDeploy: the file holds what model.Fold makes of the branches, under the
-// names asked for, and the same bytes each time.
+// TestWriteDeploy checks that the file holds the values of model.Fold under the
+// requested names, and that two conversions give the same bytes.
 func TestWriteDeploy(t *testing.T) {
 	p := small(t)
 	train, values := written(t, p)
@@ -93,7 +94,7 @@ func TestWriteDeploy(t *testing.T) {
 	}
 }
 
-// TestWriteDeployCopies: the deploy form is written as it is.
+// TestWriteDeployCopies checks that a deploy form is written unchanged.
 func TestWriteDeployCopies(t *testing.T) {
 	p := small(t).As(model.Deploy)
 	src, values := written(t, p)
@@ -108,7 +109,7 @@ func TestWriteDeployCopies(t *testing.T) {
 	}
 }
 
-// TestWriteDeployFails leaves nothing behind.
+// TestWriteDeployFails checks that a failure leaves no file.
 func TestWriteDeployFails(t *testing.T) {
 	p := small(t)
 	train, _ := written(t, p)
@@ -124,7 +125,7 @@ func TestWriteDeployFails(t *testing.T) {
 		},
 		"folder": func(dst string) error {
 			if err := os.Mkdir(dst, 0o700); err != nil {
-				return nil
+				t.Fatal(err)
 			}
 			return WriteDeploy(t.Context(), train, dst, repvgg.Timm, nil)
 		},
@@ -135,7 +136,6 @@ func TestWriteDeployFails(t *testing.T) {
 			testkit.WriteCheckpoint(t, path, p.Tensors(), p.Tensors(), values)
 			return WriteDeploy(t.Context(), open(t, path, p), dst, repvgg.Timm, nil)
 		},
-		"source": func(string) error { return WriteDeploy(t.Context(), train, train.File.Path, repvgg.Timm, nil) },
 	} {
 		dir := t.TempDir()
 		err := do(filepath.Join(dir, "deploy.pth"))
@@ -155,8 +155,8 @@ func runOnCPU(p *model.Plan, src tensor.Source) (engine.Runner, error) {
 	return cpu.New(p, src, cpu.Options{Threads: 1})
 }
 
-// TestVerify: what was written agrees with its source, and a changed weight is
-// found in its block.
+// TestVerify checks that the written file agrees with its source, and that a
+// changed weight is found in its block.
 func TestVerify(t *testing.T) {
 	p := small(t)
 	train, values := written(t, p)
@@ -185,21 +185,21 @@ func TestVerify(t *testing.T) {
 	if len(parts) != len(p.Blocks)+1 || parts[0] != p.Blocks[0].Name || parts[len(parts)-1] != "logits" {
 		t.Errorf("parts %q", parts)
 	}
-	folded[p.Blocks[3].Weight][5] += 1
+	folded[p.Blocks[3].Weight][5]++
 	err := Verify(t.Context(), train, deploy(), runOnCPU, func(Difference) {})
 	m, ok := errors.AsType[*Mismatch](err)
 	if !ok || m.Part != p.Blocks[3].Name || m.Amplified || !strings.Contains(err.Error(), "deploy.safetensors") {
 		t.Errorf("a changed weight: %v", err)
 	}
-	folded[p.Blocks[3].Weight][5] -= 1
-	folded[p.Head.Bias][0] += 1
+	folded[p.Blocks[3].Weight][5]--
+	folded[p.Head.Bias][0]++
 	err = Verify(t.Context(), train, deploy(), runOnCPU, func(Difference) {})
 	if m, ok := errors.AsType[*Mismatch](err); !ok || m.Part != "logits" || !m.Amplified || !strings.Contains(err.Error(), "amplifies rounding") {
 		t.Errorf("a changed head: %v", err)
 	}
 }
 
-// TestVerifyFails passes on what a runner says.
+// TestVerifyFails checks that errors of a runner are passed on.
 func TestVerifyFails(t *testing.T) {
 	p := small(t)
 	train, _ := written(t, p)

@@ -1,3 +1,3 @@
-// Package convert writes the deploy form of a checkpoint and verifies that both
+// Package convert writes the deploy form of a checkpoint, and verifies that both
 // forms compute the same.
 package convert

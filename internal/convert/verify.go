@@ -12,27 +12,27 @@ import (
 	"repvgg/internal/weights"
 )
 
-// Tolerances of Verify, relative to the largest magnitude that the train form
-// gives (docs/numerics.md has the measurements behind them).
+// Tolerances of Verify, relative to the largest magnitude in the train form's
+// output. docs/numerics.md has the measurements behind them.
 const (
 	BlockTolerance  = 5e-5
 	LogitsTolerance = 1e-4
 )
 
-// NewRunner makes a runner of a plan and the values of its tensors.
+// NewRunner makes a runner from a plan and the values of its tensors.
 type NewRunner func(p *model.Plan, weights tensor.Source) (engine.Runner, error)
 
-// Difference is how far the deploy form's output lies from the train form's.
+// Difference is the difference between the outputs of the two forms.
 type Difference struct {
 	// Part is a block's name, or "logits" for the whole network.
 	Part string
-	// Max is the largest absolute difference, Largest the largest magnitude of
-	// the train form's output.
+	// Max is the largest absolute difference. Largest is the largest magnitude in the
+	// train form's output.
 	Max, Largest float64
 	Tolerance    float64
 }
 
-// Relative is Max in terms of Largest.
+// Relative returns Max relative to Largest.
 func (d Difference) Relative() float64 {
 	if d.Max == 0 {
 		return 0
@@ -40,19 +40,19 @@ func (d Difference) Relative() float64 {
 	return d.Max / d.Largest
 }
 
-// OK tells whether the difference is within its tolerance. NaN is not.
+// OK reports whether the difference is within its tolerance. NaN is not.
 func (d Difference) OK() bool { return d.Relative() <= d.Tolerance }
 
-// Verify runs both forms of a network on seeded input and calls report with
-// the difference of each block and of the logits. A block is given the same
-// normally distributed input in both forms, so that an error shows in the
-// block that has it and in no other; the logits are those of the whole
-// networks, each on its own activations.
+// Verify runs both forms of a network on seeded input. It calls report with the
+// difference of each block and of the logits. A block gets the same normally
+// distributed input in both forms, so that an error shows only in the block that
+// has it. The logits are those of the whole networks.
 //
-// The error tells of the worst part above its tolerance: it is a Mismatch.
+// If parts differ by more than their tolerances, the error is a Mismatch for the
+// worst one.
 func Verify(ctx context.Context, src, dst *weights.Set, newRunner NewRunner, report func(Difference)) error {
 	train, deploy := src.Plan, dst.Plan
-	var worst *Difference // of those above their tolerance
+	var worst *Difference // of the parts above their tolerance
 	check := func(part string, t, d *model.Plan, h, w int, tolerance float64) error {
 		diff, err := compare(ctx, side{t, src}, side{d, dst}, newRunner, h, w)
 		if err != nil {
@@ -76,7 +76,7 @@ func Verify(ctx context.Context, src, dst *weights.Set, newRunner NewRunner, rep
 	if err := check("logits", train, deploy, side, side, LogitsTolerance); err != nil {
 		return err
 	}
-	// A block that is wrong makes the logits wrong: name the block.
+	// A wrong block makes the logits wrong too, so name the block.
 	if failed == nil {
 		failed, amplified = worst, true
 	}
@@ -91,12 +91,12 @@ func Verify(ctx context.Context, src, dst *weights.Set, newRunner NewRunner, rep
 	return nil
 }
 
-// Mismatch is a network whose two forms differ by more than rounding.
+// Mismatch is the error for two forms that differ by more than rounding.
 type Mismatch struct {
 	Path string
 	Difference
-	// Amplified is set if every block agrees: the network itself amplifies rounding,
-	// as untrained ones may.
+	// Amplified is set if every block agrees. Then the network itself amplifies
+	// rounding errors, as an untrained one may.
 	Amplified bool
 }
 
@@ -104,7 +104,7 @@ func (m *Mismatch) Error() string {
 	text := fmt.Sprintf("verifying %q: %s differs by %.3g of its largest value, more than the tolerance of %.3g; no file was kept",
 		m.Path, m.Part, m.Relative(), m.Tolerance)
 	if m.Amplified {
-		text += "; every block agrees: the network itself amplifies rounding, as untrained ones may"
+		text += "; every block agrees: the network itself amplifies rounding errors, as an untrained network may"
 	}
 	return text
 }

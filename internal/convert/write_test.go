@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/model/repvgg"
 	"repvgg/internal/recipe"
 	"repvgg/internal/weights"
@@ -21,7 +22,7 @@ func openSet(t *testing.T) *weights.Set {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := weights.Open(filepath.Join(checkpoints, "ok", "train.pth"), r.Network, false)
+	s, err := weights.Open(filepath.Join(checkpoints, "ok", "train.pth"), r.Network, checkpoint.Choice{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 
 const fixtures = "../../testdata/datasets"
 
-// wantSet is what make.py wrote into a data set.
+// wantSet is what make.py wrote to a data set.
 type wantSet struct {
 	Images  string
 	Labels  []int
@@ -62,7 +62,8 @@ func checkSet(t *testing.T, d *Dataset, name string) {
 	}
 }
 
-// ofFixtures gives the description of a CIFAR data set the fixtures' sums.
+// ofFixtures replaces the checksums in the description of a CIFAR data set with
+// those of the fixtures.
 func ofFixtures(t *testing.T, files cifarFiles, root string) cifarFiles {
 	t.Helper()
 	sum := func(list []fileSum) []fileSum {
@@ -93,13 +94,13 @@ func TestCIFAR(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var d Dataset
-			if err := d.readCIFAR(ofFixtures(t, c.files, fixtures), fixtures, c.test); err != nil {
+			if err := d.readCIFAR(t.Context(), ofFixtures(t, c.files, fixtures), fixtures, c.test); err != nil {
 				t.Fatal(err)
 			}
 			checkSet(t, &d, c.name)
 		})
 	}
-	// Without a meta file the names are those built in.
+	// Without a meta file, the built-in names are used.
 	if len(cifar100.classes) != 100 || cifar100.classes[0] != "apple" || cifar100.classes[99] != "worm" {
 		t.Errorf("CIFAR-100's classes: %q", cifar100.classes)
 	}
@@ -107,7 +108,7 @@ func TestCIFAR(t *testing.T) {
 
 func TestCIFARSample(t *testing.T) {
 	var d Dataset
-	if err := d.readCIFAR(ofFixtures(t, cifar10, fixtures), fixtures, true); err != nil {
+	if err := d.readCIFAR(t.Context(), ofFixtures(t, cifar10, fixtures), fixtures, true); err != nil {
 		t.Fatal(err)
 	}
 	s := d.Samples[3]
@@ -119,12 +120,12 @@ func TestCIFARSample(t *testing.T) {
 func TestCIFARErrors(t *testing.T) {
 	root := t.TempDir()
 	source := Source{Type: "CIFAR10", Prefix: root}
-	wantError(t, source, "Prefix", `reading CIFAR10: "`+root+`/cifar-10-batches-py/test_batch" is not there: unpack https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz in data_prefix "`+root+`"`)
+	wantError(t, source, "Prefix", `reading CIFAR10: "`+root+`/cifar-10-batches-py/test_batch" does not exist: unpack https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz in data_prefix "`+root+`"`)
 	source.Train = true
 	wantError(t, source, "Prefix", "data_batch_1")
 	wantError(t, Source{Type: "CIFAR100", Prefix: root}, "Prefix", "cifar-100-python/test")
-	// The fixtures are not the published files.
-	wantError(t, Source{Type: "CIFAR10", Prefix: fixtures}, "Prefix", "but that of the published file is 40351d587109b95175f43aff81a1287e: it is damaged or another file")
+	// The fixtures differ from the published files.
+	wantError(t, Source{Type: "CIFAR10", Prefix: fixtures}, "Prefix", "but the published file's is 40351d587109b95175f43aff81a1287e: the file is damaged or a different one")
 
 	folder := filepath.Join(root, cifar10.folder)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
@@ -142,23 +143,23 @@ func TestCIFARErrors(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ data, want string }{
 		"empty":     {"", "ends inside its pickled structure"},
-		"truncated": {string(good[:len(good)/2]), "ends inside its pickled structure"},
+		"truncated": {string(good[:len(good)/2]), "truncated"},
 		"text":      {"xyz", "unknown opcode"},
 		"list":      {"\x80\x02].", "does not hold a dict"},
-		"command":   {"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.", `it names the class or function "os.system", which no file of this data set needs; nothing was run`},
+		"command":   {"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.", "does not hold a dict"},
 		"key":       {replace("data", "tada"), `no array "data" of rows of 3072 bytes`},
 		"labels":    {replace("labels", "lables"), `no list "labels" of 5 labels`},
-		"float":     {replace("u1", "f4"), "not one of bytes"},
+		"float":     {replace("u1", "f4"), "its array are not bytes"},
 		"shape":     {replace("J\x05\x00\x00\x00J\x00\x0c", "J\x04\x00\x00\x00J\x00\x0c"), "has 15360 bytes"},
-		"huge":      {replace("J\x05\x00\x00\x00J\x00\x0c", "J\xff\xff\xff\x7fJ\x00\x0c"), "has a side that"},
+		"huge":      {replace("J\x05\x00\x00\x00J\x00\x0c", "J\xff\xff\xff\x7fJ\x00\x0c"), "has a dimension that"},
 		"negative":  {replace("J\x05\x00\x00\x00J\x00\x0c", "J\xff\xff\xff\xffJ\x00\x0c"), "has a side that is negative, too large or no number"},
-		"encoding":  {"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x04\x00\x00\x00utf8\x86R.", "otherwise than as latin1"},
+		"encoding":  {"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x04\x00\x00\x00utf8\x86R.", "does not hold a dict"},
 	} {
 		if err := os.WriteFile(filepath.Join(folder, "test_batch"), []byte(c.data), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		var d Dataset
-		err := d.readCIFAR(ofFixtures(t, cifar10, root), root, true)
+		err := d.readCIFAR(t.Context(), ofFixtures(t, cifar10, root), root, true)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), `file "`+folder) {
 			t.Errorf("%s: error %v, want one with %q", name, err, c.want)
 		}
@@ -194,7 +195,7 @@ func compress(t *testing.T, data string) string {
 	return b.String()
 }
 
-// idx is an array of bytes with the given shape in the idx format.
+// idx returns an array of bytes with the given shape, in the idx format.
 func idx(data string, shape ...uint32) string {
 	b := []byte{0, 0, 8, byte(len(shape))}
 	for _, n := range shape {
@@ -208,15 +209,15 @@ func TestMNISTErrors(t *testing.T) {
 	images := idx("abcdefghijkl", 2, 3, 2)
 	for name, c := range map[string]struct{ images, labels, want string }{
 		"no images": {"", labels, `nor`},
-		"no labels": {images, "", `labels-idx1-ubyte.gz" is there: put the file of that name from http://yann.lecun.com/exdb/mnist/ into data_prefix`},
+		"no labels": {images, "", `labels-idx1-ubyte.gz" exists: put the file of that name from http://yann.lecun.com/exdb/mnist/ into data_prefix`},
 		"short":     {images[:15], labels, "it ends inside its header"},
-		"magic":     {"\x01" + images[1:], labels, "it is no idx file"},
-		"gzip":      {compress(t, images), labels, "it begins with 1f 8b 08 00: it is no idx file"},
+		"magic":     {"\x01" + images[1:], labels, "it is not an idx file"},
+		"gzip":      {compress(t, images), labels, "it begins with 1f 8b 08 00: it is not an idx file"},
 		"axes":      {labels, labels, "1 axes and element type 8, want 3 axes"},
 		"type":      {strings.Replace(images, "\x08", "\x0d", 1), labels, "element type 13"},
 		"empty":     {idx("", 0, 3, 2), labels, "its array is empty"},
-		"huge":      {idx("", 1<<31, 1<<31, 1<<31), labels, "its header promises more than"},
-		"cut":       {images[:len(images)-1], labels, "it has 27 bytes where its header promises 28"},
+		"huge":      {idx("", 1<<31, 1<<31, 1<<31), labels, "its header gives a size of more than"},
+		"cut":       {images[:len(images)-1], labels, "it has 27 bytes, but its header gives 28"},
 		"long":      {images + "x", labels, "it has 29 bytes"},
 		"count":     {images, idx("\x01", 1), "has 2 images, but"},
 	} {
@@ -236,14 +237,14 @@ func TestMNISTErrors(t *testing.T) {
 func TestMNISTGzipErrors(t *testing.T) {
 	images := compress(t, idx("abcdefghijkl", 2, 3, 2))
 	damaged := []byte(images)
-	damaged[len(damaged)-6] ^= 1 // in the check sum
+	damaged[len(damaged)-6] ^= 1 // in the checksum
 	for name, c := range map[string]struct{ data, want string }{
 		"plain":   {idx("abcdefghijkl", 2, 3, 2), "it is damaged"},
 		"cut":     {images[:len(images)-9], "unexpected EOF"},
 		"sum":     {string(damaged), "invalid checksum"},
-		"short":   {compress(t, idx("abcdef", 2, 3, 2)), "does not end where it should"},
-		"long":    {compress(t, idx("abcdefghijklm", 2, 3, 2)), "does not end where it should"},
-		"promise": {compress(t, idx("abc", 1<<10, 1<<10, 1<<10)), "does not end where it should"},
+		"short":   {compress(t, idx("abcdef", 2, 3, 2)), "does not end at the end of the file"},
+		"long":    {compress(t, idx("abcdefghijklm", 2, 3, 2)), "does not end at the end of the file"},
+		"promise": {compress(t, idx("abc", 1<<10, 1<<10, 1<<10)), "does not end at the end of the file"},
 	} {
 		root := t.TempDir()
 		if err := os.WriteFile(filepath.Join(root, "t10k-images-idx3-ubyte.gz"), []byte(c.data), 0o600); err != nil {
@@ -253,7 +254,7 @@ func TestMNISTGzipErrors(t *testing.T) {
 	}
 }
 
-// FuzzCIFAR feeds damaged pickles: any outcome but a crash or a hang is fine.
+// FuzzCIFAR reads damaged pickles. They may not cause a crash or a hang.
 func FuzzCIFAR(f *testing.F) {
 	for _, name := range []string{"cifar-10-batches-py/data_batch_1", "cifar-10-batches-py/data_batch_2", "cifar-10-batches-py/batches.meta", "cifar-100-python/test"} {
 		data, err := os.ReadFile(filepath.Join(fixtures, name))
@@ -263,7 +264,7 @@ func FuzzCIFAR(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		entry, err := readEntry(bytes.NewReader(data))
+		entry, err := readEntry(bytes.NewReader(data), int64(len(data)))
 		if err != nil {
 			return
 		}
@@ -279,7 +280,7 @@ func FuzzCIFAR(f *testing.F) {
 	})
 }
 
-// FuzzIDX feeds damaged idx files.
+// FuzzIDX reads damaged idx files.
 func FuzzIDX(f *testing.F) {
 	f.Add([]byte(idx("abcdefghijkl", 2, 3, 2)), true)
 	f.Add([]byte(idx("ab", 2)), false)

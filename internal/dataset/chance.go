@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// ChanceWarning says that a top-1 accuracy is what guessing gives, and why that
-// may be; it is empty if the accuracy is not that, or there are too few images
-// to tell. correct counts the images whose best class is their label, of so many
-// images and classes.
+// ChanceWarning returns a warning if a top-1 accuracy is no better than guessing,
+// with the likely cause. It returns "" if the accuracy is better, or if there are
+// too few images to decide. correct is the number of images whose best class is
+// their label.
 //
-// "At chance" is at most twice 1/classes (or, with few classes, 10 points
-// above it), where a network of 20 times that (25 points above it) would get
-// so few right in less than one of a thousand such samples of images.
+// With c = 1/classes, an accuracy is at chance if it is at most min(2c, c + 10 %),
+// and if a working network, with an accuracy of min(20c, c + 25 %), would get so
+// few images right with a probability below 1/1000.
 func (d *Dataset) ChanceWarning(correct, images, classes int) string {
 	if images < 1 || classes < 2 || correct < 0 || correct > images {
 		return ""
@@ -27,29 +27,33 @@ func (d *Dataset) ChanceWarning(correct, images, classes int) string {
 	if float64(correct) > atChance*float64(images) || binomialCDF(correct, images, working) >= rare {
 		return ""
 	}
-	return fmt.Sprintf("the accuracy of %.3g %% is what guessing among %d classes gives (%.3g %%): %s",
+	return fmt.Sprintf("the accuracy of %.3g %% is no better than guessing among %d classes (%.3g %%): %s",
 		100*float64(correct)/float64(images), classes, 100*chance, d.chanceCause(classes))
 }
 
-// chanceCause names what makes a working network look like one that guesses. A
-// checkpoint that does not fit the config is none of them: it is refused.
+// chanceCause names what can make a working network seem to guess. A checkpoint
+// that does not fit the config is not a cause, because it is refused.
 func (d *Dataset) chanceCause(classes int) string {
-	const pipeline = "; if the labels are right, the pipeline (Normalize, to_rgb) or the checkpoint is that of another data set"
+	const pipeline = "; if the labels are right, the pipeline (Normalize, to_rgb) or the checkpoint is for another data set"
 	switch {
 	case len(d.Samples) > 0 && d.Samples[0].Array != nil:
-		return "the labels come with the images, so the pipeline (Normalize, to_rgb) or the checkpoint is likely that of another data set"
+		return "the labels come with the images, so the pipeline (Normalize, to_rgb) or the checkpoint is probably for another data set"
 	case d.AnnFile != "" && classes == len(wnidList()):
-		return fmt.Sprintf("the labels in ann_file %q are likely in another order than the network's classes, say by the ids of ILSVRC's devkit; %s%s", d.AnnFile, rightList, pipeline)
+		return fmt.Sprintf("the labels in ann_file %q are probably in another order than the network's classes, such as that of the ids in ILSVRC's devkit; %s%s", d.AnnFile, rightList, pipeline)
 	case d.AnnFile != "":
-		return fmt.Sprintf("the labels in ann_file %q are likely in another order than those of the training%s", d.AnnFile, pipeline)
+		return fmt.Sprintf("the labels in ann_file %q are probably in another order than in training%s", d.AnnFile, pipeline)
+	}
+	if len(d.empty) > 0 {
+		return fmt.Sprintf("all folders of data_prefix are classes in the order of their names, also those without images: %s; remove those that are none, for each shifts the labels behind it%s", someOf(d.empty), pipeline)
 	}
 	if a, b, ok := d.textOrder(); ok {
-		return fmt.Sprintf("the folders are the classes in the order of text, in which %s comes before %s: if that is not the order of the training, rename them (001, 002, ...) or give an ann_file%s", a, b, pipeline)
+		return fmt.Sprintf("the folders are the classes, in alphabetical order, where %s comes before %s: if training used another order, rename them (001, 002, ...) or set ann_file%s", a, b, pipeline)
 	}
-	return "the folders, sorted by name, are the classes: they are likely named otherwise than those of the training (ImageNet's after WordNet ids, n01440764), or in another number" + pipeline
+	return "the folders, sorted by name, are the classes: their names or their number probably differ from training (ImageNet's folders are named by WordNet ids, such as n01440764)" + pipeline
 }
 
-// textOrder finds two folders named by numbers of which the larger comes first.
+// textOrder finds two folders whose names are numbers and whose alphabetical order
+// is not the numerical one.
 func (d *Dataset) textOrder() (larger, smaller string, ok bool) {
 	last, lastName := -1, ""
 	for _, s := range d.Samples {
@@ -69,8 +73,8 @@ func (d *Dataset) textOrder() (larger, smaller string, ok bool) {
 	return "", "", false
 }
 
-// binomialCDF is the probability of at most k successes in n trials that
-// succeed with probability p, 0 < p < 1.
+// binomialCDF returns the probability of at most k successes in n trials with the
+// success probability p, 0 < p < 1.
 func binomialCDF(k, n int, p float64) float64 {
 	switch {
 	case k < 0:
@@ -83,7 +87,7 @@ func binomialCDF(k, n int, p float64) float64 {
 	lgamma := func(v int) float64 { g, _ := math.Lgamma(float64(v)); return g }
 	term := math.Exp(lgamma(n+1) - lgamma(k+1) - lgamma(n-k+1) +
 		float64(k)*math.Log(p) + float64(n-k)*math.Log1p(-p))
-	// Below the mean the terms fall towards 0: sum them until they vanish.
+	// Below the mean, the terms fall towards 0: sum them until they vanish.
 	sum := 0.0
 	for i := k; i >= 0 && sum+term != sum; i-- {
 		sum += term

@@ -1,7 +1,7 @@
 package dataset
 
 import (
-	"bufio"
+	"context"
 	"crypto/md5"
 	_ "embed"
 	"encoding/hex"
@@ -9,36 +9,37 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strings"
 
-	"repvgg/internal/pickle"
+	"repvgg/internal/infile"
+	"repvgg/internal/python/pickle"
 )
 
-// maxBatch bounds a file of CIFAR. The largest, CIFAR-100's train, has 155 MB.
+// maxBatch bounds the size of a CIFAR file. The largest, CIFAR-100's train, has 155
+// MB.
 const maxBatch = 256 << 20
 
 // cifarSide is the height and width of the images.
 const cifarSide = 32
 
-// fileSum is a file and its MD5.
+// fileSum is the name of a file and its MD5.
 type fileSum struct{ name, md5 string }
 
-// cifarFiles are the files of a data set of Krizhevsky's: Python pickles that
-// hold a dict of arrays.
+// cifarFiles describes the files of CIFAR-10 or CIFAR-100: Python pickles, each
+// with a dict of arrays.
 type cifarFiles struct {
 	folder      string // below data_prefix
 	url         string // of the archive of the folder
 	train, test []fileSum
-	meta        fileSum // holds the names of the classes
+	meta        fileSum // has the class names
 	labels      string  // the key of the labels
 	names       string  // the key of the names
 	classes     []string
 }
 
-// cifar100Classes are the names of CIFAR-100's classes, one a line.
+// cifar100Classes are the names of CIFAR-100's classes, one per line.
 //
 //go:embed cifar100_classes.txt
 var cifar100Classes string
@@ -74,13 +75,13 @@ var (
 
 // readCIFAR reads the test batch or the train batches. The names of the classes
 // are those of the meta file if it is there.
-func (d *Dataset) readCIFAR(files cifarFiles, prefix string, test bool) error {
+func (d *Dataset) readCIFAR(ctx context.Context, files cifarFiles, prefix string, test bool) error {
 	batches := files.train
 	if test {
 		batches = files.test
 	}
 	for _, batch := range batches {
-		entry, err := files.load(prefix, batch)
+		entry, err := d.loadPickle(ctx, files, prefix, batch)
 		if err == nil {
 			err = d.addBatch(files, path.Join(files.folder, batch.name), prefix, entry)
 		}
@@ -89,7 +90,7 @@ func (d *Dataset) readCIFAR(files cifarFiles, prefix string, test bool) error {
 		}
 	}
 	d.Classes = files.classes
-	meta, err := files.load(prefix, files.meta)
+	meta, err := d.loadPickle(ctx, files, prefix, files.meta)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -105,25 +106,27 @@ func (d *Dataset) readCIFAR(files cifarFiles, prefix string, test bool) error {
 func (f cifarFiles) explain(prefix string, file fileSum, err error) error {
 	name := join(prefix, path.Join(f.folder, file.name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%q is not there: unpack %s in data_prefix %q, or name the folder above %s", name, f.url, prefix, f.folder)
+		return fmt.Errorf("%q does not exist: unpack %s in data_prefix %q, or set data_prefix to the folder that contains %s", name, f.url, prefix, f.folder)
 	}
 	return fmt.Errorf("file %q: %w", name, err)
 }
 
-// errSum says that a file is another than the published one.
+// errSum is the error for a file that differs from the published one.
 type errSum struct{ got, want, url string }
 
 func (e errSum) Error() string {
-	return fmt.Sprintf("its MD5 is %s, but that of the published file is %s: it is damaged or another file; unpack %s again", e.got, e.want, e.url)
+	return fmt.Sprintf("its MD5 is %s, but the published file's is %s: the file is damaged or a different one; unpack %s again", e.got, e.want, e.url)
 }
 
-// load checks the sum of a pickled dict and reads it.
-func (f cifarFiles) load(prefix string, file fileSum) (map[string]any, error) {
-	r, err := os.Open(join(prefix, path.Join(f.folder, file.name)))
+// loadPickle checks the sum of a pickled dict and reads it.
+func (d *Dataset) loadPickle(ctx context.Context, f cifarFiles, prefix string, file fileSum) (map[string]any, error) {
+	name := join(prefix, path.Join(f.folder, file.name))
+	r, err := infile.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
+	d.Files = append(d.Files, File{"data set", name})
 	sum := md5.New()
 	if _, err := io.Copy(sum, io.LimitReader(r, maxBatch+1)); err != nil {
 		return nil, err
@@ -131,40 +134,33 @@ func (f cifarFiles) load(prefix string, file fileSum) (map[string]any, error) {
 	if got := hex.EncodeToString(sum.Sum(nil)); got != file.md5 {
 		return nil, errSum{got, file.md5, f.url}
 	}
-	if _, err := r.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	return readEntry(r)
+	return readEntry(r, r.Size())
 }
 
-// readEntry reads a pickled dict of text keys.
-func readEntry(r io.Reader) (map[string]any, error) {
-	data, err := pickle.Read(bufio.NewReaderSize(r, 64<<10), maxBatch)
+// readEntry reads a pickled dict with string keys, and the arrays in it.
+func readEntry(r io.ReaderAt, size int64) (map[string]any, error) {
+	p, err := pickle.Load(r, 0, min(size, maxBatch), pickle.Options{})
 	if err != nil {
 		return nil, err
 	}
-	v, err := pickle.Load(data, numpyClass, nil)
-	if err != nil {
-		return nil, err
-	}
-	dict, ok := v.(*pickle.Dict)
+	dict, ok := p.Value.(*pickle.Dict)
 	if !ok {
 		return nil, errors.New("it does not hold a dict")
 	}
-	entry := make(map[string]any, dict.Len())
-	for _, e := range *dict {
-		switch k := e.Key.(type) {
-		case string:
-			entry[k] = e.Value
-		case []byte:
-			entry[string(k)] = e.Value
+	entry := make(map[string]any, len(dict.Entries))
+	for key, v := range dict.All() {
+		if a, ok := v.(*pickle.Array); ok {
+			if v, err = readArray(a, r); err != nil {
+				return nil, err
+			}
 		}
+		entry[key] = v
 	}
 	return entry, nil
 }
 
-// addBatch appends the images of one file: rows of 1024 bytes of red, of green
-// and of blue.
+// addBatch appends the images of one file. Each row has 1024 bytes of red, then
+// green, then blue.
 func (d *Dataset) addBatch(files cifarFiles, name, prefix string, entry map[string]any) error {
 	const area = cifarSide * cifarSide
 	data, ok := entry["data"].(*ndarray)
@@ -172,14 +168,14 @@ func (d *Dataset) addBatch(files cifarFiles, name, prefix string, entry map[stri
 		return fmt.Errorf("its dict has no array \"data\" of rows of %d bytes", 3*area)
 	}
 	labels, ok := entry[files.labels].(*pickle.List)
-	if !ok || labels.Len() != data.shape[0] {
+	if !ok || len(labels.Items) != data.shape[0] {
 		return fmt.Errorf("its dict has no list %q of %d labels, one for each image", files.labels, data.shape[0])
 	}
 	arrays := make([]Array, data.shape[0])
 	pix := make([]byte, len(data.data))
 	d.Samples = slices.Grow(d.Samples, len(arrays))
 	for i := range arrays {
-		label, ok := labels.Get(i).(int)
+		label, ok := labels.Items[i].(int64)
 		if !ok {
 			return fmt.Errorf("label %d is not an integer", i)
 		}
@@ -189,7 +185,7 @@ func (d *Dataset) addBatch(files cifarFiles, name, prefix string, entry map[stri
 			out[3*p], out[3*p+1], out[3*p+2] = planes[p], planes[area+p], planes[2*area+p]
 		}
 		arrays[i] = Array{cifarSide, cifarSide, 3, out}
-		d.addArray(name, prefix, i, label, &arrays[i])
+		d.addArray(name, prefix, i, int(label), &arrays[i])
 	}
 	return nil
 }
@@ -199,18 +195,18 @@ func (d *Dataset) addArray(file, prefix string, i, label int, a *Array) {
 	d.Samples = append(d.Samples, Sample{Name: name, Path: join(prefix, name), Label: label, Array: a})
 }
 
-// texts are the strings of a list.
+// texts returns the strings of a list.
 func texts(v any) ([]string, error) {
 	list, ok := v.(*pickle.List)
 	if !ok {
 		return nil, errors.New("its dict has no list of class names")
 	}
-	names := make([]string, list.Len())
+	names := make([]string, len(list.Items))
 	for i := range names {
-		switch name := list.Get(i).(type) {
+		switch name := list.Items[i].(type) {
 		case string:
 			names[i] = name
-		case []byte:
+		case pickle.Bytes:
 			names[i] = string(name)
 		default:
 			return nil, fmt.Errorf("class name %d is not text", i)

@@ -6,12 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// tree writes empty files, or the text after a colon, and returns their folder.
+// tree writes files to a new folder and returns its path. A file holds the text
+// after the colon in its name, or nothing.
 func tree(t *testing.T, names ...string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -34,22 +36,22 @@ func tree(t *testing.T, names ...string) string {
 	return root
 }
 
-// custom is a CustomDataset in a folder.
+// custom returns the source of a CustomDataset in a folder.
 func custom(root string) Source { return Source{Type: "CustomDataset", Prefix: root} }
 
 func mustOpen(t *testing.T, s Source) *Dataset {
 	t.Helper()
-	d, err := Open(s)
+	d, err := Open(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
 }
 
-// wantError wants an error about a field.
+// wantError requires an error about a field.
 func wantError(t *testing.T, s Source, field, want string) {
 	t.Helper()
-	_, err := Open(s)
+	_, err := Open(t.Context(), s)
 	var wrong *SourceError
 	if !errors.As(err, &wrong) || wrong.Field != field || !strings.Contains(err.Error(), want) {
 		t.Errorf("%+v\nerror %v (%+v)\nwant one about %s with %q", s, err, wrong, field, want)
@@ -82,7 +84,7 @@ func TestDigits(t *testing.T) {
 		if _, err := os.Stat(s.Path); err != nil {
 			t.Error(err)
 		}
-		// The folder of a digit is named after it.
+		// The folder of a digit is named by the digit.
 		if !strings.HasPrefix(s.Name, fmt.Sprint(s.Label, "/")) {
 			t.Errorf("%s has label %d", s.Name, s.Label)
 		}
@@ -99,12 +101,18 @@ func TestAnnFile(t *testing.T) {
 		{Name: "b c  d.png", Path: root + "/val/b c  d.png"},
 		{Name: "/x/y.png", Path: "/x/y.png", Label: 12},
 	}
-	if diff := cmp.Diff(&Dataset{Type: "CustomDataset", AnnFile: root + "/val.txt", Samples: want}, d); diff != "" {
+	if diff := cmp.Diff(want, d.Samples); diff != "" {
 		t.Error(diff)
+	}
+	if d.Type != "CustomDataset" || d.AnnFile != root+"/val.txt" || d.Prefix != root+"/val" || d.Scanned || d.Classes != nil || d.Warnings != nil {
+		t.Errorf("%+v", d)
 	}
 
 	source.Prefix, source.ClassFile = root+"/val/", root+"/classes.txt"
 	d = mustOpen(t, source)
+	if diff := cmp.Diff([]File{{"file of class names", root + "/classes.txt"}, {"ann_file", root + "/val.txt"}}, d.Files); diff != "" {
+		t.Error(diff)
+	}
 	if diff := cmp.Diff([]string{"tench", " two words ", "last"}, d.Classes); diff != "" {
 		t.Error(diff)
 	}
@@ -115,7 +123,7 @@ func TestAnnFile(t *testing.T) {
 
 func TestAnnFileErrors(t *testing.T) {
 	root := tree(t, "a.png", "blank.txt:a.png 1\n\nb.png 2\n", "tab.txt:a.png\t1\n", "word.txt:a.png one\n", "float.txt:a.png 1.0\n",
-		"huge.txt:a.png 99999999999999999999\n", "empty.txt:", "gone.txt:b.png 1\n", "long.txt:a.png 1\n"+strings.Repeat("x", maxLine+1))
+		"huge.txt:a.png 99999999999999999999\n", "empty.txt:", "gone.txt:b.png 1\n", "utf16.txt:\xff\xfea\x00 \x001\x00\n\x00", "mac.txt:a.png 1\rb.png 2\r", "long.txt:a.png 1\n"+strings.Repeat("x", maxLine+1))
 	for name, want := range map[string]string{ // of the AnnFile
 		"blank": `blank.txt:2": the line is blank`,
 		"tab":   `tab.txt:1": want an image path, a space and a label`,
@@ -123,8 +131,10 @@ func TestAnnFileErrors(t *testing.T) {
 		"float": `label "1.0" is not an integer`,
 		"huge":  `is not an integer`,
 		"empty": "it has no lines",
-		"long":  `long.txt:2": bufio.Scanner: token too long`,
-		"none":  "none.txt\": no such file or directory; a path of a config is relative to the current folder",
+		"long":  `long.txt:2": the line has more than 65536 bytes`,
+		"utf16": "utf16.txt\": it is UTF-16: save it as UTF-8",
+		"mac":   `mac.txt:1": it has a carriage return within it`,
+		"none":  "none.txt\": no such file or directory; paths in a config are relative to the current folder",
 	} {
 		source := custom(root)
 		source.AnnFile = fmt.Sprintf("%s/%s.txt", root, name)
@@ -133,6 +143,59 @@ func TestAnnFileErrors(t *testing.T) {
 	gone := custom(root)
 	gone.AnnFile = root + "/gone.txt"
 	wantError(t, gone, "Prefix", "check data_prefix")
+	gone.Prefix = root + `\val`
+	wantError(t, gone, "Prefix", `; write / for \ in it`)
+	gone.AnnFile = root + `\val.txt`
+	wantError(t, gone, "AnnFile", `; write / for \ in it`)
+}
+
+// Lists that editors on Windows wrote are read as what they mean.
+func TestAnnFileOfWindows(t *testing.T) {
+	root := tree(t, "0/a.png", "1/b.png", `c\d.png`, "bom.txt:\ufeff0/a.png 0\r\n1/b.png 1\r\n\r\n \r\n", `back.txt:0\a.png 0`+"\n"+`1\b.png 1`+"\n",
+		`name.txt:c\d.png 3`+"\n", "classes.txt:\ufeffzero\r\none\r\n", "mixed.txt:1/b.png 1\n"+`0\a.png 0`+"\n")
+	source := custom(root)
+	source.ClassFile = root + "/classes.txt"
+	for name, want := range map[string][]string{
+		"bom": {"0/a.png=0", "1/b.png=1"}, "back": {"0/a.png=0", "1/b.png=1"}, "mixed": {"1/b.png=1", "0/a.png=0"},
+		"name": {`c\d.png=3`}, // a name of this system
+	} {
+		source.AnnFile = root + "/" + name + ".txt"
+		d := mustOpen(t, source)
+		if diff := cmp.Diff(want, names(d)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		for _, s := range d.Samples {
+			if _, err := os.Stat(s.Path); err != nil {
+				t.Error(err)
+			}
+		}
+		if noted := len(d.Warnings) == 1 && strings.Contains(d.Warnings[0], "was written on Windows"); noted != (name == "back" || name == "mixed") {
+			t.Errorf("%s: warnings %q", name, d.Warnings)
+		}
+		if diff := cmp.Diff([]string{"zero", "one"}, d.Classes); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// What is no regular file is refused, where opening it would wait.
+func TestNotRegular(t *testing.T) {
+	root := tree(t, "a.png", "val.txt:a.png 0\n", "cifar-10-batches-py/", "folder/")
+	for _, name := range []string{"pipe", "cifar-10-batches-py/test_batch", "t10k-images-idx3-ubyte"} {
+		if err := syscall.Mkfifo(filepath.Join(root, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const want = "it is not a regular file but a "
+	for _, path := range []string{"/pipe", "/folder"} {
+		source := custom(root)
+		source.AnnFile = root + path
+		wantError(t, source, "AnnFile", want)
+		source.AnnFile, source.ClassFile = root+"/val.txt", root+path
+		wantError(t, source, "ClassFile", want)
+	}
+	wantError(t, Source{Type: "CIFAR10", Prefix: root}, "Prefix", want)
+	wantError(t, Source{Type: "MNIST", Prefix: root}, "Prefix", want)
 }
 
 func TestHome(t *testing.T) {
@@ -147,37 +210,47 @@ func TestHome(t *testing.T) {
 func TestFolders(t *testing.T) {
 	root := tree(t, "b/2.png", "b/10.JPG", "b/sub/deep/x.tif", "b/sub-a.png", "b/.hidden.png", "b/note.txt", "b/y.webp",
 		"a/1.jpeg", ".hid/z.bmp", "B/q.ppm", "loose.png", "empty/", "empty/e.gif")
-	// Links count as what they lead to; a broken one is skipped.
+	// A link counts as its target. A broken link is skipped.
 	for link, to := range map[string]string{"a/link.png": "../b/2.png", "a/broken.png": "nowhere", "linked": "a"} {
 		if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	d := mustOpen(t, custom(root))
-	if diff := cmp.Diff([]string{".hid", "B", "a", "b", "empty", "linked"}, d.Classes); diff != "" {
+	if diff := cmp.Diff([]string{"B", "a", "b", "empty", "linked"}, d.Classes); diff != "" {
 		t.Error(diff)
 	}
-	want := []string{".hid/z.bmp=0", "B/q.ppm=1", "a/1.jpeg=2", "a/link.png=2",
-		"b/10.JPG=3", "b/2.png=3", "b/sub-a.png=3", "b/sub/deep/x.tif=3", "linked/1.jpeg=5", "linked/link.png=5"}
+	want := []string{"B/q.ppm=0", "a/1.jpeg=1", "a/link.png=1",
+		"b/10.JPG=2", "b/2.png=2", "b/sub-a.png=2", "b/sub/deep/x.tif=2", "linked/1.jpeg=4", "linked/link.png=4"}
 	if diff := cmp.Diff(want, names(d)); diff != "" {
 		t.Error(diff)
 	}
-	if d.Samples[0].Path != root+"/.hid/z.bmp" {
-		t.Errorf("path %s", d.Samples[0].Path)
+	if d.Samples[0].Path != root+"/B/q.ppm" || d.Prefix != root || !d.Scanned {
+		t.Errorf("path %s, %q", d.Samples[0].Path, d.Prefix)
 	}
-	warning := "Found no valid file in the folder empty. Supported extensions are: .jpg, .jpeg, .png, .ppm, .bmp, .pgm, .tif"
-	if diff := cmp.Diff([]string{warning}, d.Warnings); diff != "" {
+	warnings := []string{
+		"hidden folders are no classes and are left out: .hid; if they are classes, rename them",
+		"Found no valid file in the folder empty. Supported extensions are: .jpg, .jpeg, .png, .ppm, .bmp, .pgm, .tif",
+	}
+	if diff := cmp.Diff(warnings, d.Warnings); diff != "" {
 		t.Error(diff)
 	}
 
 	source := custom(root)
-	source.Extensions, source.Classes = []string{".WEBP", ".gif"}, strings.Split("uvwxyz", "")
+	source.Extensions, source.Classes = []string{".WEBP", ".gif"}, strings.Split("vwxyz", "")
 	d = mustOpen(t, source)
-	if diff := cmp.Diff([]string{"b/y.webp=3", "empty/e.gif=4"}, names(d)); diff != "" {
+	if diff := cmp.Diff([]string{"b/y.webp=2", "empty/e.gif=3"}, names(d)); diff != "" {
 		t.Error(diff)
 	}
-	if d.Classes[0] != "u" {
+	if d.Classes[0] != "v" {
 		t.Errorf("classes %q", d.Classes)
+	}
+	// Classes as many as the folders with the hidden one say that it is one.
+	source = custom(root)
+	source.Classes = strings.Split("uvwxyz", "")
+	d = mustOpen(t, source)
+	if want := append([]string{".hid/z.bmp=0"}, "B/q.ppm=1"); cmp.Diff(want, names(d)[:2]) != "" || len(d.Warnings) != 1 {
+		t.Errorf("%q, warnings %q", names(d), d.Warnings)
 	}
 }
 
@@ -186,6 +259,8 @@ func TestFolderErrors(t *testing.T) {
 	one := custom(root)
 	one.Classes = []string{"x"}
 	wantError(t, one, "Prefix", "The number of subfolders (2) doesn't match the number of specified classes (1). Please check the data folder")
+	one.Prefix = tree(t, "a/1.png", "__MACOSX/._1.png")
+	wantError(t, one, "Prefix", "The number of subfolders (2) doesn't match the number of specified classes (1). Please check the data folder; these hold no images: __MACOSX")
 	wantError(t, Source{Type: "ImageNet", Prefix: root}, "Prefix", "subfolders (2) doesn't match the number of specified classes (1000)")
 	flat := tree(t, "1.png")
 	wantError(t, custom(flat), "Prefix", "Found 0 files in subfolders of: "+flat+". Supported extensions are: .jpg,.jpeg,.png,.ppm,.bmp,.pgm,.tif")
@@ -194,7 +269,7 @@ func TestFolderErrors(t *testing.T) {
 	if err := os.Symlink("..", filepath.Join(circle, "a", "up")); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, custom(circle), "Prefix", "circle")
+	wantError(t, custom(circle), "Prefix", "cycle of links")
 }
 
 func TestSourceErrors(t *testing.T) {
@@ -202,7 +277,7 @@ func TestSourceErrors(t *testing.T) {
 	source := custom(tree(t, "a/1.png"))
 	source.ClassFile = "none.txt"
 	wantError(t, source, "ClassFile", "reading class names: open none.txt")
-	source.Classes = []string{"a"} // they win
+	source.Classes = []string{"a"} // they take precedence
 	if d := mustOpen(t, source); len(d.Classes) != 1 {
 		t.Errorf("classes %q", d.Classes)
 	}

@@ -1,8 +1,7 @@
-// Package dataset lists what there is to evaluate: images with their labels, and
-// the names of the classes, as a Source describes them. Images that are files it
-// does not open; those that are elements of an array (CIFAR, MNIST) it reads,
-// from files that are not trusted.
+// Package dataset lists the images of a data set with their labels, and its class
+// names. It does not open image files. It reads the array files of CIFAR and MNIST,
+// which it does not trust.
 //
-// It also looks for labels that are in another order than the network's
-// classes: LabelWarnings before a run, ChanceWarning after it.
+// It also looks for labels that are in another order than the network's classes:
+// LabelWarnings does so before a run, ChanceWarning after it.
 package dataset

@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// imagenetWNIDs holds the WordNet ids of the ImageNet-1k classes, one a line,
-// in ascending order, which is that of the labels.
+// imagenetWNIDs has the WordNet ids of the ImageNet-1k classes, one per line, in
+// ascending order, which is the order of the labels.
 //
 //go:embed imagenet_wnids.txt
 var imagenetWNIDs string
 
-// LabelWarnings looks for labels that can't be those of a network with this
-// many classes, or are in another order than its classes. Each warning is a
-// line that names an example and the likely cause. None of them means that the
+// LabelWarnings looks for labels that do not fit a network with this number of
+// classes, or are in another order than its classes. Each warning is one line with
+// an example and the likely cause. The absence of warnings does not prove that the
 // labels are right.
 func (d *Dataset) LabelWarnings(classes int) []string {
 	var warnings []string
@@ -30,16 +30,16 @@ func (d *Dataset) LabelWarnings(classes int) []string {
 	return warnings
 }
 
-// countWarning compares the numbers of classes.
+// countWarning compares the number of classes of the data set with the network's.
 func (d *Dataset) countWarning(classes int) string {
 	if d.Classes == nil || len(d.Classes) == classes {
 		return ""
 	}
-	return fmt.Sprintf("the data set has %d classes, but the network %d: they are for different things, or the config has the wrong classes, or the wrong number of them",
+	return fmt.Sprintf("the data set has %d classes, but the network has %d: the two do not belong together, or the config has the wrong classes or the wrong number of them",
 		len(d.Classes), classes)
 }
 
-// rangeWarning counts the labels that no class has.
+// rangeWarning counts the labels outside the range of classes.
 func (d *Dataset) rangeWarning(classes int) string {
 	outside, first := 0, 0
 	smallest, largest := int(^uint(0)>>1), -int(^uint(0)>>1)
@@ -54,13 +54,13 @@ func (d *Dataset) rangeWarning(classes int) string {
 	if outside == 0 {
 		return ""
 	}
-	w := fmt.Sprintf("%d of %d labels are not in 0..%d, the labels of the %d classes (the first is that of %q, %d): such images always count as wrong",
+	w := fmt.Sprintf("%d of %d labels are not in 0..%d, the range of the %d classes (the first is %q with label %d): such images always count as wrong",
 		outside, len(d.Samples), classes-1, classes, d.Samples[first].Name, d.Samples[first].Label)
 	switch {
 	case smallest == 1 && largest == classes && classes == len(wnidList()):
-		w += "; the labels go from 1 and must start at 0, and if they are the ids of ILSVRC's devkit, their order is wrong too: " + rightList
+		w += "; the labels start at 1 but must start at 0; if they are the ids of ILSVRC's devkit, their order is wrong too: " + rightList
 	case smallest == 1 && largest == classes:
-		w += "; the labels seem to start at 1 and must start at 0"
+		w += "; the labels seem to start at 1 but must start at 0"
 	case smallest == 0 && largest == classes:
 		w += "; there is one class too many: is 0 a background class?"
 	}
@@ -76,17 +76,17 @@ var (
 	firstRanks  = [...]int{65, 970, 230, 809, 516, 57, 334, 415, 674, 332}
 )
 
-// contradictions collects images whose path tells their class.
+// contradictions collects images whose path shows their class.
 type contradictions struct {
 	known, wrong int
-	first        string // what contradicts
-	// What all of the known labels are, as far as they were seen.
+	first        string // description of the first contradiction
+	// Whether all known labels so far fit a certain mistake.
 	offByOne, devkit, devkitLess bool
-	val                          bool // some are ILSVRC2012's validation images
+	val                          bool // some are validation images of ILSVRC2012
 }
 
-// add records that an image of class rank has another label or the same one.
-// devkit is its id there, 0 if that is not known.
+// add records the label of an image whose class is rank. devkit is the class's id
+// in ILSVRC's devkit, or 0 if unknown.
 func (c *contradictions) add(s Sample, rank, devkit int, evidence string) {
 	if c.known == 0 {
 		c.offByOne, c.devkit, c.devkitLess = true, true, true
@@ -103,7 +103,7 @@ func (c *contradictions) add(s Sample, rank, devkit int, evidence string) {
 	}
 }
 
-// orderWarning holds the labels of ImageNet-1k against what paths tell: WordNet
+// orderWarning compares the labels of ImageNet-1k with what the paths show: WordNet
 // ids, and the names of ILSVRC2012's validation images.
 func (d *Dataset) orderWarning(classes int) string {
 	list := wnidList()
@@ -119,7 +119,7 @@ func (d *Dataset) orderWarning(classes int) string {
 		if id, folder := findWNID(s.Name); id != "" {
 			rank, ok := ranks[id]
 			if !ok {
-				return "" // of another choice of classes, with ranks of its own
+				return "" // another selection of classes, with its own ranks
 			}
 			evidence := "its name is of " + id + ","
 			if folder {
@@ -141,7 +141,7 @@ func (d *Dataset) orderWarning(classes int) string {
 	case c.devkitLess:
 		return w + ": the labels are the ids of ILSVRC's devkit less 1; " + rightList
 	case c.offByOne:
-		return w + ": the labels start at 1 and must start at 0"
+		return w + ": the labels start at 1 but must start at 0"
 	case c.val:
 		return w + ": " + rightList
 	}
@@ -153,8 +153,8 @@ func wnidList() []string { return strings.Fields(imagenetWNIDs) }
 
 var wnid = regexp.MustCompile(`^n[0-9]{8}(?:[._-]|$)`)
 
-// findWNID finds a WordNet id that a folder of the path is named after or, with
-// none, that the file's name starts with.
+// findWNID finds a WordNet id that is the name of a folder in the path or, failing
+// that, the start of the file's name.
 func findWNID(name string) (id string, folder bool) {
 	const length = 9
 	dir, file := path.Split(name)
@@ -170,8 +170,8 @@ func findWNID(name string) (id string, folder bool) {
 	return "", false
 }
 
-// validationNumber is the number of one of the first images of ILSVRC2012's
-// validation set, as named there; 0 for any other.
+// validationNumber returns the number in the name of one of the first images of
+// ILSVRC2012's validation set, or 0 for any other name.
 func validationNumber(name string) int {
 	digits, ok := strings.CutPrefix(path.Base(name), "ILSVRC2012_val_")
 	if !ok {

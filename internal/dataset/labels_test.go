@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// labelled makes a data set from "name label" pairs.
+// labelled returns a data set made from "name label" pairs.
 func labelled(pairs ...string) *Dataset {
 	d := &Dataset{Type: "ImageNet", AnnFile: "val.txt"}
 	for _, p := range pairs {
@@ -42,16 +42,16 @@ func TestLabelWarnings(t *testing.T) {
 		{"folder", []string{"n01443537/b.JPEG 1", "val/n01440764/x.JPEG 449"}, 1000, "val/n01440764/x.JPEG is labelled 449, but its folder is class 0 (1 of 2 such labels are wrong): a label must be the rank of the WordNet id"},
 		{"innermost folder", []string{"n01440764/n01443537/x.JPEG 0"}, 1000, "its folder is class 1"},
 		{"name", []string{"n01440764_10026.JPEG 449"}, 1000, "n01440764_10026.JPEG is labelled 449, but its name is of n01440764, class 0"},
-		{"folders from 1", []string{"n01440764/a.JPEG 1", "n01443537/a.JPEG 2"}, 1000, "the labels start at 1 and must start at 0"},
+		{"folders from 1", []string{"n01440764/a.JPEG 1", "n01443537/a.JPEG 2"}, 1000, "the labels start at 1 but must start at 0"},
 		{"devkit", validation(firstDevkit, 0), 1000, "val/ILSVRC2012_val_00000001.JPEG is labelled 490, but is of class 65: the labels are the ids of ILSVRC's devkit; use the val.txt of Caffe"},
 		{"devkit less 1", validation(firstDevkit, -1), 1000, "devkit less 1"},
 		{"validation from 1", validation(firstRanks, 1), 1000, "the labels start at 1"},
 		{"another order", validation([10]int{}, 3), 1000, "use the val.txt of Caffe"},
-		// WordNet ids of other classes, or another number of classes: no rule.
+		// There is no rule for WordNet ids of other classes, or another number of classes.
 		{"21k", []string{"n00000001/a.JPEG 7", "n01440764/a.JPEG 8"}, 1000, ""},
 		{"subset", []string{"n01443537/a.JPEG 0"}, 100, ""},
-		{"outside", []string{"a.png 3", "b.png -1", "c.png 12"}, 10, `2 of 3 labels are not in 0..9, the labels of the 10 classes (the first is that of "b.png", -1): such images always count as wrong`},
-		{"from 1", []string{"a.png 1", "b.png 2", "c.png 3"}, 3, "the labels seem to start at 1 and must start at 0"},
+		{"outside", []string{"a.png 3", "b.png -1", "c.png 12"}, 10, `2 of 3 labels are not in 0..9, the range of the 10 classes (the first is "b.png" with label -1): such images always count as wrong`},
+		{"from 1", []string{"a.png 1", "b.png 2", "c.png 3"}, 3, "the labels seem to start at 1 but must start at 0"},
 		{"from 1, ImageNet", []string{"a.png 1", "b.png 1000"}, 1000, "if they are the ids of ILSVRC's devkit, their order is wrong too"},
 		{"background", []string{"a.png 0", "b.png 3"}, 3, "there is one class too many"},
 	} {
@@ -64,7 +64,7 @@ func TestLabelWarnings(t *testing.T) {
 	}
 	d := labelled("a.png 0")
 	d.Classes = []string{"x", "y"}
-	if got := d.LabelWarnings(3); len(got) != 1 || !strings.Contains(got[0], "the data set has 2 classes, but the network 3") {
+	if got := d.LabelWarnings(3); len(got) != 1 || !strings.Contains(got[0], "the data set has 2 classes, but the network has 3") {
 		t.Errorf("warnings %q", got)
 	}
 }
@@ -91,20 +91,21 @@ func TestChanceWarning(t *testing.T) {
 		correct, images, classes int
 		want                     string
 	}{
-		{ann, 50, 50000, 1000, `the accuracy of 0.1 % is what guessing among 1000 classes gives (0.1 %): the labels in ann_file "val.txt" are likely in another order than the network's classes, say by the ids of ILSVRC's devkit; use the val.txt of Caffe`},
+		{ann, 50, 50000, 1000, `the accuracy of 0.1 % is no better than guessing among 1000 classes (0.1 %): the labels in ann_file "val.txt" are probably in another order than the network's classes, such as that of the ids in ILSVRC's devkit; use the val.txt of Caffe`},
 		{ann, 0, 500, 1000, "guessing"},
 		{ann, 100, 50000, 1000, "guessing"},
 		{ann, 101, 50000, 1000, ""},
-		{ann, 0, 100, 1000, ""}, // too few to tell
+		{ann, 0, 100, 1000, ""}, // too few to decide
 		{ann, 34, 100, 1000, ""},
-		{ann, 20, 100, 10, "in another order than those of the training"},
+		{ann, 20, 100, 10, "in another order than in training"},
 		{ann, 21, 100, 10, ""},
 		{ann, 1, 10, 10, ""},
 		{ann, 55, 100, 2, "guessing among 2 classes"},
 		{ann, 70, 100, 2, ""},
-		{ann, 3, 100, 2, "guessing among 2 classes"}, // worse than guessing: exchanged
-		{files, 100, 1000, 10, "in which 10 comes before 2"},
+		{ann, 3, 100, 2, "guessing among 2 classes"}, // worse than guessing: swapped labels
+		{files, 100, 1000, 10, "where 10 comes before 2"},
 		{named, 100, 1000, 10, "the folders, sorted by name, are the classes"},
+		{&Dataset{Samples: files.Samples, empty: []string{"0", "a", "b", "c", "d", "e"}}, 100, 1000, 10, "also those without images: 0, a, b, c, d and 1 more; remove"},
 		{arrays, 100, 1000, 10, "the labels come with the images"},
 		{ann, 0, 0, 10, ""}, {ann, 5, 4, 10, ""}, {ann, 1, 1, 1, ""},
 	} {

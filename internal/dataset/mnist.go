@@ -3,18 +3,21 @@ package dataset
 import (
 	"bufio"
 	"compress/gzip"
+	"context"
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
+
+	"repvgg/internal/infile"
 )
 
-// mnistFiles are the files of MNIST, or of a data set in its form: the images
-// and the labels of each split. The sums are those of the compressed files.
+// mnistFiles describes the files of MNIST, or of a data set in its format: the
+// images and the labels of each split. The checksums are those of the compressed
+// files.
 type mnistFiles struct {
 	url         string // of the folder of the files
 	train, test mnistSplit
@@ -54,16 +57,16 @@ var (
 
 // readMNIST reads the images and labels of the test or the train split. Each
 // file is taken as it is or, if only that is there, compressed (.gz).
-func (d *Dataset) readMNIST(files mnistFiles, prefix string, test bool) error {
+func (d *Dataset) readMNIST(ctx context.Context, files mnistFiles, prefix string, test bool) error {
 	split := files.train
 	if test {
 		split = files.test
 	}
-	shape, pix, err := d.mnistFile(files, prefix, split.images, 3)
+	shape, pix, err := d.mnistFile(ctx, files, prefix, split.images, 3)
 	if err != nil {
 		return err
 	}
-	labelShape, labels, err := d.mnistFile(files, prefix, split.labels, 1)
+	labelShape, labels, err := d.mnistFile(ctx, files, prefix, split.labels, 1)
 	if err != nil {
 		return err
 	}
@@ -83,15 +86,15 @@ func (d *Dataset) readMNIST(files mnistFiles, prefix string, test bool) error {
 }
 
 // mnistFile reads one file.
-func (d *Dataset) mnistFile(files mnistFiles, prefix string, file fileSum, axes int) ([]int, []byte, error) {
+func (d *Dataset) mnistFile(ctx context.Context, files mnistFiles, prefix string, file fileSum, axes int) ([]int, []byte, error) {
 	path := join(prefix, file.name)
-	r, err := os.Open(path)
+	r, err := infile.Open(ctx, path)
 	compressed := errors.Is(err, fs.ErrNotExist)
 	if compressed {
-		r, err = os.Open(path + ".gz")
+		r, err = infile.Open(ctx, path+".gz")
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("neither %q nor %q is there: put the file of that name from %s into data_prefix %q",
+		return nil, nil, fmt.Errorf("neither %q nor %q exists: put the file of that name from %s into data_prefix %q",
 			path, path+".gz", files.url, prefix)
 	}
 	if err != nil {
@@ -99,21 +102,19 @@ func (d *Dataset) mnistFile(files mnistFiles, prefix string, file fileSum, axes 
 	}
 	defer r.Close()
 	if compressed {
+		d.Files = append(d.Files, File{"data set", path + ".gz"})
 		return d.mnistGzip(r, path+".gz", file, axes)
 	}
-	size := int64(-1) // of something that is not a regular file
-	if info, err := r.Stat(); err == nil && info.Mode().IsRegular() {
-		size = info.Size()
-	}
-	shape, data, err := readIDX(r, axes, size)
+	d.Files = append(d.Files, File{"data set", path})
+	shape, data, err := readIDX(r, axes, r.Size())
 	if err != nil {
 		return nil, nil, fmt.Errorf("file %q: %w", path, err)
 	}
 	return shape, data, nil
 }
 
-// mnistGzip reads a compressed file. One with another sum than the published
-// file is worth a warning: the original would fetch that in its place.
+// mnistGzip reads a compressed file. It warns if the checksum differs from the
+// published file's: the original would download the published file instead.
 func (d *Dataset) mnistGzip(r io.Reader, path string, file fileSum, axes int) ([]int, []byte, error) {
 	sum := md5.New()
 	all := bufio.NewReader(io.TeeReader(r, sum))

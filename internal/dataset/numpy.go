@@ -3,125 +3,51 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"io"
 
-	"repvgg/internal/pickle"
+	"repvgg/internal/python/pickle"
 )
 
-// maxItems bounds the elements of an array. CIFAR's largest has 153,600,000.
+// maxItems bounds the number of elements in an array. CIFAR's largest has
+// 153,600,000.
 const maxItems = 1 << 30
 
-// ndarray is a pickled numpy array of bytes. The zero value is what
-// numpy.core.multiarray._reconstruct makes; its state follows.
+// ndarray is a NumPy array of bytes.
 type ndarray struct {
 	shape []int
-	data  []byte // row by row (C order)
+	data  []byte // in row-major (C) order
 }
 
-// numpyClass gives what the classes and functions of a pickled array of bytes
-// stand for; any other name is an error.
-func numpyClass(module, name string) (any, error) {
-	switch module + "." + name {
-	case "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct":
-		return call(func([]any) (any, error) { return new(ndarray), nil }), nil
-	case "numpy.ndarray":
-		return class(name), nil
-	case "numpy.dtype":
-		return call(newDtype), nil
-	case "_codecs.encode":
-		return call(encodeLatin1), nil
-	}
-	return nil, fmt.Errorf("it names the class or function %q, which no file of this data set needs; nothing was run", module+"."+name)
-}
-
-// call stands for a function.
-type call func(args []any) (any, error)
-
-// Call does what the pickle asks of the function.
-func (f call) Call(args ...any) (any, error) { return f(args) }
-
-// class stands for a class that is only named.
-type class string
-
-// dtype is numpy.dtype of an array's elements; its state (byte order and the
-// like) says nothing about bytes.
-type dtype struct{ name string }
-
-// PySetState implements gopickle's types.PyStateSettable.
-func (*dtype) PySetState(any) error { return nil }
-
-func newDtype(args []any) (any, error) {
-	if len(args) > 0 {
-		if name, ok := args[0].(string); ok {
-			return &dtype{name}, nil
-		}
-	}
-	return nil, errors.New("its dtype has no name")
-}
-
-// encodeLatin1 is _codecs.encode(text, "latin1"), in which Python 3 writes
-// bytes in protocol 2.
-func encodeLatin1(args []any) (any, error) {
-	if len(args) != 2 || args[1] != "latin1" {
-		return nil, errors.New("it encodes text otherwise than as latin1")
-	}
-	text, ok := args[0].(string)
-	if !ok {
-		return nil, errors.New("it encodes something other than text")
-	}
-	b := make([]byte, 0, len(text))
-	for _, r := range text {
-		if r > 255 {
-			return nil, errors.New("it encodes text that is not latin1")
-		}
-		b = append(b, byte(r))
-	}
-	return b, nil
-}
-
-// PySetState implements gopickle's types.PyStateSettable: state is (version,
-// shape, dtype, Fortran order, bytes). A str of Python 2 is bytes.
-func (a *ndarray) PySetState(state any) error {
-	t, ok := state.(*pickle.Tuple)
-	if !ok || t.Len() != 5 {
-		return errors.New("the state of its array is not that of numpy's")
-	}
-	shape, ok := t.Get(1).(*pickle.Tuple)
-	if !ok || shape.Len() > 8 {
-		return errors.New("its array has no shape")
-	}
+// readArray reads a pickled array of bytes. r is the file that the pickle was
+// loaded from.
+func readArray(a *pickle.Array, r io.ReaderAt) (*ndarray, error) {
 	items := 1
-	a.shape = make([]int, shape.Len())
-	for i := range a.shape {
-		n, ok := shape.Get(i).(int)
-		if !ok || n < 0 || n > 0 && items > maxItems/n {
-			return errors.New("its array has a side that is negative, too large or no number")
+	for _, n := range a.Shape {
+		if n > 0 && items > maxItems/n {
+			return nil, errors.New("its array has a dimension that is too large")
 		}
-		a.shape[i] = n
 		items *= n
 	}
-	if d, ok := t.Get(2).(*dtype); !ok || d.name != "u1" {
-		return errors.New("its array is not one of bytes (numpy.uint8)")
+	if a.DType != "u1" {
+		return nil, errors.New("the elements of its array are not bytes (numpy.uint8)")
 	}
-	switch data := t.Get(4).(type) {
-	case string:
-		a.data = []byte(data)
-	case []byte:
-		a.data = data
-	default:
-		return errors.New("its array has no bytes")
+	data, err := io.ReadAll(a.Open(r))
+	if err != nil {
+		return nil, err
 	}
-	if len(a.data) != items {
-		return fmt.Errorf("its array of shape %v has %d bytes", a.shape, len(a.data))
+	if len(data) != items {
+		return nil, fmt.Errorf("its array of shape %v has %d bytes", a.Shape, len(data))
 	}
-	if fortran, ok := t.Get(3).(bool); ok && fortran && len(a.shape) == 2 {
-		a.data = transposed(a.data, a.shape[0], a.shape[1])
-	} else if !ok || fortran && len(a.shape) > 2 {
-		return errors.New("its array is stored in an order that is not supported")
+	switch {
+	case a.Fortran && len(a.Shape) == 2:
+		data = transposed(data, a.Shape[0], a.Shape[1])
+	case a.Fortran && len(a.Shape) > 2:
+		return nil, errors.New("its array is stored in an order that is not supported")
 	}
-	return nil
+	return &ndarray{a.Shape, data}, nil
 }
 
-// transposed turns columns one after the other into rows one after the other.
+// transposed converts column-major data to row-major data.
 func transposed(data []byte, rows, columns int) []byte {
 	out := make([]byte, len(data))
 	for c := range columns {

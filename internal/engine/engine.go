@@ -1,6 +1,6 @@
-// Package engine is the contract between networks and what runs them: how a
-// runner is called, what it may be capable of beyond that, and the checks that
-// all runners make.
+// Package engine defines the contract for the engines that run networks: the Runner
+// interface, a runner's optional capabilities, and the checks that all runners
+// share.
 package engine
 
 import (
@@ -12,55 +12,58 @@ import (
 	"repvgg/internal/model"
 )
 
-// Runner runs a network whose weights it holds. Calls may come from several
-// goroutines; they wait for one another.
+// Runner runs a network whose weights it holds. It is safe for concurrent use;
+// calls run one at a time.
 type Runner interface {
-	// Run computes n images of h x w. src holds them normalised, each InChannels, h,
-	// w; dst takes the plan's OutLen(h, w) values for each: logits, or the last
-	// feature map of a plan without a head. When ctx ends, Run returns its error
-	// soon, with dst partly written.
+	// Run runs the network on n images of h x w. src holds the normalised images in the
+	// order N, InChannels, h, w. dst gets the plan's OutLen(h, w) values for each
+	// image: the logits or, for a plan without a head, the last feature map. When ctx
+	// ends, Run soon returns its error, and dst may be partly written.
 	Run(ctx context.Context, dst, src []float32, n, h, w int) error
-	// Capabilities are what else the runner can do. They do not change.
+	// Capabilities returns what else the runner can do. The result never changes.
 	Capabilities() Capabilities
-	// Close frees what the runner holds. A second call does nothing.
+	// Close frees the runner's resources. A second call does nothing.
 	Close() error
 }
 
-// Capabilities are what a runner can do beyond Run; nil for what it can't.
+// Capabilities are what a runner can do beyond Run. A nil function means that the
+// runner lacks the capability.
 type Capabilities struct {
-	// Kernels names the implementation: an instruction set, a library.
+	// Kernels names the implementation: an instruction set or a library.
 	Kernels string
-	// StartBytes begins to compute n images of bytes, each h, w, InChannels, which
-	// the runner normalises. It returns before it is done, so that the next batch can
-	// be made and copied meanwhile. src has been copied when StartBytes returns; dst
-	// holds the results after wait, which must be called.
+	// StartBytes starts to run the network on n images of bytes, in the order N, h, w,
+	// InChannels, which the runner normalises. It returns before the run is done, so
+	// that the next batch can be prepared and copied meanwhile. src may be reused when
+	// StartBytes returns. dst holds the results after wait, which must be called.
 	StartBytes func(ctx context.Context, dst []float32, src []byte, n, h, w int) (wait func() error, err error)
-	// RunQueued is Run, but the network is run so many times before its results are
-	// waited for: on a device that works through a queue without the host, that gives
-	// more images per second than the latency of single runs.
+	// RunQueued is like Run, but queues the run several times before it waits for the
+	// results. On a device that works through a queue without the host, this gives more
+	// images per second than single runs.
 	RunQueued func(ctx context.Context, dst, src []float32, n, h, w, times int) error
-	// Trace turns the times of single layers on or off; Layers are those since it was
+	// Trace turns the timing of layers on or off. Layers returns the times since it was
 	// turned on.
 	Trace  func(on bool)
 	Layers func() []LayerTime
-	// Memory is what the runner holds, in bytes: packed weights, and all in all.
+	// Memory returns the memory that the runner holds, in bytes: the packed weights,
+	// and the total.
 	Memory func() (packed, total int64)
 }
 
-// LayerTime is what a layer took in all runs together.
+// LayerTime is the time of a layer, summed over all runs.
 type LayerTime struct {
-	// Name is that of a block of the plan, or "head" for pooling and classifying.
+	// Name is the name of a block of the plan, or "head" for the pooling and the
+	// classifier.
 	Name string
-	// Algorithm of the block's main convolution.
+	// Algorithm is that of the block's main convolution.
 	Algorithm string
 	Time      time.Duration
 }
 
-// ErrClosed is what a closed runner answers.
+// ErrClosed is the error of calls to a closed runner.
 var ErrClosed = errors.New("running the network: the runner is closed")
 
-// CheckRun refuses arguments of Run that do not fit together; results and values
-// are the lengths of dst and src.
+// CheckRun returns an error if the arguments of Run do not fit together. results
+// and values are the lengths of dst and src.
 func CheckRun(p *model.Plan, results, values, n, h, w int) error {
 	if n < 0 || h < 1 || w < 1 {
 		return fmt.Errorf("running the network: want images of at least 1x1, got %d of %dx%d", n, h, w)
@@ -68,7 +71,7 @@ func CheckRun(p *model.Plan, results, values, n, h, w int) error {
 	if n == 0 {
 		return nil
 	}
-	// By division, since the product may overflow.
+	// Divide, because the product may overflow.
 	if in := values / n / p.InChannels / h; in != w || n*p.InChannels*h*w != values {
 		return fmt.Errorf("running the network: %d values are not %d images of %dx%dx%d", values, n, p.InChannels, h, w)
 	}

@@ -16,8 +16,8 @@ import (
 
 const fixtures = "../../testdata/datasets"
 
-// cifar reads the images of the fixture without its pickle: dataset refuses the
-// file for not being the published one.
+// cifar reads the images of the fixture without unpickling it. Package dataset
+// refuses the file, because it is not the published one.
 func cifar(t *testing.T) []dataset.Sample {
 	t.Helper()
 	const n, area = 5, 32 * 32
@@ -40,8 +40,8 @@ func cifar(t *testing.T) []dataset.Sample {
 	return samples
 }
 
-// TestArrays compares what the network gets of CIFAR and MNIST images with what
-// mmcv's steps make of the arrays.
+// TestArrays compares the network's input for CIFAR and MNIST images with what
+// mmcv's steps make of the same arrays.
 func TestArrays(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join(fixtures, "expected.json"))
 	if err != nil {
@@ -61,7 +61,7 @@ func TestArrays(t *testing.T) {
 	if len(expected.Tensors) != 10 {
 		t.Fatalf("there are %d cases", len(expected.Tensors))
 	}
-	mnist, err := dataset.Open(dataset.Source{Type: "MNIST", Prefix: fixtures + "/mnist"})
+	mnist, err := dataset.Open(t.Context(), dataset.Source{Type: "MNIST", Prefix: fixtures + "/mnist"})
 	if err != nil {
 		t.Fatal(err)
 	}

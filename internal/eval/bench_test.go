@@ -11,7 +11,7 @@ import (
 	"repvgg/internal/preprocess"
 )
 
-// nothing is a network that takes no time.
+// nothing is a runner that takes no time.
 type nothing struct{}
 
 func (nothing) Capabilities() engine.Capabilities { return engine.Capabilities{} }
@@ -20,9 +20,9 @@ func (nothing) Close() error { return nil }
 
 func (nothing) Run(context.Context, []float32, []float32, int, int, int) error { return nil }
 
-// BenchmarkInput takes images through the usual pipeline on all cores, without
-// a network: testdata/input_bench.py does the same in Python. The images are
-// those in the folder that REPVGG_BENCH_IMAGES names.
+// BenchmarkInput measures the usual pipeline on all cores, without a network.
+// testdata/input_bench.py does the same in Python. REPVGG_BENCH_IMAGES names the
+// folder of the images.
 func BenchmarkInput(b *testing.B) {
 	folder := os.Getenv("REPVGG_BENCH_IMAGES")
 	if folder == "" {

@@ -1,9 +1,9 @@
-// Package eval takes images through a network: it reads and transforms them on
-// all cores while the network runs, and gives their scores in the order of the
-// data set.
+// Package eval runs a network on the images of a data set. It reads and transforms
+// images on all cores while the network runs, and returns the scores in the order
+// of the data set.
 //
-// Images go through a bounded stream: a feeder hands out their places in
-// batches, workers fill the places in any order, and the network takes the
-// batches in turn. The first error is that of the first sample that has one,
+// Images go through a bounded stream: a feeder assigns samples to slots of batches,
+// workers fill the slots in any order, and the network takes the batches in order.
+// If several samples have errors, the error of the first of them is returned,
 // whichever worker was fastest.
 package eval

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,29 +18,38 @@ import (
 
 // Options of Predict.
 type Options struct {
-	// BatchSize is how many images the network runs at a time, at least 1.
+	// BatchSize is the number of images that the network runs at a time, at least 1.
 	BatchSize int
-	// Classes is the number of logits of an image.
+	// Classes is the number of logits per image.
 	Classes int
-	// Workers is how many images are read and transformed at a time; 0: as many
-	// as there are cores.
+	// Workers is the number of images that are read and transformed at a time. 0 means
+	// one per core.
 	Workers int
+	// Memory, unless 0, is how many bytes the images may take that are on their way to
+	// the network, and how many the scores. More is an error before any of it is
+	// allocated.
+	Memory int64
 	// SkipBad leaves images that cannot be read, decoded or transformed out,
 	// where otherwise the first of them is an error.
 	SkipBad bool
+	// Each, unless nil, is given the outcome of every sample, in order, as soon as its
+	// batch is done: its scores, which it may keep, or why its image can't be used. The
+	// Prediction then holds nothing, and no image is an error of Predict. An error of
+	// Each ends the work. The pipeline must say how large its images are.
+	Each func(sample int, scores []float32, bad error) error
 	// Progress, unless nil, is called after each batch with the number of
 	// samples that are done with it, bad ones included.
 	Progress func(samples int)
-	// Profile, unless nil, is filled with where the time went.
+	// Profile, unless nil, is filled in with where the time went.
 	Profile *Profile
 }
 
-// Prediction is what the network made of the images.
+// Prediction has the network's scores for the images.
 type Prediction struct {
-	// Scores are the softmax scores, a row of one for each class.
+	// Scores are the softmax scores: a row for each image, with a score for each class.
 	Scores []float32
-	// Samples tells which sample each row is of, in ascending order: all but
-	// the bad ones.
+	// Samples has the index of each row's sample, in ascending order. Bad samples are
+	// missing.
 	Samples []int
 	// Bad are the images that were left out, in the order of the samples.
 	Bad []BadImage
@@ -48,12 +58,12 @@ type Prediction struct {
 // BadImage is a sample whose image can't be used.
 type BadImage struct {
 	Sample int
-	Err    error // names the file
+	Err    error // it names the file
 }
 
-// Check reports samples that are not what the pipeline is for: files for one
-// that begins with LoadImageFromFile, arrays for one that does not, and as many
-// channels as its Normalize has.
+// Check returns an error if the pipeline does not fit the samples. A pipeline that
+// begins with LoadImageFromFile needs files, and any other needs arrays. The number
+// of channels must be that of Normalize.
 func Check(p *preprocess.Pipeline, samples []dataset.Sample) error {
 	if len(samples) == 0 {
 		return nil
@@ -68,7 +78,8 @@ func Check(p *preprocess.Pipeline, samples []dataset.Sample) error {
 	return p.CheckChannels(channels(samples[0]))
 }
 
-// channels is how many the image of a sample has. Files are decoded to colour.
+// channels returns the number of channels of a sample's image. Files are decoded to
+// colour.
 func channels(s dataset.Sample) int {
 	if s.Array != nil {
 		return s.Array.Channels
@@ -76,14 +87,15 @@ func channels(s dataset.Sample) int {
 	return 3
 }
 
-// Predict gives the softmax scores of the samples' images.
+// Predict returns the softmax scores of the samples' images.
 //
-// A runner that normalises images of bytes (engine.Capabilities) is given these, by
-// the pipeline's Table, and the next batch while it computes one.
+// If the runner has StartBytes (engine.Capabilities), it gets bytes and normalises
+// them with the pipeline's Table. It gets the next batch while it computes one.
 //
-// Memory: the images of two batches and of twice as many samples as there are
-// workers, rounded up to whole batches; and in each worker a file, its decoded
-// image and two results of transforms, of at most 32 MB each for long.
+// Memory: the images of two batches, and of twice as many samples as there are
+// workers, rounded up to whole batches. In addition, each worker holds a file, its
+// decoded image and the results of two transforms. It keeps at most 32 MB of each
+// between images.
 func Predict(ctx context.Context, r engine.Runner, p *preprocess.Pipeline, samples []dataset.Sample, opts Options) (*Prediction, error) {
 	if len(samples) == 0 {
 		return new(Prediction), nil
@@ -98,10 +110,13 @@ func Predict(ctx context.Context, r engine.Runner, p *preprocess.Pipeline, sampl
 	if err := s.findSize(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.checkMemory(); err != nil {
+		return nil, err
+	}
 	started := s.now()
-	out := &Prediction{
-		Scores:  make([]float32, len(samples)*opts.Classes),
-		Samples: make([]int, 0, len(samples)),
+	out := new(Prediction)
+	if opts.Each == nil {
+		out.Scores, out.Samples = make([]float32, len(samples)*opts.Classes), make([]int, 0, len(samples))
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	s.start(ctx, g)
@@ -109,7 +124,7 @@ func Predict(ctx context.Context, r engine.Runner, p *preprocess.Pipeline, sampl
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	if len(out.Samples) == 0 {
+	if opts.Each == nil && len(out.Samples) == 0 {
 		return nil, fmt.Errorf("none of the %d images can be used; the first: %w", len(samples), out.Bad[0].Err)
 	}
 	out.Scores = out.Scores[:len(out.Samples)*opts.Classes]
@@ -117,15 +132,17 @@ func Predict(ctx context.Context, r engine.Runner, p *preprocess.Pipeline, sampl
 	return out, nil
 }
 
-// pending is a batch that the network computes.
+// pending is a batch that the network is computing.
 type pending struct {
-	rows    []float32 // its logits, when wait has returned
+	rows    []float32 // the logits of its good images, when wait has returned
+	first   int       // of its samples
 	samples int
+	bad     []error // of each sample, for Options.Each
 	wait    func() error
 }
 
-// run takes the batches in turn through the network. Of batches of bytes two are
-// on their way at a time.
+// run passes the batches to the network in order. With byte input, two batches are
+// in progress at a time.
 func (out *Prediction) run(ctx context.Context, r engine.Runner, s *stream) error {
 	var queue []pending
 	for {
@@ -155,20 +172,24 @@ func (out *Prediction) run(ctx context.Context, r engine.Runner, s *stream) erro
 	}
 }
 
-// begin gives the good images of a batch to the network.
+// begin starts the network on the good images of a batch.
 func (out *Prediction) begin(ctx context.Context, r engine.Runner, s *stream, b *batch) (pending, error) {
-	first, classes := len(out.Samples), s.opts.Classes
-	f := pending{samples: b.n, wait: func() error { return nil }}
-	if err := s.collect(b, out); err != nil {
+	before, classes := len(out.Samples), s.opts.Classes
+	f := pending{first: b.first, samples: b.n, wait: func() error { return nil }}
+	n, err := s.collect(b, out)
+	if err != nil {
 		return f, err
 	}
-	n := len(out.Samples) - first
+	if s.opts.Each != nil {
+		f.bad = slices.Clone(b.errs[:b.n])
+		f.rows = make([]float32, n*classes)
+	} else {
+		f.rows = out.Scores[before*classes : (before+n)*classes]
+	}
 	if n == 0 {
 		return f, nil
 	}
-	f.rows = out.Scores[first*classes : (first+n)*classes]
 	started := s.now()
-	var err error
 	if s.raw() {
 		f.wait, err = s.startBytes(ctx, f.rows, b.pixels[:n*s.imageLen()], n, s.height, s.width)
 	} else {
@@ -178,15 +199,26 @@ func (out *Prediction) begin(ctx context.Context, r engine.Runner, s *stream, b 
 	return f, err
 }
 
-// end waits for a batch and makes scores of its logits.
+// end waits for a batch and turns its logits into scores.
 func (s *stream) end(f pending) error {
 	started := s.now()
 	if err := f.wait(); err != nil {
 		return err
 	}
 	s.ran += s.since(started)
-	for rows, classes := f.rows, s.opts.Classes; len(rows) > 0; rows = rows[classes:] {
+	classes := s.opts.Classes
+	for rows := f.rows; len(rows) > 0; rows = rows[classes:] {
 		metrics.Softmax(rows[:classes], rows[:classes])
+	}
+	rows := f.rows
+	for i, bad := range f.bad {
+		var scores []float32
+		if bad == nil {
+			scores, rows = rows[:classes:classes], rows[classes:]
+		}
+		if err := s.opts.Each(f.first+i, scores, bad); err != nil {
+			return err
+		}
 	}
 	if s.opts.Progress != nil {
 		s.opts.Progress(f.samples)
@@ -194,7 +226,7 @@ func (s *stream) end(f pending) error {
 	return nil
 }
 
-// now is the time if it is measured.
+// now returns the current time, or the zero time if no profile is wanted.
 func (s *stream) now() time.Time {
 	if s.opts.Profile == nil {
 		return time.Time{}

@@ -26,12 +26,12 @@ import (
 	"repvgg/internal/preprocess"
 )
 
-// resize is a Resize to height x width.
+// resize returns a Resize to height x width.
 func resize(height, width int) preprocess.Step {
 	return preprocess.Resize{Height: height, Width: width, Backend: "cv2", Interpolation: "bilinear"}
 }
 
-// shortSide is a Resize of the short side.
+// shortSide returns a Resize of the short side.
 func shortSide(length int) preprocess.Step {
 	return preprocess.Resize{Side: "short", Length: length, Backend: "cv2", Interpolation: "bilinear"}
 }
@@ -54,12 +54,12 @@ func filePipeline(t testing.TB, steps ...preprocess.Step) *preprocess.Pipeline {
 	return arrayPipeline(t, append([]preprocess.Step{preprocess.Load{}}, steps...)...)
 }
 
-// runner is a network of two classes whose logits are the first value of an
-// image and 0. It keeps what it is given.
+// runner is a network with two classes. The logits are the first value of the image
+// and 0. It records its input.
 type runner struct {
 	images  []float32
 	batches []int
-	err     error // instead of working
+	err     error // returned instead of a result
 	block   bool  // until the context ends
 }
 
@@ -86,16 +86,16 @@ func (r *runner) Run(ctx context.Context, dst, src []float32, n, h, w int) error
 	return nil
 }
 
-// bytesRunner is the same network for images of bytes, with the pipeline's table.
-// It computes a batch when it is waited for.
+// bytesRunner is the same network with byte input, which it normalises with the
+// pipeline's table. It computes a batch in wait.
 type bytesRunner struct {
 	runner
 	table     []float32
 	reversed  bool
 	channels  int
-	on        int   // its way
-	mostOn    int   // at a time
-	waitError error // instead of results
+	on        int   // batches in progress
+	mostOn    int   // the largest number of batches in progress
+	waitError error // returned by wait instead of results
 }
 
 func (r *bytesRunner) Capabilities() engine.Capabilities {
@@ -126,7 +126,7 @@ func (r *bytesRunner) startBytes(ctx context.Context, dst []float32, src []byte,
 	}, nil
 }
 
-// TestBytes: a runner of bytes comes to what another does.
+// TestBytes checks that byte input and float input give the same results.
 func TestBytes(t *testing.T) {
 	samples := files(t)
 	mean, std := []float64{1, 20, 30}, []float64{2, 3, 4}
@@ -160,7 +160,7 @@ func TestBytes(t *testing.T) {
 			if !slices.Equal(got.Samples, want.Samples) || len(got.Bad) != len(want.Bad) || progress != len(samples) {
 				t.Errorf("samples %v, %d bad, progress %d", got.Samples, len(got.Bad), progress)
 			}
-			// A batch without any good image is none.
+			// A batch without any good image does not run.
 			if most := min(2, (len(samples)+size-1)/size); raw.mostOn != most || raw.on != 0 {
 				t.Errorf("batches of %d: up to %d were on their way, want %d; %d are left", size, raw.mostOn, most, raw.on)
 			}
@@ -180,7 +180,8 @@ func TestBytes(t *testing.T) {
 	}
 }
 
-// numbered makes n samples of one grey pixel, whose value is its number modulo 256.
+// numbered returns n samples of one grey pixel. The value is the sample's index
+// modulo 256.
 func numbered(n int) []dataset.Sample {
 	samples := make([]dataset.Sample, n)
 	for i := range samples {
@@ -189,7 +190,7 @@ func numbered(n int) []dataset.Sample {
 	return samples
 }
 
-// TestOrder takes samples through batches of every kind.
+// TestOrder checks the order of the results for many batch sizes.
 func TestOrder(t *testing.T) {
 	p := arrayPipeline(t)
 	for _, n := range []int{1, 2, 7, 101} {
@@ -228,7 +229,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// picture writes a PNG file of one colour.
+// picture writes a PNG file with a single colour.
 func picture(t *testing.T, path string, width, height int, grey byte) {
 	t.Helper()
 	m := image.NewGray(image.Rect(0, 0, width, height))
@@ -245,7 +246,8 @@ func picture(t *testing.T, path string, width, height int, grey byte) {
 	}
 }
 
-// files makes ten samples: number 0 is large, 3 is missing, 4 text, 6 a folder, 9 empty.
+// files returns ten samples. Number 0 is large, 3 is missing, 4 is a text file, 6
+// is a folder, 9 is empty.
 func files(t *testing.T) []dataset.Sample {
 	t.Helper()
 	root := t.TempDir()
@@ -278,11 +280,11 @@ func TestSkipBad(t *testing.T) {
 	samples := files(t)
 	for _, step := range []preprocess.Step{
 		resize(8, 8),
-		// The size is known from the first good image only.
+		// Only the first good image shows the size.
 		crop(8),
 	} {
 		for _, size := range []int{1, 3, 4, 32} {
-			for _, first := range []int{0, 3} { // a good image, a bad one
+			for _, first := range []int{0, 3} { // a good image first, a bad one first
 				var r runner
 				progress := 0
 				got, err := Predict(t.Context(), &r, filePipeline(t, step), samples[first:],
@@ -299,7 +301,7 @@ func TestSkipBad(t *testing.T) {
 					case 4:
 						wantBad = append(wantBad, fmt.Sprintf("reading image %q: unknown image format", samples[4].Path))
 					case 6:
-						wantBad = append(wantBad, fmt.Sprintf("reading image: %q is not a regular file", samples[6].Path))
+						wantBad = append(wantBad, "reading image: open "+samples[6].Path+": it is not a regular file")
 					case 9:
 						wantBad = append(wantBad, fmt.Sprintf("reading image %q: the file is empty", samples[9].Path))
 					default:
@@ -331,8 +333,8 @@ func TestSkipBad(t *testing.T) {
 	}
 }
 
-// TestFirstError wants the error of the first sample that has one, though later
-// ones fail sooner.
+// TestFirstError checks that the error is that of the first bad sample, even if a
+// later one fails earlier.
 func TestFirstError(t *testing.T) {
 	samples := files(t)
 	p := filePipeline(t, resize(8, 8))
@@ -344,7 +346,7 @@ func TestFirstError(t *testing.T) {
 			}
 		}
 	}
-	// The first image that does not fit those before it, skipping or not.
+	// An image of another size is an error, even when bad images are skipped.
 	cropped := filePipeline(t, crop(28))
 	for _, skip := range []bool{false, true} {
 		_, err := Predict(t.Context(), &runner{}, cropped, samples[:3], Options{BatchSize: 8, Classes: 2, SkipBad: skip})
@@ -353,7 +355,7 @@ func TestFirstError(t *testing.T) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
-	// An image that the transforms can't take is as bad as one that can't be read.
+	// An image that the transforms refuse counts as bad.
 	wide := filePipeline(t, shortSide(100000), crop(8))
 	_, err := Predict(t.Context(), &runner{}, wide, samples[:3], Options{BatchSize: 8, Classes: 2})
 	if err == nil || !strings.Contains(err.Error(), "transforming image") || !strings.Contains(err.Error(), samples[0].Path) {
@@ -370,7 +372,7 @@ func TestRunnerError(t *testing.T) {
 	}
 }
 
-// TestCancel ends a run in the middle: all goroutines must come to an end.
+// TestCancel cancels a run: all goroutines must end.
 func TestCancel(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for _, blocked := range []bool{true, false} {
@@ -383,7 +385,7 @@ func TestCancel(t *testing.T) {
 			t.Errorf("blocked %v: error %v", blocked, err)
 		}
 	}
-	// Predict waits for its goroutines; the timer's may still be there.
+	// Predict waits for its goroutines. The timer's may still be running.
 	for range 100 {
 		if runtime.NumGoroutine() <= before+1 {
 			return
@@ -393,7 +395,7 @@ func TestCancel(t *testing.T) {
 	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 }
 
-// TestBounded looks at how far the workers get while nobody takes the batches.
+// TestBounded checks how many batches the workers fill if nothing takes them.
 func TestBounded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var stopped sync.WaitGroup
@@ -405,7 +407,7 @@ func TestBounded(t *testing.T) {
 		g, ctx := errgroup.WithContext(ctx)
 		s.start(ctx, g)
 		stopped.Go(func() { _ = g.Wait() })
-		// Whatever is handed out gets done, and no more is handed out.
+		// Everything that was handed out gets done, and no more is handed out.
 		for len(s.order) < c.batches || len(s.free) > 0 {
 			runtime.Gosched()
 		}

@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Profile tells where the time of Predict went. The times of the input are sums
-// over all images, on several workers at once.
+// Profile says where the time of Predict went. The times of the input's stages are
+// sums over all images and all workers.
 type Profile struct {
-	Images  int // that were begun
+	Images  int // number of images that were started
 	Workers int
 
 	Read      time.Duration // files
 	Decode    time.Duration // to 8-bit pixels
 	Transform time.Duration // resizes and crops
-	Normalize time.Duration // to a tensor; for a runner of bytes, into a batch
+	Normalize time.Duration // to a tensor; with byte input, to a batch
 
-	// Wait is how long the network waited for images, Run how long it was waited
-	// for, and Total what there was from the first image to the last score.
+	// Wait is how long the network waited for images. Run is how long it took to run.
+	// Total is the time from the first image to the last score.
 	Wait, Run, Total time.Duration
 }
 
@@ -35,8 +35,8 @@ func (t *Profile) Add(p Profile) {
 	t.Total += p.Total
 }
 
-// String is a table: milliseconds for each image, one line for each stage, what
-// the network did, and which of the two the other waited for.
+// String returns a table of milliseconds per image for each stage, the times of the
+// network, and which of the two limited the speed.
 func (t *Profile) String() string {
 	var b strings.Builder
 	each := func(d time.Duration) float64 { return d.Seconds() * 1e3 / float64(max(t.Images, 1)) }
@@ -59,13 +59,13 @@ func (t *Profile) String() string {
 	return b.String()
 }
 
-// stage is a part of the input.
+// stage is a step of the input.
 type stage struct {
 	name string
 	time time.Duration
 }
 
-// profile sums the workers' times up.
+// profile adds up the workers' times.
 func (s *stream) profile(to *Profile, total time.Duration) {
 	if to == nil {
 		return

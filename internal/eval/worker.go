@@ -3,27 +3,26 @@ package eval
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"repvgg/internal/dataset"
+	"repvgg/internal/infile"
 	"repvgg/internal/preprocess"
 )
 
 const (
-	// maxFile bounds an image file.
+	// maxFile bounds the size of an image file.
 	maxFile = 1 << 30
-	// maxKept bounds the buffer for files that a worker keeps.
+	// maxKept bounds the file buffer that a worker keeps between images.
 	maxKept = 32 << 20
 )
 
-// badImage is an error that is the image's fault.
+// badImage is an error that is caused by the image.
 type badImage struct{ error }
 
 func (e badImage) Unwrap() error { return e.error }
 
-// worker reads and transforms one image at a time, in the same memory.
+// worker reads and transforms one image at a time, and reuses its memory.
 type worker struct {
 	stream   *stream
 	images   *preprocess.Worker
@@ -48,7 +47,7 @@ func (w *worker) run(ctx context.Context, jobs <-chan job) error {
 		if !ok {
 			return nil
 		}
-		j.batch.errs[j.slot] = w.fill(j)
+		j.batch.errs[j.slot] = w.fill(ctx, j)
 		if j.batch.pending.Add(-1) == 0 {
 			j.batch.done <- struct{}{}
 		}
@@ -56,9 +55,9 @@ func (w *worker) run(ctx context.Context, jobs <-chan job) error {
 }
 
 // fill writes a sample's image to its place.
-func (w *worker) fill(j job) error {
+func (w *worker) fill(ctx context.Context, j job) error {
 	s, i := w.stream, j.batch.first+j.slot
-	m, err := w.image(i)
+	m, err := w.image(ctx, i)
 	if err != nil {
 		return err
 	}
@@ -80,10 +79,13 @@ func (w *worker) fill(j job) error {
 }
 
 // image takes a sample's image through the 8-bit transforms.
-func (w *worker) image(i int) (*preprocess.Image, error) {
+func (w *worker) image(ctx context.Context, i int) (*preprocess.Image, error) {
 	s := &w.stream.samples[i]
 	w.profile.Images++
-	m, err := w.open(s)
+	m, err := w.open(ctx, s)
+	if ctx.Err() != nil {
+		return nil, ctx.Err() // which is not the image's fault
+	}
 	if err != nil {
 		return nil, badImage{err}
 	}
@@ -95,12 +97,12 @@ func (w *worker) image(i int) (*preprocess.Image, error) {
 }
 
 // open reads and decodes an image.
-func (w *worker) open(s *dataset.Sample) (*preprocess.Image, error) {
+func (w *worker) open(ctx context.Context, s *dataset.Sample) (*preprocess.Image, error) {
 	if s.Array != nil {
 		return fromArray(s.Array), nil
 	}
 	stop := w.lap(&w.profile.Read)
-	data, err := readFile(s.Path, w.file)
+	data, err := infile.Read(ctx, s.Path, w.file, maxFile)
 	stop()
 	if err != nil {
 		return nil, fmt.Errorf("reading image: %w", err)
@@ -116,7 +118,8 @@ func (w *worker) open(s *dataset.Sample) (*preprocess.Image, error) {
 	return m, nil
 }
 
-// lap adds the time until its result is called to d, if times are wanted.
+// lap starts a clock. The function that it returns adds the elapsed time to d, if a
+// profile is wanted.
 func (w *worker) lap(d *time.Duration) func() {
 	if !w.profiled {
 		return func() {}
@@ -125,18 +128,18 @@ func (w *worker) lap(d *time.Duration) func() {
 	return func() { *d += time.Since(start) }
 }
 
-// fromArray is an image of a data set that holds arrays. It shares their memory,
-// which no transform writes to.
+// fromArray returns an array as an image. They share memory, which no transform
+// writes to.
 func fromArray(a *dataset.Array) *preprocess.Image {
 	return &preprocess.Image{Width: a.Width, Height: a.Height, Grey: a.Channels == 1, Pix: a.Pix}
 }
 
 // Open gives the image of a sample as it is before the pipeline.
-func Open(s dataset.Sample) (*preprocess.Image, error) {
+func Open(ctx context.Context, s dataset.Sample) (*preprocess.Image, error) {
 	if s.Array != nil {
 		return fromArray(s.Array), nil
 	}
-	data, err := readFile(s.Path, nil)
+	data, err := infile.Read(ctx, s.Path, nil, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading image: %w", err)
 	}
@@ -145,32 +148,4 @@ func Open(s dataset.Sample) (*preprocess.Image, error) {
 		return nil, fmt.Errorf("reading image %q: %w", s.Path, err)
 	}
 	return m, nil
-}
-
-// readFile is os.ReadFile into buf, where that is large enough.
-func readFile(path string, buf []byte) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%q is not a regular file", path)
-	}
-	size := info.Size()
-	if size > maxFile {
-		return nil, fmt.Errorf("%q has %d bytes: that is no image", path, size)
-	}
-	if int64(cap(buf)) < size {
-		buf = make([]byte, size+size/4)
-	}
-	n, err := io.ReadFull(f, buf[:size])
-	if err != nil {
-		return nil, fmt.Errorf("reading %q: %w", path, err)
-	}
-	return buf[:n], nil
 }

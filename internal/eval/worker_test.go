@@ -45,16 +45,16 @@ network: ran 2.00 s, waited 0.50 s for images
 
 func TestOpen(t *testing.T) {
 	samples := files(t)
-	m, err := Open(samples[5])
+	m, err := Open(t.Context(), samples[5])
 	if err != nil || m.Width != 25 || m.Height != 30 || m.Pix[0] != 5 {
 		t.Errorf("%+v, %v", m, err)
 	}
 	for i, want := range map[int]string{3: "no such file", 4: "unknown image format", 6: "not a regular file"} {
-		if _, err := Open(samples[i]); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), samples[i].Path) {
+		if _, err := Open(t.Context(), samples[i]); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), samples[i].Path) {
 			t.Errorf("sample %d: error %v, want %q", i, err, want)
 		}
 	}
-	m, err = Open(numbered(3)[2])
+	m, err = Open(t.Context(), numbered(3)[2])
 	if err != nil || !m.Grey || m.Pix[0] != 2 {
 		t.Errorf("%+v, %v", m, err)
 	}

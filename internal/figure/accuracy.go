@@ -11,19 +11,19 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// Speed is how accurate a variant is, and how fast in both forms.
+// Speed is a variant's accuracy, and its speed in both forms.
 type Speed struct {
 	Variant string
 	// Top1 is in percent.
 	Top1 float64
-	// Train and Deploy are images per second, 0 where not measured.
+	// Train and Deploy are images per second; 0 means not measured.
 	Train, Deploy float64
 }
 
-// Accuracy draws the published top-1 of variants against the speed that was
-// measured, as the RepVGG paper's figure does: an arrow leads from the train form
-// to the deploy form. There is at least one variant, and of each at least one
-// speed.
+// Accuracy draws the published top-1 accuracy of variants against their measured
+// speed, like the figure in the RepVGG paper. An arrow points from the train form
+// to the deploy form. There must be at least one variant, and at least one speed
+// for each.
 func Accuracy(h Heading, variants []Speed) Figure {
 	p := newPlot(h.lines(), "images per second, measured here (logarithmic)", "ImageNet top-1 in %, the publisher's figure")
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, decades{}
@@ -38,7 +38,7 @@ func Accuracy(h Heading, variants []Speed) Figure {
 	lines := plotter.NewGrid()
 	lines.Vertical.Color, lines.Horizontal.Color = grid, grid
 	p.Add(lines, accuracyPlotter(variants))
-	// Accuracy falls with speed: the lower left is free.
+	// Accuracy falls with speed, so the lower left is free.
 	p.Legend.Left, p.Legend.XOffs, p.Legend.YOffs = true, 8, 6
 	p.Legend.Add("train form", marker{train: true})
 	p.Legend.Add("deploy form", marker{})
@@ -81,12 +81,12 @@ func (a accuracyPlotter) Plot(c draw.Canvas, p *plot.Plot) {
 		}
 	}
 	for _, s := range a {
-		// The name stands at the right end, from where it is read.
+		// The name is placed at the right end.
 		names.place(c, s.Variant, vg.Point{X: x(max(s.Train, s.Deploy)), Y: y(s.Top1)}, vg.Point{X: x(lesser(s.Train, s.Deploy)), Y: y(s.Top1)})
 	}
 }
 
-// lesser is the smaller of two speeds that is known.
+// lesser returns the smaller known speed.
 func lesser(a, b float64) float64 {
 	if a == 0 || b == 0 {
 		return max(a, b)
@@ -94,7 +94,7 @@ func lesser(a, b float64) float64 {
 	return min(a, b)
 }
 
-// arrow leads from one point to just before another.
+// arrow draws an arrow from one point to just before another.
 func arrow(c draw.Canvas, from, to vg.Point) {
 	length := vg.Length(math.Hypot(float64(to.X-from.X), float64(to.Y-from.Y)))
 	const head = 5
@@ -109,7 +109,7 @@ func arrow(c draw.Canvas, from, to vg.Point) {
 	c.FillPolygon(faint, []vg.Point{tip, {X: base.X - dy*2.5, Y: base.Y + dx*2.5}, {X: base.X + dy*2.5, Y: base.Y - dx*2.5}})
 }
 
-// marker is the sign of a form: a ring for train, a disc for deploy.
+// marker is the symbol of a form: a ring for train, a disc for deploy.
 type marker struct{ train bool }
 
 func (m marker) draw(c *draw.Canvas, at vg.Point) {
@@ -129,7 +129,7 @@ func (m marker) draw(c *draw.Canvas, at vg.Point) {
 // Thumbnail implements plot.Thumbnailer.
 func (m marker) Thumbnail(c *draw.Canvas) { m.draw(c, c.Center()) }
 
-// decades marks 1, 2 and 5 times the powers of ten.
+// decades puts ticks at 1, 2 and 5 times the powers of ten.
 type decades struct{}
 
 // Ticks implements plot.Ticker.
@@ -145,7 +145,7 @@ func (decades) Ticks(low, high float64) []plot.Tick {
 	return ticks
 }
 
-// steps marks whole numbers, every one or every few.
+// steps puts ticks at whole numbers: at each one, or at every few.
 type steps struct{}
 
 // Ticks implements plot.Ticker.

@@ -10,20 +10,20 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-const barPitch = 15 // from one bar to the next
+const barPitch = 15 // distance between bars
 
-// Bar is a bar of a chart.
+// Bar is one bar of a chart.
 type Bar struct {
 	Name string
-	// Group is what it has in common with others, which have the same colour.
+	// Group is the bar's group. Bars of a group have the same colour.
 	Group  string
 	Length float64
-	// Text stands beside the bar.
+	// Text is written beside the bar.
 	Text string
 }
 
-// Bars draws bars from the first down, with a legend of their groups. axis says
-// what a length is.
+// Bars draws horizontal bars, the first one on top, with a legend of their groups.
+// axis is the label of the axis of lengths.
 func Bars(h Heading, axis string, bars []Bar) Figure {
 	p := newPlot(h.lines(), axis, "")
 	chart := barPlotter{bars: bars}
@@ -43,7 +43,7 @@ func Bars(h Heading, axis string, bars []Bar) Figure {
 		longest = max(longest, b.Length)
 	}
 	p.Y.Tick.Marker, p.Y.Tick.Length = plot.ConstantTicks(ticks), 0
-	// Room for the texts beside the bars, and for the legend above them.
+	// Leave room for the texts beside the bars, and for the legend above them.
 	p.X.Min, p.X.Max = 0, max(longest*1.35, 1e-6)
 	p.Y.Min, p.Y.Max = -float64(len(bars))+0.3, 0.7
 	lines := plotter.NewGrid()

@@ -1,4 +1,4 @@
-// Package figure draws charts as SVG and PNG: accuracy against speed, and bars.
-// gonum/plot is imported here only. Confusion matrices are drawn by its
-// subpackage matrix.
+// Package figure draws charts as SVG and PNG: accuracy against speed, and bars. It
+// is the only package that imports gonum/plot. Its subpackage matrix draws
+// confusion matrices.
 package figure

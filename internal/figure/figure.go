@@ -16,7 +16,7 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// The colours of all charts. In a page of HTML CSS variables stand for those of
+// The colours of all charts. In an HTML page, CSS variables replace those in
 // cssColors.
 var (
 	ink         = color.RGBA{0x1f, 0x29, 0x33, 0xff}
@@ -24,12 +24,12 @@ var (
 	grid        = color.RGBA{0xe1, 0xe5, 0xea, 0xff}
 	trainColor  = color.RGBA{0xd9, 0x6b, 0x0b, 0xff}
 	deployColor = color.RGBA{0x0b, 0x62, 0xc4, 0xff}
-	// others are for charts of more than two things.
+	// others are for charts with more than two groups.
 	others = []color.RGBA{deployColor, trainColor, {0x2a, 0x8a, 0x4a, 0xff}, {0x8e, 0x44, 0xad, 0xff}, {0xb8, 0x32, 0x4f, 0xff}, faint}
 )
 
-// cssColors are the variables by which a page changes colours with the screen's
-// scheme.
+// cssColors are the CSS variables with which a page adapts the colours to a light
+// or dark scheme.
 var cssColors = []struct {
 	color    color.RGBA
 	variable string
@@ -44,13 +44,14 @@ type Figure struct {
 	plot          *plot.Plot
 }
 
-// Heading is what stands above a chart: its title, then where and how its values
-// were measured.
+// Heading is the text above a chart: its title, then where and how its values were
+// measured.
 type Heading struct {
 	Title, Machine, Setting string
 }
 
-// lines has machine and setting on one line if they fit.
+// lines returns the heading's lines. The machine and the setting share a line if
+// they fit.
 func (h Heading) lines() string {
 	const fits = 90 // letters
 	if below := h.Machine + ", " + h.Setting; utf8.RuneCountInString(below) <= fits {
@@ -59,7 +60,7 @@ func (h Heading) lines() string {
 	return h.Title + "\n" + shorten(h.Machine, fits) + "\n" + h.Setting
 }
 
-// shorten keeps the first letters of a long text.
+// shorten cuts a long text.
 func shorten(text string, most int) string {
 	if utf8.RuneCountInString(text) <= most {
 		return text
@@ -72,7 +73,7 @@ const dotsPerInch = 144
 // WritePNG draws figures below each other.
 func WritePNG(w io.Writer, figures []Figure) error {
 	width, height := extent(figures)
-	// A picture of many bars may be long, but not beyond what viewers take.
+	// A picture with many bars may be long, but not longer than viewers support.
 	const most = 30000
 	if height.Dots(dotsPerInch) > most {
 		return errors.New("the picture would be too high for PNG; write .svg")
@@ -93,9 +94,9 @@ func WriteSVG(w io.Writer, figures []Figure) error {
 	return err
 }
 
-// Inline is the figure as an SVG element for a page of HTML: without an XML
-// prologue and a background, and with the CSS variables --ink, --faint, --line,
-// --train and --deploy for its colours. All text in it is escaped.
+// Inline returns the figure as an SVG element for an HTML page. It has no XML
+// prologue and no background. Its colours are the CSS variables --ink, --faint,
+// --line, --train and --deploy. All text in it is escaped.
 func (f Figure) Inline() (string, error) {
 	text, err := svg([]Figure{f}, nil)
 	if err != nil {
@@ -109,7 +110,7 @@ func (f Figure) Inline() (string, error) {
 	return text, nil
 }
 
-// svg draws the figures on a background, which may be nil.
+// svg draws the figures as SVG. The background may be nil.
 func svg(figures []Figure, background color.Color) (string, error) {
 	width, height := extent(figures)
 	canvas := vgsvg.New(width, height)
@@ -118,7 +119,7 @@ func svg(figures []Figure, background color.Color) (string, error) {
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return "", err
 	}
-	// The font that text was measured with, then those of the same widths.
+	// The text was measured with the first font. The others have the same widths.
 	return strings.ReplaceAll(b.String(), "font-family:Liberation Sans", "font-family:Liberation Sans,Arial,Helvetica,sans-serif"), nil
 }
 
@@ -143,7 +144,7 @@ func drawAll(c draw.Canvas, figures []Figure, background color.Color) {
 	}
 }
 
-// newPlot is a plot in our style.
+// newPlot returns a plot in our style.
 func newPlot(title, x, y string) *plot.Plot {
 	p := plot.New()
 	p.BackgroundColor = nil
@@ -165,7 +166,7 @@ func sans(size float64) font.Font {
 	return font.Font{Typeface: "Liberation", Variant: "Sans", Size: vg.Length(size)}
 }
 
-// swatch is a patch of colour in a legend.
+// swatch is a coloured square in a legend.
 type swatch struct{ color color.Color }
 
 // Thumbnail implements plot.Thumbnailer.

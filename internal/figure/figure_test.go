@@ -18,7 +18,7 @@ func TestHeadingLines(t *testing.T) {
 	}
 }
 
-// In a page text is escaped, and the page chooses the colours.
+// In a page, text is escaped, and the page chooses the colours.
 func TestInline(t *testing.T) {
 	for _, f := range []Figure{
 		Accuracy(Heading{Title: "T"}, []Speed{{Variant: "<a&b>", Top1: 70, Train: 10, Deploy: 20}, {Variant: "c", Top1: 75, Deploy: 5}}),
@@ -41,7 +41,7 @@ func TestInline(t *testing.T) {
 	}
 }
 
-// Many charts are a picture too high for PNG, but not for SVG.
+// Many charts make a picture that is too high for PNG, but not for SVG.
 func TestTooHighForPNG(t *testing.T) {
 	f := Bars(Heading{Title: "T"}, "ms", make([]Bar, 1000))
 	if err := WritePNG(io.Discard, []Figure{f}); err == nil || !strings.Contains(err.Error(), "write .svg") {

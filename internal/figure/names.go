@@ -5,7 +5,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// labels places names beside points without overlap, as far as there is room.
+// labels places names beside points without overlap, as long as there is room.
 type labels struct {
 	style draw.TextStyle
 	taken []vg.Rectangle
@@ -14,9 +14,9 @@ type labels struct {
 // avoid keeps later names out of an area.
 func (l *labels) avoid(area vg.Rectangle) { l.taken = append(l.taken, area) }
 
-// place draws a name at the first free place round the line from one point to
-// another: beside its ends, else above or below, ever farther away and then with
-// a line that leads there.
+// place draws a name at the first free position around the line between two points.
+// It tries beside the ends, then above and below, farther and farther away. A
+// distant name gets a line to its point.
 func (l *labels) place(c draw.Canvas, name string, right, left vg.Point) {
 	width, height := l.style.Width(name), l.style.FontExtents().Ascent*0.8
 	const away = pointRadius + 4
@@ -54,7 +54,7 @@ func (l *labels) place(c draw.Canvas, name string, right, left vg.Point) {
 	l.avoid(vg.Rectangle{Min: vg.Point{X: box.Min.X - 2, Y: box.Min.Y - 1}, Max: vg.Point{X: box.Max.X + 2, Y: box.Max.Y + 1}})
 }
 
-// leader draws a thin line to a name that stands far from its point.
+// leader draws a thin line from a point to a distant name.
 func (l *labels) leader(c draw.Canvas, box vg.Rectangle, at vg.Point) {
 	const near = 14
 	from := vg.Point{X: min(max(at.X, box.Min.X), box.Max.X), Y: box.Max.Y + 1}

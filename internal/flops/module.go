@@ -1,5 +1,5 @@
-// Package flops shows a network as MMClassification's get_flops.py does: the tree
-// of its modules with what each of them costs.
+// Package flops prints a network as MMClassification's get_flops.py does: as a tree
+// of its modules with the cost of each.
 package flops
 
 import (
@@ -10,38 +10,38 @@ import (
 	"repvgg/internal/model"
 )
 
-// Module is one of the modules that the original builds of a config, with its
-// cost for one image, for the tree that its get_flops.py prints.
+// Module is a module that the original builds from a config, with its cost for one
+// image.
 type Module struct {
-	// Name is that of the parent's attribute: conv. The root has none.
+	// Name is the name of the attribute of the parent module: conv. The root has none.
 	Name string
 	// Type is the class: Conv2d.
 	Type string
-	// Extra are the arguments that PyTorch shows of a module.
+	// Extra has the arguments that PyTorch prints for the module.
 	Extra string
-	// Init is the init_cfg that mmcv shows behind a module, as Python writes
-	// it, or empty.
+	// Init is the init_cfg that mmcv prints after the module, as Python formats it, or
+	// empty.
 	Init string
-	// Cost includes that of Children.
+	// Cost includes the cost of Children.
 	Cost     model.Cost
 	Children []*Module
 }
 
-// Details are what the tree shows of a network beyond its plan: they don't matter to
-// results. Values are as Python writes them.
+// Details are what the tree shows in addition to the network's plan. They do not
+// affect any result. Values are formatted as Python does.
 type Details struct {
-	// ClassifierInit, BackboneInit and HeadInit are the init_cfg of these modules,
-	// empty without one. The stages' blocks show the backbone's.
+	// ClassifierInit, BackboneInit and HeadInit are the init_cfg of these modules, or
+	// empty. The blocks of the stages show the backbone's.
 	ClassifierInit, BackboneInit, HeadInit string
-	// Momentum is that of the batch normalizations.
+	// Momentum is the momentum of the batch normalizations.
 	Momentum string
-	// Inplace says that the blocks' activations work in place.
+	// Inplace is the inplace argument of the blocks' activations.
 	Inplace bool
 	// Loss is the class of the head's loss.
 	Loss string
 }
 
-// Tree is the tree of modules of a network, counted for one image of h x w: its
+// Tree returns the tree of a network's modules, counted for one image of h x w. Its
 // Cost is the Total of Plan.Count.
 func Tree(plan *model.Plan, details *Details, h, w int) (*Module, error) {
 	count, err := plan.Count(h, w)
@@ -65,7 +65,7 @@ func leaf(name, class, extra string, cost model.Cost) *Module {
 	return &Module{Name: name, Type: class, Extra: extra, Cost: cost}
 }
 
-// initialized adds an init_cfg.
+// initialized adds an init_cfg to the module.
 func (m *Module) initialized(init string) *Module {
 	m.Init = init
 	return m
@@ -89,7 +89,7 @@ func (t *treeBuilder) backboneModule() *Module {
 			blocks = nil
 		}
 		stage = name[1]
-		// The original passes the backbone's init_cfg on to all but the stem.
+		// The original passes the backbone's init_cfg to all blocks except the stem.
 		blocks = append(blocks, t.block(i, name[2]).initialized(t.details.BackboneInit))
 	}
 	parts = append(parts, newModule(stage, "Sequential", blocks...))
@@ -115,8 +115,8 @@ func (t *treeBuilder) block(i int, name string) *Module {
 	return newModule(name, "RepVGGBlock", parts...)
 }
 
-// branches are in the order in which the original registers them: the identity
-// first.
+// branches returns the branches' modules in the order in which the original
+// registers them: the identity first.
 func (t *treeBuilder) branches(b *model.Block, cost *model.BlockCost) []*Module {
 	norm := func(name string, n *model.Norm, cost model.Cost) *Module {
 		return leaf(name, "BatchNorm2d", fmt.Sprintf("%d, eps=%s, momentum=%s, affine=True, track_running_stats=True",
@@ -153,8 +153,8 @@ func (t *treeBuilder) headModule() *Module {
 		loss, leaf("compute_accuracy", "Accuracy", "", model.Cost{}), leaf("fc", "Linear", fc, t.count.Head)).initialized(t.details.HeadInit)
 }
 
-// convArguments are those of a convolution, as PyTorch shows them: without those
-// that have its defaults.
+// convArguments returns the arguments of a convolution as PyTorch prints them,
+// without default values.
 func convArguments(c model.Conv, bias bool) string {
 	text := fmt.Sprintf("%d, %d, kernel_size=(%d, %d), stride=(%[5]d, %[5]d)", c.In, c.Out, c.KernelH, c.KernelW, c.Stride)
 	if c.PadH > 0 || c.PadW > 0 {

@@ -11,9 +11,9 @@ import (
 	"repvgg/internal/python"
 )
 
-// Write writes what the original's get_flops.py prints of a network for images of
-// channels x h x w: the tree of modules with the share that each has of the
-// parameters and of the operations, then the totals.
+// Write writes what the original's get_flops.py prints for images of channels x
+// height x width: the tree of modules, with each module's share of the parameters
+// and of the operations, then the totals.
 func Write(w io.Writer, root *Module, channels, height, width int) error {
 	const line = "=============================="
 	out := bufio.NewWriter(w)
@@ -31,8 +31,8 @@ type printer struct {
 	total model.Cost
 }
 
-// write writes a module as PyTorch's repr does, its later lines after indent. A
-// module with parts has its figures on a line of their own.
+// write writes a module as PyTorch's repr does. Lines after the first start with
+// indent. A module with children has its figures on a separate line.
 func (p *printer) write(m *Module, indent string) {
 	p.out.WriteString(m.Type + "(")
 	if len(m.Children) > 0 {
@@ -58,12 +58,13 @@ func (p *printer) write(m *Module, indent string) {
 	}
 }
 
-// share is Python's format '.3%': the quotient is rounded to a float first.
+// share formats a quotient like Python's '.3%'. The quotient is rounded to a float
+// first.
 func share(part, whole int64) string {
 	return strconv.FormatFloat(float64(part)/float64(whole)*100, 'f', 3, 64) + "%"
 }
 
-// formatParams is a number of parameters as the original prints it: "9.11 M".
+// formatParams formats a number of parameters as the original prints it: "9.11 M".
 func formatParams(n int64) string {
 	switch {
 	case n >= 1e6:
@@ -74,5 +75,6 @@ func formatParams(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// formatFLOPs is a number of operations as the original prints it: "1.52 GFLOPs".
+// formatFLOPs formats a number of operations as the original prints it: "1.52
+// GFLOPs".
 func formatFLOPs(n int64) string { return python.Rounded(float64(n)/1e9, 2) + " GFLOPs" }

@@ -12,7 +12,7 @@ import (
 	"repvgg/internal/recipe"
 )
 
-// TestWrite compares with all that the original's get_flops.py printed:
+// TestWrite compares with the complete output of the original's get_flops.py; see
 // testdata/flops/README.md.
 func TestWrite(t *testing.T) {
 	dir := filepath.Join("..", "..", "testdata", "flops")

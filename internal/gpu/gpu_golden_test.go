@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/convert"
 	"repvgg/internal/engine"
 	"repvgg/internal/gpu/cuda"
@@ -80,12 +81,12 @@ func checkGolden(t *testing.T, env cuda.Environment, name string, form model.For
 // openGolden opens the weights of a form of a golden network.
 func openGolden(t *testing.T, dir string, form model.Form) *weights.Set {
 	t.Helper()
-	open := func(config, checkpoint string) *weights.Set {
+	open := func(config, path string) *weights.Set {
 		r, err := recipe.Load(config, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		set, err := weights.OpenForm(checkpoint, r.Network, false)
+		set, err := weights.OpenForm(path, r.Network, checkpoint.Choice{})
 		if err != nil {
 			t.Fatal(err)
 		}

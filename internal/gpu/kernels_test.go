@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestKernelsOnHost compiles the kernels as C++ and holds them against plain
-// loops; see testdata/host_kernels.cpp.
+// TestKernelsOnHost compiles the kernels as C++ and compares them with plain loops;
+// see testdata/host_kernels.cpp.
 func TestKernelsOnHost(t *testing.T) {
 	cxx, err := exec.LookPath("g++")
 	if err != nil {
@@ -57,7 +57,7 @@ func TestKernelNames(t *testing.T) {
 	}
 }
 
-// TestKernelArguments counts the parameters against what a launch can take.
+// TestKernelArguments: no kernel has more parameters than a launch can take.
 func TestKernelArguments(t *testing.T) {
 	for _, m := range regexp.MustCompile(`extern "C" __global__ void (\w+)\(([^)]*)\)`).FindAllStringSubmatch(kernelSource, -1) {
 		if n := strings.Count(m[2], ",") + 1; n > 24 {

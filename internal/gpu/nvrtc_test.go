@@ -14,7 +14,8 @@ import (
 	"repvgg/internal/gpu/cuda"
 )
 
-// realCompiler is NVRTC, if the machine has it. With REPVGG_REQUIRE_NVRTC it must.
+// realCompiler is NVRTC. Without it the test is skipped, or with
+// REPVGG_REQUIRE_NVRTC fails.
 func realCompiler(t *testing.T) *cuda.Compiler {
 	t.Helper()
 	env := cuda.HostEnvironment()
@@ -30,8 +31,8 @@ func realCompiler(t *testing.T) *cuda.Compiler {
 	return nil
 }
 
-// TestCompiling compiles the kernels for GPUs from Turing to Hopper, which
-// NVRTC 11.8 to 13 all know. No GPU is needed.
+// TestCompiling compiles the kernels for GPUs from Turing to Hopper. NVRTC 11.8 to 13
+// know all of these. No GPU is needed.
 func TestCompiling(t *testing.T) {
 	c := realCompiler(t)
 	for _, capability := range []string{"75", "80", "86", "89", "90"} {
@@ -47,8 +48,8 @@ func TestCompiling(t *testing.T) {
 	}
 }
 
-// checkCode looks into machine code: it has the kernels under their names, and
-// none keeps values in memory for want of registers.
+// checkCode checks machine code: it has all kernels under their names, and none uses
+// local memory, as a kernel does that lacks registers.
 func checkCode(t *testing.T, code []byte) {
 	t.Helper()
 	file, symbols := parseCode(t, code)
@@ -63,8 +64,8 @@ func checkCode(t *testing.T, code []byte) {
 	}
 }
 
-// parseCode reads machine code, an ELF file but for its version, which is the
-// compiler's.
+// parseCode reads machine code, which is an ELF file. Only the version in it is the
+// compiler's and not ELF's.
 func parseCode(t *testing.T, code []byte) (*elf.File, []elf.Symbol) {
 	t.Helper()
 	const version, machine = 20, 190 // e_version, EM_CUDA
@@ -87,9 +88,9 @@ func parseCode(t *testing.T, code []byte) (*elf.File, []elf.Symbol) {
 	return file, symbols
 }
 
-// frameSizes are the bytes of local memory that a thread of each kernel has, as
-// cuobjdump -elf shows them: records of .nv.info of a format, a kind and a value
-// of 16 bits, which for format 4 is the size of what follows.
+// frameSizes are the bytes of local memory of a thread, by kernel, as cuobjdump -elf
+// shows them. The section .nv.info has records of a format, a kind and a value of 16
+// bits, which for format 4 is the size of the data that follows.
 func frameSizes(file *elf.File, symbols []elf.Symbol) map[string]uint32 {
 	const sized, frame = 4, 0x11 // EIFMT_SVAL, EIATTR_FRAME_SIZE
 	sizes := make(map[string]uint32)
@@ -117,7 +118,7 @@ func frameSizes(file *elf.File, symbols []elf.Symbol) map[string]uint32 {
 	return sizes
 }
 
-// TestFrameSizes: a kernel that can't do without local memory is seen.
+// TestFrameSizes: the test above would see a kernel that needs local memory.
 func TestFrameSizes(t *testing.T) {
 	c := realCompiler(t)
 	const source = `extern "C" __global__ void indexed(int *p, int n)
@@ -139,7 +140,7 @@ extern "C" __global__ void plain(int *p) { *p = 1; }`
 	}
 }
 
-// TestCompilingFailure: what the compiler says is in the error, in one line.
+// TestCompilingFailure: the error has the compiler's messages, in one line.
 func TestCompilingFailure(t *testing.T) {
 	c := realCompiler(t)
 	for _, test := range []struct{ source, capability, want string }{

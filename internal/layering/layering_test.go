@@ -1,10 +1,11 @@
-// Package layering holds the rule of docs/architecture.md that an import only
-// points to a lower layer against what the packages really import.
+// Package layering tests the rule of docs/architecture.md that a package imports
+// only packages of lower layers.
 package layering
 
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -15,10 +16,11 @@ import (
 	"testing"
 )
 
-// layers from the bottom up. A package may import those of lower lines.
+// layers are the layers from the bottom up. A package may only import packages of
+// lower layers.
 var layers = [][]string{
-	{"configs", "internal/tensor", "internal/python", "internal/table", "internal/figure", "internal/figure/canvas", "internal/shard", "internal/atomicfile", "internal/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest", "internal/gpu/cuda", "internal/testkit/need"},
-	{"internal/config/value", "internal/model", "internal/metrics", "internal/figure/matrix", "internal/preprocess", "internal/dataset"},
+	{"configs", "internal/tensor", "internal/python", "internal/table", "internal/figure", "internal/figure/canvas", "internal/cleanup", "internal/infile", "internal/python/pickle", "internal/jpeg", "internal/cpu/winograd", "internal/amxtest", "internal/gpu/cuda", "internal/testkit/need"},
+	{"internal/atomicfile", "internal/shard", "internal/config/value", "internal/model", "internal/metrics", "internal/figure/matrix", "internal/preprocess", "internal/dataset"},
 	{"internal/config/starlark", "internal/checkpoint", "internal/model/repvgg", "internal/engine", "internal/flops"},
 	{"internal/config", "internal/weights", "internal/cpu/kernel", "internal/testkit", "internal/zoo"},
 	{"internal/recipe", "internal/convert", "internal/cpu", "internal/gpu", "internal/onnx"},
@@ -29,11 +31,12 @@ var layers = [][]string{
 	{"cmd/repvgg", "internal/testgen", "internal/layering"},
 }
 
-// onlyIn are imports that only the packages named may have.
+// onlyIn maps an import to the only packages that may have it.
 var onlyIn = map[string][]string{
-	// Whoever reads a config otherwise than through a recipe knows keys.
+	// A package that reads configs directly would depend on their keys.
 	"internal/config":                               {"internal/recipe", "cmd/repvgg"},
 	"internal/config/starlark":                      {"internal/config"},
+	"internal/gpu/cuda":                             {"internal/gpu", "cmd/repvgg"},
 	"github.com/spf13/cobra":                        {"cmd/repvgg"},
 	"github.com/spf13/pflag":                        {"cmd/repvgg"},
 	"github.com/spf13/viper":                        {"cmd/repvgg"},
@@ -43,8 +46,6 @@ var onlyIn = map[string][]string{
 	"go.starlark.net/resolve":                       {"internal/config/starlark"},
 	"go.starlark.net/starlark":                      {"internal/config/starlark"},
 	"go.starlark.net/syntax":                        {"internal/config/starlark"},
-	"github.com/nlpodyssey/gopickle/pickle":         {"internal/pickle"},
-	"github.com/nlpodyssey/gopickle/types":          {"internal/pickle"},
 	"gonum.org/v1/plot":                             {"internal/figure"},
 	"gonum.org/v1/plot/font":                        {"internal/figure"},
 	"gonum.org/v1/plot/plotter":                     {"internal/figure"},
@@ -101,6 +102,29 @@ func TestImportsPointDown(t *testing.T) {
 	}
 }
 
+// TestDocumentedLayers checks that the table in docs/architecture.md has the same
+// packages in the same layers.
+func TestDocumentedLayers(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed, want []string
+	for _, m := range regexp.MustCompile("(?m)^\\| ([0-9]+) \\| `([^`]+)` \\|").FindAllStringSubmatch(string(doc), -1) {
+		listed = append(listed, m[1]+" "+m[2])
+	}
+	for h, names := range layers {
+		for _, name := range names {
+			want = append(want, fmt.Sprint(h, " ", name))
+		}
+	}
+	slices.Sort(listed)
+	slices.Sort(want)
+	if !slices.Equal(listed, want) {
+		t.Errorf("docs/architecture.md has the layers %q, want %q", listed, want)
+	}
+}
+
 func listPackages(t *testing.T) []pkg {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Module", "./...")
@@ -121,7 +145,7 @@ func listPackages(t *testing.T) []pkg {
 	}
 }
 
-// TestThirdParty: docs/third-party.md names the modules that are in the binary.
+// TestThirdParty checks that docs/third-party.md lists the modules in the binary.
 func TestThirdParty(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the list is Linux's")

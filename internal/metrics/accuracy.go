@@ -5,9 +5,9 @@ import (
 	"strconv"
 )
 
-// accuracy is the share of images whose label is among the k highest scores
-// and has a score above the threshold. The comparison with the threshold is
-// strict: at 0, a label in the top k whose score underflowed to 0 is wrong.
+// accuracy computes the share of images whose label is among the k highest scores
+// and has a score above the threshold. The comparison is strict: with the threshold
+// 0, a label in the top k whose score underflowed to 0 is wrong.
 func (e *evaluation) accuracy() {
 	ranks := make([]int, len(e.labels))
 	for i, label := range e.labels {
@@ -34,8 +34,9 @@ func (e *evaluation) accuracy() {
 	}
 }
 
-// rank is how many classes come before label when sorted by falling score,
-// equal scores by rising class. It is beyond all k for a label that is no class.
+// rank returns the number of classes before label when sorted by descending score,
+// and by ascending class among equal scores. For a label outside the range of
+// classes, it is larger than any k.
 func rank(row []float32, label int) int {
 	if label < 0 || label >= len(row) {
 		return int(^uint(0) >> 1)
@@ -49,11 +50,11 @@ func rank(row []float32, label int) int {
 	return n
 }
 
-// higher orders scores; as for PyTorch and NumPy, NaN is above all.
+// higher orders scores. As in PyTorch and NumPy, NaN is higher than any number.
 func higher(a, b float32) bool { return a > b || a != a && b == b }
 
-// ArgMax is the class with the highest score, the lowest one if several have
-// it. row is not empty.
+// ArgMax returns the class with the highest score. Among equal scores, it is the
+// lowest class. row must not be empty.
 func ArgMax(row []float32) int {
 	best := 0
 	for class, score := range row {

@@ -13,31 +13,32 @@ func (e *evaluation) support() {
 	e.add(Value{Key: Support, Scalar: float64(len(e.labels))})
 }
 
-// classCounts are what precision, recall and F1 of the classes are made of: the
-// predictions above a threshold that are right, all of them, and the images.
+// classCounts has the counts of each class for precision, recall and F1: the right
+// predictions above a threshold, all predictions above it, and the images.
 type classCounts struct{ right, predicted, images []float64 }
 
-// precision is in percent; 0 for a class that is never predicted.
+// precision returns the precision in percent. It is 0 for a class that is never
+// predicted.
 func (c *classCounts) precision(class int) float64 {
 	return c.right[class] / max(c.predicted[class], 1) * 100
 }
 
-// recall is in percent; 0 for a class without images.
+// recall returns the recall in percent. It is 0 for a class without images.
 func (c *classCounts) recall(class int) float64 {
 	return c.right[class] / max(c.images[class], 1) * 100
 }
 
-// epsilon is float32's: it keeps F1 from dividing by zero.
+// epsilon is that of float32. It keeps F1 from dividing by zero.
 const epsilon = 1.0 / (1 << 23)
 
-// f1 is the harmonic mean of precision and recall.
+// f1 returns the harmonic mean of precision and recall.
 func (c *classCounts) f1(class int) float64 {
 	p, r := c.precision(class), c.recall(class)
 	return 2 * p * r / max(p+r, epsilon)
 }
 
-// classwise adds a metric of the classes at each threshold: one value a class, or
-// their mean, in which a class without images counts with zeros.
+// classwise adds a per-class metric at each threshold: one value per class, or
+// their mean. In the mean, a class without images counts as zero.
 func (e *evaluation) classwise(key string, value func(c *classCounts, class int) float64) {
 	if e.byThreshold == nil {
 		e.count()
@@ -67,7 +68,7 @@ func (e *evaluation) count() {
 		c := classCounts{make([]float64, e.classes), make([]float64, e.classes), make([]float64, e.classes)}
 		for i, label := range e.labels {
 			c.images[label]++
-			if p := predicted[i]; !(e.row(i)[p] <= float32(thr)) { // NaN stays, as in the original
+			if p := predicted[i]; !(e.row(i)[p] <= float32(thr)) { // NaN counts, as in the original
 				c.predicted[p]++
 				if p == label {
 					c.right[p]++

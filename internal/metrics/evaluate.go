@@ -20,17 +20,17 @@ const (
 	F1Score   = "f1_score"
 )
 
-// metric is an entry of the registry: what a metric needs and how it is computed.
+// metric is an entry of the registry: what a metric needs, and how it is computed.
 type metric struct {
 	name string
-	// classLabels is set if every label must be one of the classes. Without it, a label
-	// that is no class is merely never right.
+	// classLabels is set if every label must be in the range of classes. If it is not
+	// set, a label outside the range always counts as wrong.
 	classLabels bool
 	// compute adds the metric's values to an evaluation.
 	compute func(e *evaluation)
 }
 
-// registry has all metrics in the order of their results. A new one is an entry here.
+// registry has all metrics, in the order of their results. Add a new metric here.
 var registry = []metric{
 	{Accuracy, false, (*evaluation).accuracy},
 	{Support, true, (*evaluation).support},
@@ -39,11 +39,12 @@ var registry = []metric{
 	{F1Score, true, func(e *evaluation) { e.classwise(F1Score, (*classCounts).f1) }},
 }
 
-// Names are the metrics' names in the order in which the original lists them.
+// Names returns the names of the metrics, in the order in which the original lists
+// them.
 func Names() []string { return []string{Accuracy, Precision, Recall, F1Score, Support} }
 
-// NeedClassLabels reports whether one of some metrics needs every label to be one
-// of the classes.
+// NeedClassLabels reports whether one of the named metrics needs every label to be
+// in the range of classes.
 func NeedClassLabels(names []string) bool { return slices.ContainsFunc(names, needsClassLabels) }
 
 func needsClassLabels(name string) bool {
@@ -52,37 +53,37 @@ func needsClassLabels(name string) bool {
 
 // Options are the original's metric_options.
 type Options struct {
-	// TopK are the k of the accuracies; none means 1 and 5. A k above the
-	// number of classes counts all of them.
+	// TopK are the values of k for the accuracy. None means 1 and 5. A k above the
+	// number of classes includes all classes.
 	TopK []int
-	// TopKScalar tells that topk was given as a number: the key of the accuracy
-	// is then "accuracy" instead of "accuracy_top-1".
+	// TopKScalar means that topk was given as a number. The key of the accuracy is then
+	// "accuracy" instead of "accuracy_top-1".
 	TopKScalar bool
-	// Thresholds drop predictions: only a score above one counts, for all
-	// metrics but support. None means 0.
+	// Thresholds drop predictions: only scores above a threshold count. Support ignores
+	// them. None means 0.
 	Thresholds []float64
-	// ThresholdsScalar tells that thrs was given as a number: keys then lack
+	// ThresholdsScalar means that thrs was given as a number. The keys then have no
 	// "_thr_0.50".
 	ThresholdsScalar bool
-	// PerClass asks for one value for each class instead of their mean (or, for
-	// support, sum): average_mode "none". Accuracy always is a single value.
+	// PerClass, which is average_mode "none", gives one value per class instead of
+	// their mean (for support, their sum). Accuracy is always a single value.
 	PerClass bool
 }
 
-// Value is one result. Exactly one of PerClass, Counts and Scalar is meant: the
-// first that is not nil, else Scalar.
+// Value is one result. It is in PerClass or Counts, if one of them is not nil, and
+// otherwise in Scalar.
 type Value struct {
 	Key string
-	// Scalar is in percent, except for support. Accuracies are exact float32
-	// values, since the original computes them as such.
+	// Scalar is in percent, except for support. Accuracies are exact float32 values,
+	// because the original computes them in float32.
 	Scalar   float64
 	PerClass []float64
-	Counts   []int64 // support of each class
-	// Note says what about the value may surprise; mostly empty.
+	Counts   []int64 // the support of each class
+	// Note explains a value that may be surprising. It is usually empty.
 	Note string
 }
 
-// CheckNames reports names that are no metrics.
+// CheckNames returns an error if a name is not that of a metric.
 func CheckNames(names []string) error {
 	var unknown []string
 	for _, name := range names {
@@ -96,7 +97,7 @@ func CheckNames(names []string) error {
 	return fmt.Errorf("metric {%s} is not supported. Choose from: %s", strings.Join(unknown, ", "), strings.Join(Names(), " "))
 }
 
-// Check reports options that cannot be computed.
+// Check returns an error if the options are invalid.
 func (o Options) Check() error {
 	for _, k := range o.TopK {
 		if k < 1 {
@@ -117,13 +118,13 @@ func (o Options) Check() error {
 	return nil
 }
 
-// Evaluate computes the named metrics. scores are one row of classes for each
-// image, labels the true class of each. The order of the results is the
-// original's, whatever the order of names: accuracies, support, precision,
+// Evaluate computes the named metrics. scores has a row of one score per class for
+// each image, and labels has the true class of each image. The results are in the
+// original's order, whatever the order of names: accuracies, support, precision,
 // recall, F1, each by threshold.
 //
-// A label that is no class is merely never right for accuracy; the other
-// metrics refuse it.
+// For accuracy, a label outside the range of classes always counts as wrong. For
+// the other metrics it is an error.
 func Evaluate(scores []float32, classes int, labels []int, names []string, opts Options) ([]Value, error) {
 	if err := errors.Join(CheckNames(names), opts.Check()); err != nil {
 		return nil, err
@@ -165,7 +166,8 @@ type evaluation struct {
 	labels  []int
 	opts    Options
 	values  []Value
-	// byThreshold are the counts that classwise metrics share; nil until one asks.
+	// byThreshold has the counts at each threshold, which the per-class metrics share.
+	// It is nil until it is needed.
 	byThreshold []classCounts
 }
 
@@ -173,8 +175,8 @@ func (e *evaluation) row(image int) []float32 {
 	return e.scores[image*e.classes:][:e.classes]
 }
 
-// add appends a value. As in a Python dict a repeated key, such as of two
-// thresholds that print alike, keeps its place and takes the last value.
+// add appends a value. As in a Python dict, a repeated key keeps its place and
+// takes the last value. Two thresholds that print alike give equal keys.
 func (e *evaluation) add(v Value) {
 	for i := range e.values {
 		if e.values[i].Key == v.Key {
@@ -185,7 +187,7 @@ func (e *evaluation) add(v Value) {
 	e.values = append(e.values, v)
 }
 
-// thresholdKey is the key of a metric at a threshold.
+// thresholdKey returns the key of a metric at a threshold.
 func (e *evaluation) thresholdKey(key string, threshold float64) string {
 	if e.opts.ThresholdsScalar {
 		return key

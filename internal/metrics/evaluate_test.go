@@ -12,11 +12,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// meanTolerance is for means of float64 values: the original adds them in
-// another order. Counts and accuracies must be equal.
+// meanTolerance is for means of float64 values, which the original adds in another
+// order. Counts and accuracies must be equal.
 const meanTolerance = 1e-12
 
-// number is the value as JSON holds it.
+// number returns the value as decoded from JSON.
 func number(v Value) any {
 	list := []any{}
 	switch {
@@ -47,7 +47,7 @@ func readJSON(t *testing.T, path string, dst any) {
 	}
 }
 
-// jsonOptions are metric_options; a number is a scalar, a list a tuple.
+// jsonOptions are metric_options. A number is a scalar, and a list is a tuple.
 type jsonOptions struct {
 	TopK        json.RawMessage `json:"topk"`
 	Thrs        json.RawMessage `json:"thrs"`
@@ -74,7 +74,7 @@ func (o jsonOptions) options(t *testing.T) Options {
 	return opts
 }
 
-// testdata/original.py has the original compute these.
+// The original computed these; see testdata/original.py.
 func TestEvaluateMatchesOriginal(t *testing.T) {
 	var cases []struct {
 		Classes int         `json:"classes"`
@@ -117,7 +117,7 @@ func TestEvaluateMatchesOriginal(t *testing.T) {
 	}
 }
 
-// A trained network's scores, with what the original made of them.
+// The scores of a trained network, with the original's results.
 func TestEvaluateDigits(t *testing.T) {
 	var result struct {
 		Top1        float64     `json:"accuracy_top-1"`
@@ -181,7 +181,7 @@ func digitLabels(t *testing.T) []int {
 	return labels
 }
 
-// one is the only value of an evaluation.
+// one returns the single value of an evaluation.
 func one(t *testing.T, scores []float32, classes int, labels []int, name string, opts Options) float64 {
 	t.Helper()
 	values, err := Evaluate(scores, classes, labels, []string{name}, opts)
@@ -235,7 +235,8 @@ func TestAccuracyByHand(t *testing.T) {
 	}
 }
 
-// 36205 of 50000: the float32 that the original shows for A0 on ImageNet.
+// 36205 of 50000 gives the float32 value that the original prints for A0 on
+// ImageNet.
 func TestAccuracyIsFloat32(t *testing.T) {
 	scores, labels := make([]float32, 100000), make([]int, 50000)
 	for i := range labels {

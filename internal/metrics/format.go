@@ -7,9 +7,9 @@ import (
 	"repvgg/internal/python"
 )
 
-// Format is the value as the original prints it: rounded to two digits and
-// written as Python writes a float (72.41, 90.5, 100.0), in brackets if there
-// is one for each class.
+// Format formats the value as the original prints it: rounded to two decimals, as
+// Python formats a float (72.41, 90.5, 100.0), and in brackets if there is one per
+// class.
 func Format(v Value) string {
 	switch {
 	case v.Counts != nil:
@@ -20,7 +20,7 @@ func Format(v Value) string {
 	return rounded(v.Scalar)
 }
 
-// rounded is repr(round(x, 2)).
+// rounded returns Python's repr(round(x, 2)).
 func rounded(x float64) string { return python.Rounded(x, 2) }
 
 func list[T any](values []T, format func(T) string) string {

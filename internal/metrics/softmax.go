@@ -2,10 +2,10 @@ package metrics
 
 import "math"
 
-// Softmax writes exp(logits) / sum(exp(logits)) to dst, which may be logits
-// itself. As in PyTorch the largest logit is taken off first and each
-// exponential is a float32, so that small ones become exactly 0; the sum is
-// more exact. A NaN or +Inf among the logits makes all results NaN.
+// Softmax writes exp(logits) / sum(exp(logits)) to dst, which may be logits itself.
+// As in PyTorch, the largest logit is subtracted first, and each exponential is a
+// float32, so that small ones become exactly 0. The sum is more precise than
+// PyTorch's. A NaN or +Inf among the logits makes all results NaN.
 func Softmax(dst, logits []float32) {
 	if len(logits) == 0 {
 		return

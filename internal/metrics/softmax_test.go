@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// softmaxTolerance is relative: the exponent is rounded to float32 once, and so
-// are exponential, sum and quotient. PyTorch's own is within 3e-6.
+// softmaxTolerance is relative. The exponent, the exponential, the sum and the
+// quotient are each rounded to float32 once. PyTorch's own results are within 3e-6.
 const softmaxTolerance = 3e-6
 
 func TestSoftmax(t *testing.T) {
@@ -53,7 +53,7 @@ func TestSoftmaxSpecialValues(t *testing.T) {
 			}
 		}
 	}
-	// What PyTorch gives.
+	// These are PyTorch's results.
 	x := []float32{1, .3, -95, -90}
 	Softmax(x, x)
 	for i, want := range []float32{0.6681877374649048, 0.33181220293045044, 1.356456913466423e-42, 2.0141843736665623e-40} {

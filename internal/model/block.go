@@ -6,68 +6,72 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// Block is one re-parameterizable block: in the train form parallel Branches
-// that are added up, in the deploy form the one convolution that they fold into;
-// then squeeze-and-excitation, if there is any, then the activation.
+// Block is one re-parameterizable block. In the train form, it is the sum of
+// parallel Branches. In the deploy form, it is the single convolution that they
+// fold into. Squeeze-and-excitation, if there is any, and the activation follow.
 type Block struct {
-	// Name is the block's prefix in the state dict: backbone.stage_1.0
+	// Name is the block's prefix in the state dict: backbone.stage_1.0.
 	Name string
-	// Conv is what the branches fold into; Weight and Bias name its tensors.
+	// Conv is the convolution that the branches fold into. Weight and Bias name its
+	// tensors.
 	Conv
 	Weight, Bias string
-	// Branches are in the order in which they are added: float32 sums depend on it.
+	// Branches are in the order in which they are added, on which float32 sums depend.
 	Branches []Branch
-	// SE is nil without squeeze-and-excitation.
+	// SE is nil if there is no squeeze-and-excitation.
 	SE         *SqueezeExcite
 	Activation Activation
 }
 
-// Branch is one of the parallel paths of a block: a convolution, a normalization
-// or one after the other.
+// Branch is one of the parallel paths of a block: a convolution, a normalization,
+// or a convolution followed by a normalization.
 type Branch struct {
-	// Name is that of the module within the block: branch_3x3.
+	// Name is the name of the module within the block: branch_3x3.
 	Name string
-	// Conv is nil for the identity, which hands the block's input on. Weight and
-	// Bias name the convolution's tensors; mostly it has no bias.
+	// Conv is nil for the identity, whose output is the block's input. Weight and Bias
+	// name the convolution's tensors. Bias is usually empty: there is none.
 	Conv         *Conv
 	Weight, Bias string
-	// Norm follows the convolution; nil without one.
+	// Norm follows the convolution. It is nil if there is none.
 	Norm *Norm
 }
 
-// Activation is the function behind a block.
+// Activation is the function after a block.
 type Activation uint8
 
 const (
 	// ReLU is max(x, 0).
 	ReLU Activation = iota
-	// NoActivation leaves the sums as they are.
+	// NoActivation leaves the values unchanged.
 	NoActivation
 )
 
-// SqueezeExcite scales the channels of a map by factors that are made of the
-// channels' means: Reduce, ReLU, Expand, sigmoid. Both are linear layers whose
-// weights have the shape of a 1 x 1 convolution.
+// SqueezeExcite scales the channels of a map by factors that it computes from the
+// channels' means: Reduce, ReLU, Expand, sigmoid. Reduce and Expand are linear
+// layers whose weights have the shape of a 1 x 1 convolution.
 type SqueezeExcite struct {
-	// Channels is the number between the two layers.
+	// Channels is the number of channels between the two layers.
 	Channels int
-	// Name is that of the module within the block: se_layer.
+	// Name is the name of the module within the block: se_layer.
 	Name           string
 	Reduce, Expand LinearNames
 }
 
-// LinearNames are the names of the tensors of a linear layer.
+// LinearNames are the names of a linear layer's tensors.
 type LinearNames struct{ Weight, Bias string }
 
-// Identity reports whether the branch is the block's input, normalized or not.
+// Identity reports whether the branch is the identity, with or without a
+// normalization.
 func (b *Branch) Identity() bool { return b.Conv == nil }
 
-// WeightSpec is the tensor of the convolution's weight; the branch is no identity.
+// WeightSpec returns the tensor of the convolution's weight. The branch must not be
+// an identity.
 func (b *Branch) WeightSpec() tensor.Spec {
 	return tensor.Spec{Name: b.Weight, Shape: b.Conv.WeightShape()}
 }
 
-// tensors of a branch of so many output channels, as a state dict has them.
+// tensors returns the tensors of a branch with the given number of output channels,
+// in the order of a state dict.
 func (b *Branch) tensors(channels int) []tensor.Spec {
 	var specs []tensor.Spec
 	if b.Conv != nil {
@@ -82,17 +86,17 @@ func (b *Branch) tensors(channels int) []tensor.Spec {
 	return specs
 }
 
-// WeightSpec is the weight of the folded convolution.
+// WeightSpec describes the weight of the folded convolution.
 func (b *Block) WeightSpec() tensor.Spec {
 	return tensor.Spec{Name: b.Weight, Shape: b.WeightShape()}
 }
 
-// BiasSpec is the bias of the folded convolution.
+// BiasSpec describes the bias of the folded convolution.
 func (b *Block) BiasSpec() tensor.Spec { return tensor.Spec{Name: b.Bias, Shape: []int{b.Out}} }
 
-// SETensors are the four tensors of squeeze-and-excitation: weight (Channels,
-// Out, 1, 1) and bias of the first layer, weight (Out, Channels, 1, 1) and bias
-// of the second. There are none without it.
+// SETensors returns the four tensors of squeeze-and-excitation: weight (Channels,
+// Out, 1, 1) and bias of the first layer, weight (Out, Channels, 1, 1) and bias of
+// the second. It returns nil if the block has none.
 func (b *Block) SETensors() []tensor.Spec {
 	if b.SE == nil {
 		return nil
@@ -105,7 +109,7 @@ func (b *Block) SETensors() []tensor.Spec {
 	}
 }
 
-// branchTensors are those of all branches.
+// branchTensors returns the tensors of all branches.
 func (b *Block) branchTensors() []tensor.Spec {
 	var specs []tensor.Spec
 	for i := range b.Branches {
@@ -124,7 +128,7 @@ func (b *Block) hasIdentity() bool {
 	return false
 }
 
-// check reports a block that cannot be computed, in one of its forms or both.
+// check returns an error if the block can't be computed in the form.
 func (b *Block) check(form Form) error {
 	if err := b.Conv.Check(); err != nil {
 		return err
@@ -146,8 +150,8 @@ func (b *Block) check(form Form) error {
 	return nil
 }
 
-// checkBranch holds a branch against the convolution that it folds into: its
-// taps must be some of that one's.
+// checkBranch checks that a branch can be folded into the block's convolution: its
+// taps must be a subset of the convolution's.
 func (b *Block) checkBranch(branch *Branch) error {
 	c := branch.Conv
 	if c == nil {
@@ -163,10 +167,10 @@ func (b *Block) checkBranch(branch *Branch) error {
 		return err
 	}
 	if (b.KernelH-c.KernelH)%2 != 0 || (b.KernelW-c.KernelW)%2 != 0 || c.KernelH > b.KernelH || c.KernelW > b.KernelW {
-		return fmt.Errorf("a kernel of %dx%d has no place at the centre of one of %dx%d", c.KernelH, c.KernelW, b.KernelH, b.KernelW)
+		return fmt.Errorf("a %dx%d kernel does not fit into the centre of a %dx%d kernel", c.KernelH, c.KernelW, b.KernelH, b.KernelW)
 	}
 	if c.KernelH*c.KernelW > 1 && c.Dilation != b.Dilation {
-		return fmt.Errorf("its dilation is %d, that of the block %d", c.Dilation, b.Dilation)
+		return fmt.Errorf("its dilation is %d, but the block's is %d", c.Dilation, b.Dilation)
 	}
 	if branch.Conv != nil {
 		want := b.Conv.Kernel(c.KernelH, c.KernelW)

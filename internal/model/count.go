@@ -5,42 +5,42 @@ import (
 	"math"
 )
 
-// Cost is what a part of a network holds and does for one image, counted as
-// mmcv's flops_counter.py does, which gave the published figures: a
+// Cost is the size of a part of a network and its work for one image. It is counted
+// like the published figures, which come from mmcv's flops_counter.py: a
 // multiply-accumulate is one FLOP.
 type Cost struct {
-	// Params are the trainable parameters: batch normalization's running
-	// statistics are not among them.
+	// Params returns the number of trainable parameters. The running statistics of
+	// batch normalizations are not included.
 	Params int64
-	// FLOPs are those of convolutions (k*k*in*out/groups per pixel, one more
-	// per output value for a bias), of batch normalizations (2 per value), of
-	// ReLU (1 per value) and of pooling (1 per input value). Additions,
-	// multiplications and the sigmoid of squeeze-and-excitation are not counted.
+	// FLOPs is the number of operations in convolutions (k*k*in*out/groups per pixel,
+	// plus one per output value for a bias), batch normalizations (2 per value), ReLU
+	// (1 per value) and pooling (1 per input value). Additions, multiplications and the
+	// sigmoid of squeeze-and-excitation are not counted.
 	FLOPs int64
-	// MACs are the multiply-accumulates of convolutions alone: of what is
-	// measured in GFLOP/s, two floating point operations each.
+	// MACs is the number of multiply-accumulates in convolutions only. For GFLOP/s,
+	// each counts as two floating-point operations.
 	MACs int64
 }
 
-// Plus is the cost of two parts.
+// Plus returns the sum of two costs.
 func (c Cost) Plus(d Cost) Cost {
 	return Cost{Params: c.Params + d.Params, FLOPs: c.FLOPs + d.FLOPs, MACs: c.MACs + d.MACs}
 }
 
 // Count is the cost of a plan for one image.
 type Count struct {
-	// Total has all blocks, the pooling and the head.
+	// Total includes all blocks, the pooling and the head.
 	Total Cost
 	// Blocks has one entry for each of Plan.Blocks.
 	Blocks []BlockCost
 	// Pool is the global average pooling before the head.
 	Pool Cost
-	// Head is the linear layer: only Params, because the original counts what
-	// leads up to it. It does Classes * Features multiply-accumulates.
+	// Head is the linear layer. It has only Params, because the original counts
+	// operations only up to it. The layer does Classes * Features multiply-accumulates.
 	Head Cost
 }
 
-// Params is the number of trainable parameters.
+// Params returns the number of trainable parameters.
 func (p *Plan) Params() int64 {
 	var n int64
 	for i := range p.Blocks {
@@ -49,10 +49,10 @@ func (p *Plan) Params() int64 {
 	return n + p.headCost().Params
 }
 
-// FLOPs is the number of operations for one image of h x w, counted as the
-// published figures are: see Cost. In the deploy form squeeze-and-excitation
-// counts, as it must run; the original's deploy form leaves it out, and so does
-// the published figure of D2se (32.85 G instead of 32.86 G).
+// FLOPs returns the number of operations for one image of h x w, counted like the
+// published figures; see Cost. In the deploy form, squeeze-and-excitation is
+// counted, because it must run. The original's deploy form leaves it out, and so
+// does the published figure for D2se (32.85 G instead of 32.86 G).
 func (p *Plan) FLOPs(h, w int) (int64, error) {
 	c, err := p.Count(h, w)
 	if err != nil {
@@ -61,8 +61,8 @@ func (p *Plan) FLOPs(h, w int) (int64, error) {
 	return c.Total.FLOPs, nil
 }
 
-// Count is the cost for one image of h x w. As in the original, blocks after
-// Depth count: they are run there. The error says which sizes are possible.
+// Count returns the cost for one image of h x w. As in the original, which runs
+// them, blocks after Depth count. The error says which sizes are possible.
 func (p *Plan) Count(h, w int) (*Count, error) {
 	if h < 1 || h > MaxSide || w < 1 || w > MaxSide {
 		return nil, fmt.Errorf("counting operations: want a height and width from 1 to %d, got %d x %d", MaxSide, h, w)
@@ -74,7 +74,7 @@ func (p *Plan) Count(h, w int) (*Count, error) {
 		inH, inW := h, w
 		h, w = b.OutSize(h, w)
 		pixels := int64(h) * int64(w)
-		// One more tap and a few operations stand for bias, norms and activation.
+		// The extra tap and operations are for the bias, the norms and the activation.
 		operations := float64(b.Taps()+7) * float64(b.In/b.Groups+1)
 		if b.SE != nil {
 			operations += float64(b.SE.Channels)
@@ -88,14 +88,14 @@ func (p *Plan) Count(h, w int) (*Count, error) {
 		}
 	}
 	if approximate > math.MaxInt64/2 {
-		return nil, fmt.Errorf("counting operations: the network does %.3g of them on such an image, too many to count", approximate)
+		return nil, fmt.Errorf("counting operations: the network does %.3g of them on such an image, which is too many to count", approximate)
 	}
 	c.Head = p.headCost()
 	c.Total = c.Total.Plus(c.Pool).Plus(c.Head)
 	return c, nil
 }
 
-// MaxSide bounds the sides of an image, so that counts stay exact.
+// MaxSide bounds the height and width of an image, so that counts stay exact.
 const MaxSide = 1 << 16
 
 func (p *Plan) headCost() Cost {
@@ -105,14 +105,14 @@ func (p *Plan) headCost() Cost {
 	return Cost{Params: int64(p.Head.Classes) * int64(p.Head.Features+1)}
 }
 
-// BlockCost is the cost of a block by its modules; those that it does not have
-// are zero.
+// BlockCost is the cost of a block by module. A module that the block lacks has
+// zero cost.
 type BlockCost struct {
-	// InH, InW, OutH, OutW are the sizes of its input and output.
+	// InH, InW, OutH and OutW are the sizes of the input and the output.
 	InH, InW, OutH, OutW int
-	// Branches has one entry for each of the block's in the train form.
+	// Branches has one entry for each branch, in the train form.
 	Branches []BranchCost
-	// Folded is the deploy form's convolution.
+	// Folded is the convolution of the deploy form.
 	Folded     Cost
 	Activation Cost
 	SE         SECost
@@ -124,7 +124,7 @@ type BranchCost struct{ Conv, Norm Cost }
 // SECost is the cost of squeeze-and-excitation.
 type SECost struct{ Pool, Reduce, ReLU, Expand Cost }
 
-// Total is the cost of the whole block.
+// Total returns the cost of the whole block.
 func (b BlockCost) Total() Cost {
 	total := b.Folded.Plus(b.SE.Pool).Plus(b.SE.Reduce).Plus(b.SE.ReLU).Plus(b.SE.Expand).Plus(b.Activation)
 	for _, branch := range b.Branches {
@@ -133,7 +133,7 @@ func (b BlockCost) Total() Cost {
 	return total
 }
 
-// cost is that of a block whose output has so many pixels.
+// cost returns the cost of a block whose output has the given number of pixels.
 func (b *Block) cost(form Form, pixels int64) BlockCost {
 	out := int64(b.Out)
 	var c BlockCost
@@ -174,7 +174,7 @@ func (b *Branch) cost(channels, pixels int64) (c BranchCost) {
 	return c
 }
 
-// cost is that of a convolution without a bias.
+// cost returns the cost of a convolution without a bias.
 func (c Conv) cost(pixels int64) Cost {
 	params := int64(c.Taps()) * int64(c.Out) * int64(c.In/c.Groups)
 	return Cost{Params: params, FLOPs: params * pixels, MACs: params * pixels}
@@ -184,7 +184,8 @@ func biasCost(channels, pixels int64) Cost {
 	return Cost{Params: channels, FLOPs: channels * pixels}
 }
 
-// normCost is that of a batch normalization at inference: a scale and a shift.
+// normCost returns the cost of a batch normalization at inference: a scale and a
+// shift.
 func normCost(channels, pixels int64) Cost {
 	return Cost{Params: 2 * channels, FLOPs: 2 * channels * pixels}
 }

@@ -2,24 +2,24 @@ package model
 
 import "strings"
 
-// Family is what is known of the networks of one kind beyond what their plans
-// hold.
+// Family is what the networks of one family have in common and their plans do not
+// say.
 type Family struct {
-	// Name of the networks: RepVGG.
+	// Name is the name of the family: RepVGG.
 	Name string
-	// KeyMaps are the ways in which frameworks name the tensors. The first is that
-	// of the plans.
+	// KeyMaps are the tensor names of the frameworks. The first key map has the names
+	// in plans.
 	KeyMaps []*KeyMap
-	// Identify says which network the tensors of a state dict make, by their
-	// shapes, as advice for whoever gave the wrong config; "" if it is not known.
-	// Names are the plans'.
+	// Identify describes the network in a state dict, by the shapes of its tensors, for
+	// the error about a config that does not fit. It returns "" for an unknown network.
+	// The names are those in plans.
 	Identify func(shapes map[string][]int) string
-	// Modules are the paths of the modules of a converted network in the order in
-	// which PyTorch registers them, for the metadata of a state dict with the names
-	// of the plans; nil if there are none to write.
+	// Modules returns the paths of a deploy network's modules, in the order in which
+	// PyTorch registers them. They are the metadata of a state dict with the names in
+	// plans. If Modules is nil, no metadata is written.
 	Modules func(p *Plan) []string
 }
 
-// IsCounter reports whether a tensor is a batch normalization's count of training
-// steps. Old checkpoints lack it and inference never reads it.
+// IsCounter reports whether a tensor is a batch normalization's counter of training
+// steps. Old checkpoints lack it, and inference does not need it.
 func IsCounter(name string) bool { return strings.HasSuffix(name, ".num_batches_tracked") }

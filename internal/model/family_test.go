@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/convert"
 	"repvgg/internal/cpu"
 	"repvgg/internal/engine"
@@ -17,11 +18,11 @@ import (
 	"repvgg/internal/weights"
 )
 
-// The made-up family below shows all that a new one needs: its blocks and the
-// names of their tensors, as data. Nothing else knows of it.
+// The made-up family below shows all that a new family needs: its blocks and the
+// names of their tensors, as data. No other code knows about it.
 
-// block is a block of trunk.N whose branches have the kernels given: h x w, or an
-// identity for 0 x 0. c is what they fold into.
+// block returns the block trunk.N. Its branches have the given kernels: h x w, or 0
+// x 0 for an identity. They fold into c.
 func block(index int, c model.Conv, kernels ...[2]int) model.Block {
 	name := fmt.Sprintf("trunk.%d", index)
 	b := model.Block{Name: name, Conv: c, Weight: name + ".fused.weight", Bias: name + ".fused.bias"}
@@ -36,8 +37,8 @@ func block(index int, c model.Conv, kernels ...[2]int) model.Block {
 	return b
 }
 
-// made is a network with three 3x3 branches; 3x3 beside 1x3 and 3x1; a depthwise
-// 3x3 with a scale and an identity; and a pointwise 1x1 behind it.
+// made returns a network of four blocks: three 3x3 branches; 3x3, 1x3 and 3x1
+// branches; a depthwise 3x3 with a 1x1 and an identity; and two 1x1 branches.
 func made() *model.Plan {
 	conv := func(in, out, kernel, stride, groups int) model.Conv {
 		return model.Conv{In: in, Out: out, KernelH: kernel, KernelW: kernel, Stride: stride, PadH: kernel / 2, PadW: kernel / 2, Dilation: 1, Groups: groups}
@@ -65,8 +66,8 @@ func made() *model.Plan {
 	}
 }
 
-// TestNewFamily takes the made-up family from a checkpoint with another
-// framework's names through fusion, verification, both runners' forms and ONNX.
+// TestNewFamily takes the made-up family from a checkpoint with another framework's
+// names through fusion, verification, running both forms, and ONNX.
 func TestNewFamily(t *testing.T) {
 	const n, h, w, testdata = 2, 17, 22, "../../testdata"
 	plan := made()
@@ -75,7 +76,7 @@ func TestNewFamily(t *testing.T) {
 	src, dst := filepath.Join(t.TempDir(), "train.pth"), filepath.Join(t.TempDir(), "deploy.safetensors")
 	testkit.WriteCheckpoint(t, src, foreign.Specs(plan.Tensors()), plan.Tensors(), values)
 
-	train, err := weights.OpenForm(src, plan, false)
+	train, err := weights.OpenForm(src, plan, checkpoint.Choice{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func TestNewFamily(t *testing.T) {
 	if err := convert.WriteDeploy(t.Context(), train, dst, foreign, nil); err != nil {
 		t.Fatal(err)
 	}
-	deploy, err := weights.OpenForm(dst, plan.As(model.Deploy), false)
+	deploy, err := weights.OpenForm(dst, plan.As(model.Deploy), checkpoint.Choice{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +130,7 @@ func TestNewFamily(t *testing.T) {
 	compare(t, "onnxruntime", r.Values, want)
 }
 
-// compare allows rounding of float32 through four blocks.
+// compare allows for float32 rounding over four blocks.
 func compare(t *testing.T, what string, got []float32, want []float64) {
 	t.Helper()
 	largest, worst := 0.0, 0.0

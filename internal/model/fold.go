@@ -7,14 +7,14 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// Fold gives the deploy form's tensors of a network of which src has those of
-// p's form. Branches are folded as they are read, in float32 and in the training
-// frameworks' order of operations, so that the results have the bits of their own
-// conversions; all else is handed on. What is in the deploy form already stays
-// as it is.
+// Fold returns the tensors of the deploy form of p. src has the tensors of p in p's
+// form. Branches are folded as they are read, in float32 and in the training
+// frameworks' order of operations, so that the results are bit-identical to the
+// frameworks' own conversions. All other tensors are passed through. If p has the
+// deploy form, all tensors are passed through.
 //
-// A row of a folded weight needs the same row of each branch's weight, and all
-// values of their norms, which are kept for one block at a time.
+// A row of a folded weight needs the same row of each branch's weight and all
+// values of the branches' norms. The norms of one block are kept at a time.
 func Fold(p *Plan, src tensor.Source) tensor.Source {
 	if p.Form == Deploy {
 		return src
@@ -27,15 +27,16 @@ func Fold(p *Plan, src tensor.Source) tensor.Source {
 	return f
 }
 
-// FoldError is a block whose branches do not fold into something finite.
+// FoldError is the error for a block whose branches fold into values that are not
+// finite.
 type FoldError struct{ Block, Text string }
 
 func (e *FoldError) Error() string { return fmt.Sprintf("folding block %q: %s", e.Block, e.Text) }
 
 type folded struct {
 	src    tensor.Source
-	blocks map[string]*Block // by the names of their folded tensors
-	// block is the one whose affines are kept: one a branch.
+	blocks map[string]*Block // by the names of the folded tensors
+	// block is the block whose affines are kept, one for each branch.
 	block   *Block
 	affines []affine
 	scratch []float32
@@ -44,7 +45,7 @@ type folded struct {
 // affine is y = scale*x + shift for each channel.
 type affine struct{ scale, shift []float32 }
 
-// Rows folds rows of a block's weight or bias, or hands another tensor on.
+// Rows folds rows of a block's weight or bias, or passes another tensor through.
 func (f *folded) Rows(dst []float32, spec tensor.Spec, from, to int) error {
 	b := f.blocks[spec.Name]
 	if b == nil {
@@ -56,11 +57,11 @@ func (f *folded) Rows(dst []float32, spec tensor.Spec, from, to int) error {
 	what := "bias"
 	if spec.Name == b.Weight {
 		what = "weight"
-		add := f.weightBySteps
+		sum := f.weightBySteps
 		if b.common() {
-			add = f.commonWeight
+			sum = f.commonWeight
 		}
-		if err := add(b, dst, from, to); err != nil {
+		if err := sum(b, dst, from, to); err != nil {
 			return err
 		}
 	} else {
@@ -75,8 +76,8 @@ func (f *folded) Rows(dst []float32, spec tensor.Spec, from, to int) error {
 	return nil
 }
 
-// readNorms makes the affines of a block's branches: what its norm and its bias
-// make of the sums of a convolution.
+// readNorms computes the affines of a block's branches, from the norm and the bias
+// of each.
 func (f *folded) readNorms(b *Block) error {
 	if f.block == b {
 		return nil
@@ -107,7 +108,7 @@ func (f *folded) readNorms(b *Block) error {
 	return nil
 }
 
-// bias adds the shifts of output channels [from, to) up, in the branches' order.
+// bias sums the shifts of output channels [from, to), in the branches' order.
 func (f *folded) bias(b *Block, dst []float32, from, to int) {
 	for c := from; c < to; c++ {
 		sum := f.affines[0].shift[c]
@@ -121,11 +122,11 @@ func (f *folded) bias(b *Block, dst []float32, from, to int) {
 	}
 }
 
-// weightBySteps adds the branches' kernels of output channels [from, to) up, in the
-// branches' order, each scaled by its norm and centred in the block's kernel. The
-// zeros around a smaller kernel are added too, as the frameworks do: they decide
-// the sign of a sum that is zero. So does the number 0 that they add in place of
-// an identity that a block lacks.
+// weightBySteps sums the branches' kernels of output channels [from, to), in the branches'
+// order. Each is scaled by its norm and centred in the block's kernel. As in the
+// frameworks, the zeros around a smaller kernel are added too, because they decide
+// the sign of a sum that is zero. So does the 0 that the frameworks add for a
+// missing identity.
 func (f *folded) weightBySteps(b *Block, dst []float32, from, to int) error {
 	in := b.In / b.Groups
 	row := in * b.Taps()
@@ -140,7 +141,7 @@ func (f *folded) weightBySteps(b *Block, dst []float32, from, to int) error {
 		spec := branch.WeightSpec()
 		own := in * branch.Conv.Taps()
 		if i == 0 && own == row {
-			// The first branch mostly has the whole kernel.
+			// The first branch usually has the block's kernel size.
 			if err := f.src.Rows(dst, spec, from, to); err != nil {
 				return err
 			}
@@ -171,38 +172,32 @@ func (f *folded) weightBySteps(b *Block, dst []float32, from, to int) error {
 	return nil
 }
 
-// addKernels adds the scaled kernels of one output channel, of the shape small,
-// to the centres of those of dst, of the shape large.
+// addKernels adds the scaled kernels of one output channel, with the shape small,
+// to the centres of the kernels in dst, with the shape large.
 func addKernels(dst, kernels []float32, scale float32, large, small Conv) {
-	centre := make([]int, 0, small.Taps()) // of a kernel of dst
+	frame := make([]float32, large.Taps())
 	top, left := (large.KernelH-small.KernelH)/2, (large.KernelW-small.KernelW)/2
-	for y := range small.KernelH {
-		for x := range small.KernelW {
-			centre = append(centre, (top+y)*large.KernelW+left+x)
+	for len(kernels) > 0 {
+		for y := range small.KernelH {
+			for x := range small.KernelW {
+				frame[(top+y)*large.KernelW+left+x] = float32(scale * kernels[y*small.KernelW+x])
+			}
 		}
-	}
-	sums := make([]float32, len(centre))
-	for taps := large.Taps(); len(kernels) > 0; dst, kernels = dst[taps:], kernels[len(centre):] {
-		to := dst[:taps]
-		for i, at := range centre {
-			sums[i] = to[at] + float32(scale*kernels[i])
+		to := dst[:len(frame)]
+		for i, v := range frame {
+			to[i] += v
 		}
-		for i := range to {
-			to[i] += 0
-		}
-		for i, at := range centre {
-			to[at] = sums[i]
-		}
+		dst, kernels = dst[len(frame):], kernels[small.Taps():]
 	}
 }
 
-// addIdentity adds the kernels of a scaled identity for one output channel: a 1
-// at the centre of the kernel for the input channel own, times scale, and zeros
-// times scale. first is set where there is nothing yet to add to.
+// addIdentity adds the kernels of an identity for one output channel: scale at the
+// centre of the kernel for the input channel own, and scale times 0 everywhere
+// else. If first is true, dst is overwritten.
 func addIdentity(dst []float32, scale float32, own int, c Conv, first bool) {
 	taps := c.Taps()
 	centre := own*taps + taps/2
-	zero := scale * 0 // of scale's sign, or NaN
+	zero := scale * 0 // has scale's sign, or is NaN
 	if first {
 		clear(dst)
 	}
@@ -213,20 +208,20 @@ func addIdentity(dst []float32, scale float32, own int, c Conv, first bool) {
 	dst[centre] = at + scale
 }
 
-// FoldedBranch is a branch whose normalization is folded into it, for running
-// the train form. It is the tensor.Source of its convolution's weight.
+// FoldedBranch is a branch with its normalization folded in, for running the train
+// form. It is the tensor.Source of the folded weight of its convolution.
 type FoldedBranch struct {
 	*Branch
-	// Scale and Shift are what the norm and the bias make of the convolution's sums,
-	// or of the input of an identity: Scale*x + Shift for each channel. Scale is in
-	// the weights that Rows gives.
+	// The norm and the bias turn the output x of the convolution, or the input x of an
+	// identity, into Scale*x + Shift, with a scale and a shift for each channel. The
+	// folded weight includes Scale.
 	Scale, Shift []float64
 
 	src tensor.Source
 }
 
-// Fold folds the norm of branch i of the block into its convolution, in float64;
-// each weight is rounded once.
+// Fold folds the norm of branch i of the block into its convolution. It computes in
+// float64, and rounds each weight once.
 func (b *Block) Fold(i int, src tensor.Source) (*FoldedBranch, error) {
 	f := &FoldedBranch{Branch: &b.Branches[i], src: src}
 	var err error
@@ -250,7 +245,7 @@ func (b *Block) Fold(i int, src tensor.Source) (*FoldedBranch, error) {
 	return f, nil
 }
 
-// Rows reads rows of the weight and scales them.
+// Rows reads rows of the convolution's weight and scales them.
 func (f *FoldedBranch) Rows(dst []float32, spec tensor.Spec, from, to int) error {
 	if err := f.src.Rows(dst, spec, from, to); err != nil {
 		return err

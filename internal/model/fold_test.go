@@ -9,7 +9,7 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// branchOf is a branch with a kernel, or the identity for a height of 0.
+// branchOf returns a branch with a kernel of h x w, or the identity if h is 0.
 func branchOf(name string, c Conv, h, w int) Branch {
 	b := Branch{Name: name, Norm: &Norm{Name: name + ".bn", Eps: 1e-5}}
 	if h > 0 {
@@ -19,7 +19,7 @@ func branchOf(name string, c Conv, h, w int) Branch {
 	return b
 }
 
-// randomValues are lively ones for all tensors of a plan.
+// randomValues returns random values for all tensors of a plan.
 func randomValues(rng *rand.Rand, p *Plan) tensor.Map {
 	values, variances := make(tensor.Map), p.Variances()
 	for _, spec := range p.Tensors() {
@@ -34,8 +34,8 @@ func randomValues(rng *rand.Rand, p *Plan) tensor.Map {
 	return values
 }
 
-// TestFold holds the folded kernels of random branches against their sum in
-// float64: each term has a few roundings.
+// TestFold compares the folded kernels of random branches with their sum in
+// float64. Each term may have a few rounding errors.
 func TestFold(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for range 300 {
@@ -60,7 +60,7 @@ func TestFold(t *testing.T) {
 		want, scale := wantFolded(t, &b, values)
 		deploy := Fold(p, values)
 		for _, spec := range p.As(Deploy).Tensors() {
-			// Two halves: rows do not depend on those beside them.
+			// Read in two halves: rows do not depend on their neighbours.
 			got := make([]float32, spec.Numel())
 			half := spec.Rows() / 2
 			if err := deploy.Rows(got[:half*spec.RowLen()], spec, 0, half); err != nil {
@@ -78,7 +78,7 @@ func TestFold(t *testing.T) {
 	}
 }
 
-// wantFolded is the fold of a block as its definition reads, and the sums of
+// wantFolded computes the fold of a block from its definition, and the sums of the
 // absolute terms.
 func wantFolded(t *testing.T, b *Block, values tensor.Map) (want, scale map[string][]float64) {
 	t.Helper()
@@ -118,12 +118,12 @@ func wantFolded(t *testing.T, b *Block, values tensor.Map) (want, scale map[stri
 	return want, scale
 }
 
-// TestFoldZeroSigns has the frameworks' zeros: adding the 0 of a branch that has
-// no weight there makes 0 of -0; where the identity's scale is negative its zeros
-// are negative, and 0 + -0 is 0.
+// TestFoldZeroSigns checks that zeros have the same signs as in the frameworks.
+// Adding the 0 of a branch that has no weight at a position turns -0 into 0. An
+// identity with a negative scale has negative zeros, and 0 + -0 is 0.
 func TestFoldZeroSigns(t *testing.T) {
 	minus := float32(math.Copysign(0, -1))
-	for _, gamma := range []float32{0, -2, 2} { // of the identity; none for 0
+	for _, gamma := range []float32{0, -2, 2} { // the identity's; 0 means no identity
 		c := Conv{In: 2, Out: 2, KernelH: 3, KernelW: 3, PadH: 1, PadW: 1, Stride: 1, Dilation: 1, Groups: 1}
 		b := Block{Name: "b", Conv: c, Weight: "w", Bias: "bias", Branches: []Branch{branchOf("three", c, 3, 3), branchOf("one", c, 1, 1)}}
 		if gamma != 0 {
@@ -155,8 +155,8 @@ func TestFoldZeroSigns(t *testing.T) {
 			if i == 4 && gamma != 0 {
 				continue // the identity's weight
 			}
-			// Only at the centre of another input channel does nothing but the
-			// identity's own zero join the two -0 of the convolutions.
+			// Only at the centre of other input channels are the identity's zeros the only
+			// terms besides the two -0 of the convolutions.
 			wantMinus := i == 13 && gamma < 0
 			if v != 0 || math.Signbit(float64(v)) != wantMinus {
 				t.Errorf("identity %v: value %d is %v (negative: %v)", gamma, i, v, math.Signbit(float64(v)))

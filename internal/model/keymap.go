@@ -8,41 +8,42 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// KeyMap is how a framework names the modules whose tensors a plan has.
+// KeyMap translates between the tensor names in a plan and those of a framework.
 type KeyMap struct {
-	// ID is the word for it in flags; Owner is who names tensors so.
+	// ID is the word for the key map in flags. Owner describes the framework.
 	ID, Owner string
-	// Rules are tried in turn, then Common, those of modules that another framework
-	// may name so too: they say nothing of whose names a file has.
+	// Rules are tried in order, and then Common. Common has the rules for names that
+	// other frameworks may use too. They do not identify the framework of a file.
 	Rules, Common []Rule
 }
 
-// Rule pairs the path of a module in a plan with that in a framework's state
-// dict. {} stands for a number that counts from 0, {1} for one that counts from 1;
-// they are the same on both sides, in order:
+// Rule pairs the path of a module in a plan with its path in a framework's state
+// dict. {} is a number that counts from 0, and {1} a number that counts from 1. The
+// numbers are in the same order on both sides:
 //
 //	{"backbone.stage_{1}.{}.branch_norm", "stages.{}.{}.identity"}
 type Rule struct{ Plan, File string }
 
-// ToPlan is the plan's name of a tensor with a framework's name, which is the
-// module's path, a dot and a word. ok is false for a tensor that no rule has.
+// ToPlan translates a framework's name of a tensor, which is the module's path, a
+// dot and a word, to the plan's. ok is false if no rule matches.
 func (k *KeyMap) ToPlan(name string) (plan string, ok bool) {
 	return k.translate(name, Rule.toPlan)
 }
 
-// Owns reports whether a name is one that only this framework gives.
+// Owns reports whether only this framework uses the name.
 func (k *KeyMap) Owns(name string) bool {
 	_, ok := translate(name, k.Rules, Rule.toPlan)
 	return ok
 }
 
-// ToFile is the framework's name of a tensor of a plan.
+// ToFile translates a plan's name of a tensor to the framework's. ok is false if no
+// rule matches.
 func (k *KeyMap) ToFile(name string) (file string, ok bool) {
 	return k.translate(name, Rule.toFile)
 }
 
-// Specs are those of a plan's tensors with the framework's names; what no rule
-// has keeps its name.
+// Specs returns the specs with the framework's names. A tensor that no rule matches
+// keeps its name.
 func (k *KeyMap) Specs(specs []tensor.Spec) []tensor.Spec {
 	named := slices.Clone(specs)
 	for i := range named {
@@ -78,8 +79,8 @@ func translate(name string, rules []Rule, sides func(Rule) (from, to string)) (s
 	return name, false
 }
 
-// placeholder finds the first {} or {1} of a pattern; first is what it counts
-// from.
+// placeholder finds the first {} or {1} in a pattern. first is the number from
+// which it counts.
 func placeholder(pattern string) (before, after string, first int, ok bool) {
 	before, rest, found := strings.Cut(pattern, "{")
 	if !found {
@@ -92,8 +93,8 @@ func placeholder(pattern string) (before, after string, first int, ok bool) {
 	return before, after, first, true
 }
 
-// match gives the numbers that stand for the placeholders of a pattern, counted
-// from 0.
+// match returns the numbers at a pattern's placeholders, counted from 0. ok is
+// false if the path does not match.
 func match(pattern, path string) (numbers []int, ok bool) {
 	for {
 		before, after, first, more := placeholder(pattern)
@@ -106,7 +107,7 @@ func match(pattern, path string) (numbers []int, ok bool) {
 			digits++
 		}
 		n, err := strconv.Atoi(rest[:digits])
-		if !fits || err != nil || n < first || strconv.Itoa(n) != rest[:digits] { // no 0 in front
+		if !fits || err != nil || n < first || strconv.Itoa(n) != rest[:digits] { // no leading 0
 			return nil, false
 		}
 		numbers = append(numbers, n-first)
@@ -114,7 +115,7 @@ func match(pattern, path string) (numbers []int, ok bool) {
 	}
 }
 
-// fill puts numbers in the places of a pattern.
+// fill replaces a pattern's placeholders with numbers.
 func fill(pattern string, numbers []int) string {
 	var b strings.Builder
 	for _, n := range numbers {

@@ -10,8 +10,8 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// two is a network of two blocks with a head: 3x3, 1x1 and, in the second, an
-// identity and squeeze-and-excitation.
+// two returns a network of two blocks and a head. The blocks have 3x3 and 1x1
+// branches, and the second also has an identity and squeeze-and-excitation.
 func two() *Plan {
 	block := func(name string, c Conv) Block {
 		b := Block{Name: name, Conv: c, Weight: name + ".w", Bias: name + ".b"}
@@ -49,7 +49,7 @@ func TestPlanSizes(t *testing.T) {
 	}
 }
 
-// TestConvSizes has a kernel that is larger than the padded input.
+// TestConvSizes includes a kernel that is larger than the padded input.
 func TestConvSizes(t *testing.T) {
 	c := Conv{In: 1, Out: 1, KernelH: 5, KernelW: 3, Stride: 2, PadW: 1, Dilation: 2, Groups: 1}
 	if h, w := c.OutSize(8, 8); h != 0 || w != 3 {
@@ -85,11 +85,11 @@ func TestTensors(t *testing.T) {
 		}
 	}
 	if !IsCounter("b.id.num_batches_tracked") || IsCounter("b.id.bias") {
-		t.Error("counters are not told from other tensors")
+		t.Error("counters are not distinguished from other tensors")
 	}
 }
 
-// TestCheckRefuses has plans that can't be computed.
+// TestCheckRefuses checks plans that can't be computed.
 func TestCheckRefuses(t *testing.T) {
 	for _, c := range []struct {
 		change func(p *Plan)
@@ -104,9 +104,9 @@ func TestCheckRefuses(t *testing.T) {
 		{func(p *Plan) { p.Blocks[0].Branches = nil }, "no branches"},
 		{func(p *Plan) { p.Blocks[0].Branches = append(p.Blocks[0].Branches, Branch{Name: "id"}) }, `branch "id": an identity branch needs equal channels and stride 1`},
 		{func(p *Plan) { p.Blocks[1].Branches[0].Conv.Stride = 2 }, "is not aligned"},
-		{func(p *Plan) { p.Blocks[1].Branches[0].Conv.Dilation = 3 }, "its dilation is 3, that of the block 2"},
-		{func(p *Plan) { p.Blocks[1].Branches[0].Conv.KernelW = 2 }, "has no place at the centre"},
-		{func(p *Plan) { p.Blocks[1].Branches[1].Conv.KernelH = 5 }, "a kernel of 5x1 has no place"},
+		{func(p *Plan) { p.Blocks[1].Branches[0].Conv.Dilation = 3 }, "its dilation is 3, but the block's is 2"},
+		{func(p *Plan) { p.Blocks[1].Branches[0].Conv.KernelW = 2 }, "does not fit into the centre"},
+		{func(p *Plan) { p.Blocks[1].Branches[1].Conv.KernelH = 5 }, "a 5x1 kernel does not fit"},
 		{func(p *Plan) { p.Blocks[1].Branches[0].Conv.Out = 0 }, "positive sizes"},
 		{func(p *Plan) {
 			p.Blocks[1].PadH, p.Blocks[1].Branches = 1, p.Blocks[1].Branches[2:]
@@ -121,7 +121,8 @@ func TestCheckRefuses(t *testing.T) {
 	}
 }
 
-// TestCount has the costs of the small network by hand, on an image of 9 x 6.
+// TestCount compares the costs of the small network with figures computed by hand,
+// for an image of 9 x 6.
 func TestCount(t *testing.T) {
 	const pixels = 5 * 3
 	se := Cost{Params: 2*4*2 + 2 + 4, FLOPs: 4*pixels + 2*4*2 + 2 + 4 + 2, MACs: 2 * 4 * 2}
@@ -167,7 +168,7 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// TestFoldFails names what does not fold.
+// TestFoldFails checks that the error names the block or tensor that does not fold.
 func TestFoldFails(t *testing.T) {
 	p := two()
 	for name, c := range map[string]struct {
@@ -208,9 +209,9 @@ func TestFoldFails(t *testing.T) {
 	}
 }
 
-// TestFoldHandsOn: what is not folded comes from the source, and so does all of the
-// deploy form.
-func TestFoldHandsOn(t *testing.T) {
+// TestFoldPassesThrough checks that tensors that are not folded, and all tensors of
+// a deploy form, come from the source.
+func TestFoldPassesThrough(t *testing.T) {
 	p, values := two(), tensor.Map{"h.w": slices.Repeat([]float32{3}, 20), "a.w": slices.Repeat([]float32{4}, 108)}
 	if got, err := tensor.Load(Fold(p, values), p.HeadTensors()[0]); err != nil || got[19] != 3 {
 		t.Errorf("%v, %v", got, err)

@@ -7,28 +7,28 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// Norm is a batch normalization: for each channel
+// Norm is a batch normalization. For each channel:
 //
 //	y = (x - mean) / sqrt(var + Eps) * gamma + beta
 type Norm struct {
-	// Name is the prefix of its tensors in the state dict.
+	// Name is the prefix of the tensors' names in the state dict.
 	Name string
 	Eps  float64
 }
 
-// Gamma names the scale.
+// Gamma returns the name of the scale.
 func (n Norm) Gamma() string { return n.Name + ".weight" }
 
-// Beta names the shift.
+// Beta returns the name of the shift.
 func (n Norm) Beta() string { return n.Name + ".bias" }
 
-// Mean names the running mean.
+// Mean returns the name of the running mean.
 func (n Norm) Mean() string { return n.Name + ".running_mean" }
 
-// Var names the running variance.
+// Var returns the name of the running variance.
 func (n Norm) Var() string { return n.Name + ".running_var" }
 
-// tensors are the four of a norm, each with a value for each channel.
+// tensors returns the four tensors of a norm. Each has one value per channel.
 func (n Norm) tensors(channels int) []tensor.Spec {
 	shape := []int{channels}
 	return []tensor.Spec{
@@ -54,7 +54,7 @@ func (n Norm) read(src tensor.Source, channels int) (s statistics, err error) {
 	return s, nil
 }
 
-// Affine is the norm as y = scale*x + shift for each channel, in float64.
+// Affine returns the norm as y = scale*x + shift for each channel, in float64.
 func (n Norm) Affine(src tensor.Source, channels int) (scale, shift []float64, err error) {
 	s, err := n.read(src, channels)
 	if err != nil {
@@ -68,8 +68,8 @@ func (n Norm) Affine(src tensor.Source, channels int) (scale, shift []float64, e
 	return scale, shift, nil
 }
 
-// affine32 is Affine in float32 and in the order of the training frameworks'
-// own code, so that what is fused has the same bits:
+// affine32 is Affine in float32, in the training frameworks' order of operations,
+// so that fused weights are bit-identical:
 //
 //	std   = sqrt(var + eps)
 //	scale = gamma / std
@@ -82,7 +82,7 @@ func (n Norm) affine32(src tensor.Source, channels int) (scale, shift []float32,
 	scale, shift = make([]float32, channels), make([]float32, channels)
 	eps := float32(n.Eps)
 	for c := range scale {
-		// The conversions keep a compiler from fusing a product into a sum.
+		// The conversions keep the compiler from using fused multiply-add.
 		std := float32(math.Sqrt(float64(s.variance[c] + eps)))
 		scale[c] = s.gamma[c] / std
 		shift[c] = float32(float32(-s.mean[c]*s.gamma[c])/std) + s.beta[c]

@@ -1,8 +1,8 @@
 // Package model describes re-parameterizable networks as data: a Plan is a flat
-// list of Blocks, a Block its Branches. It checks plans, names their tensors,
-// counts what they cost, and folds a block's branches into one convolution. It
-// knows no framework and no config, and runs nothing; families of networks are
-// packages below it.
+// list of Blocks, and a Block is a list of Branches. The package checks plans,
+// names their tensors, counts their cost, and folds a block's branches into one
+// convolution. It knows no framework and no config, and runs nothing. Each family
+// of networks has a package below it.
 package model
 
 import (
@@ -12,18 +12,18 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// Form is one of the two equivalent shapes of a network.
+// Form is one of the two equivalent forms of a network.
 type Form uint8
 
 const (
-	// Train is the form that is trained: each block adds up parallel branches.
+	// Train is the form that is trained: each block is the sum of parallel branches.
 	Train Form = iota
 	// Deploy is the form after re-parameterization: each block is one convolution
 	// with a bias.
 	Deploy
 )
 
-// String is the word used for the form in flags and messages.
+// String returns the word for the form in flags and messages.
 func (f Form) String() string {
 	if f == Deploy {
 		return "deploy"
@@ -31,33 +31,34 @@ func (f Form) String() string {
 	return "train"
 }
 
-// Plan is a network as a flat list: Blocks one after the other, then global
-// average pooling and a linear layer. It holds no weights and no input size.
-// Activations are laid out N, C, H, W.
+// Plan is a network as a flat list: Blocks in sequence, then global average pooling
+// and a linear layer. It has no weights and no input size. Activations are in N, C,
+// H, W order.
 type Plan struct {
 	Form       Form
 	InChannels int
-	// Blocks in execution order.
+	// Blocks are in execution order.
 	Blocks []Block
-	// Depth is how many of Blocks the classifier needs: all, unless the network
-	// stops at an earlier stage. The others hold weights but do not influence the
-	// result.
+	// Depth is the number of Blocks that the classifier needs. It is all of them,
+	// unless the network's output is an earlier stage. The others have weights but do
+	// not affect the result.
 	Depth int
-	// Head is nil for a part of a network that ends in a feature map.
+	// Head is nil for a network that ends in a feature map.
 	Head *Head
-	// Family is what is known of networks of this kind; nil if nothing is.
+	// Family is the network's family, or nil.
 	Family *Family
 }
 
-// Head is the classifier: global average pooling, then Classes linear outputs
-// of Features inputs.
+// Head is the classifier: global average pooling, then a linear layer with Features
+// inputs and Classes outputs.
 type Head struct {
 	Features, Classes int
-	// LinearNames name its tensors: weight (Classes, Features), bias (Classes).
+	// LinearNames name the tensors: weight (Classes, Features), bias (Classes).
 	LinearNames
 }
 
-// OutSize is the height and width of the last feature map for an input of h x w.
+// OutSize returns the height and width of the last feature map for an input of h x
+// w.
 func (p *Plan) OutSize(h, w int) (int, int) {
 	for i := range p.Blocks[:p.Depth] {
 		h, w = p.Blocks[i].OutSize(h, w)
@@ -65,8 +66,8 @@ func (p *Plan) OutSize(h, w int) (int, int) {
 	return h, w
 }
 
-// OutLen is the number of output values for one image of h x w: the classes,
-// or the elements of the feature map of a plan without a head.
+// OutLen returns the number of output values for one image of h x w: the number of
+// classes or, without a head, the size of the last feature map.
 func (p *Plan) OutLen(h, w int) int {
 	if p.Head != nil {
 		return p.Head.Classes
@@ -75,14 +76,14 @@ func (p *Plan) OutLen(h, w int) int {
 	return p.Blocks[p.Depth-1].Out * h * w
 }
 
-// As is the same network in another form.
+// As returns the same network in the given form.
 func (p *Plan) As(form Form) *Plan {
 	q := *p
 	q.Form = form
 	return &q
 }
 
-// Block is the plan of block i alone, without a head.
+// Block returns a plan of only block i, without a head.
 func (p *Plan) Block(i int) *Plan {
 	return &Plan{
 		Form:       p.Form,
@@ -93,8 +94,8 @@ func (p *Plan) Block(i int) *Plan {
 	}
 }
 
-// Check reports a plan whose blocks do not fit together, or that cannot be
-// computed in its form.
+// Check returns an error if the blocks do not fit together, or can't be computed in
+// the plan's form.
 func (p *Plan) Check() error {
 	if p.Depth < 1 || p.Depth > len(p.Blocks) || p.InChannels < 1 {
 		return fmt.Errorf("checking the network: want 1 to %d blocks and at least one input channel, got %d and %d", len(p.Blocks), p.Depth, p.InChannels)
@@ -116,8 +117,8 @@ func (p *Plan) Check() error {
 	return nil
 }
 
-// Tensors are the names and shapes of a state dict of the plan, block by block.
-// The counters of training steps are not among them: see IsCounter.
+// Tensors returns the names and shapes of the plan's state dict, block by block. It
+// does not include the counters of training steps; see IsCounter.
 func (p *Plan) Tensors() []tensor.Spec {
 	var specs []tensor.Spec
 	for i := range p.Blocks {
@@ -132,7 +133,8 @@ func (p *Plan) Tensors() []tensor.Spec {
 	return append(specs, p.HeadTensors()...)
 }
 
-// HeadTensors are the weight and the bias of the classifier; none without one.
+// HeadTensors returns the weight and the bias of the classifier, or nil if there is
+// none.
 func (p *Plan) HeadTensors() []tensor.Spec {
 	if p.Head == nil {
 		return nil
@@ -143,7 +145,7 @@ func (p *Plan) HeadTensors() []tensor.Spec {
 	}
 }
 
-// Variances are the names of the train form's running variances, which must not
+// Variances returns the names of the train form's running variances, which must not
 // be negative.
 func (p *Plan) Variances() map[string]bool {
 	names := make(map[string]bool)
@@ -157,8 +159,9 @@ func (p *Plan) Variances() map[string]bool {
 	return names
 }
 
-// FormOf is the form whose tensors a list of names holds: the branches' of some
-// block, or the folded convolution's. ok is false if there are neither, or both.
+// FormOf returns the form whose tensors a list of names has: those of the branches
+// of some block, or those of a folded convolution. ok is false if there are
+// neither, or both.
 func (p *Plan) FormOf(names []string) (form Form, ok bool) {
 	forms := make(map[string]Form)
 	for i := range p.Blocks {

@@ -1,6 +1,6 @@
-// Package onnx writes the deploy form of a network as an ONNX model, which
-// onnxruntime, TensorRT and OpenVINO read. Only what such a network is made of
-// can be written; nothing is read.
+// Package onnx writes the deploy form of a network as an ONNX model for
+// onnxruntime, TensorRT, OpenVINO and other runtimes. It supports only the
+// operators of such a network, and does not read models.
 package onnx
 
 import (
@@ -17,47 +17,48 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// The version of the operators, which runtimes since 2020 have, and that of the
-// file format that goes with it.
+// The version of the operators, which runtimes support since 2020, and the matching
+// version of the file format.
 const (
 	opset     = 13
 	irVersion = 7
 )
 
-// maxBytes is what a protocol buffer may take.
+// maxBytes is the largest size of a protocol buffer.
 const maxBytes = math.MaxInt32
 
-// Names of the model's input, images laid out (N, InChannels, H, W) as the
-// config's pipeline gives them, and of its output (N, Classes), by what it is.
+// Names of the model's input and output. The input has the shape (N, InChannels, H,
+// W), with images as the config's pipeline makes them. The output has the shape (N,
+// Classes).
 const (
 	Input  = "input"
 	Probs  = "probs"
 	Logits = "logits"
 )
 
-// Options are what a model has beyond a Plan.
+// Options are the properties of a model that a Plan does not have.
 type Options struct {
 	// Output is Probs, the softmax of the logits, or Logits.
 	Output string
-	// Batch, Height and Width fix the input's size; 0 leaves one open.
+	// Batch, Height and Width fix the size of the input. 0 makes a dimension dynamic.
 	Batch, Height, Width int
-	// Producer and Version say what wrote the file.
+	// Producer and Version name the program that writes the file.
 	Producer, Version string
-	// Metadata is kept in the file for whoever reads it.
+	// Metadata is stored in the file for its readers.
 	Metadata []Property
 }
 
-// Property is an item of a model's metadata.
+// Property is an entry of a model's metadata.
 type Property struct{ Key, Value string }
 
 // Model is a network that is ready to be written.
 type Model struct {
 	graph *graph
-	head  []byte // what stands in the file before the weights
+	head  []byte // the part of the file before the weights
 }
 
-// New lays a plan out as a model. The plan must be the deploy form of a whole
-// network. No weights are needed yet.
+// New makes a model from a plan, which must be the deploy form of a whole network.
+// It needs no weights.
 func New(p *model.Plan, o Options) (*Model, error) {
 	if p.Form != model.Deploy || p.Head == nil {
 		return nil, errors.New("only the deploy form of a whole network can be written")
@@ -70,12 +71,12 @@ func New(p *model.Plan, o Options) (*Model, error) {
 	return &Model{g, head}, nil
 }
 
-// Write writes the model, with the values that weights gives of its tensors, to a
-// file that appears under its name when it is complete and verify, which is
-// called when all was read, finds nothing wrong. One tensor at a time is held in
-// memory.
+// Write writes the model to a file, with the values of its tensors from weights. It
+// calls verify after all values were read. The file appears under its name only
+// when it is complete and verify has returned nil. Memory does not grow with the
+// network.
 func (m *Model) Write(ctx context.Context, path string, weights tensor.Source, verify func() error) error {
-	var reading error // which says itself what was read
+	var reading error // its message names the file that was read
 	err := atomicfile.Write(path, func(w *bufio.Writer) error {
 		_, _ = w.Write(m.head) // w keeps the first error for atomicfile.Write
 		if reading = m.graph.writeWeights(ctx, w, weights); reading == nil {
@@ -89,7 +90,8 @@ func (m *Model) Write(ctx context.Context, path string, weights tensor.Source, v
 	return err
 }
 
-// writeWeights writes the graph's weights until w fails, which keeps its error.
+// writeWeights writes the graph's weights. If w fails, it stops and returns nil,
+// because w keeps the error.
 func (g *graph) writeWeights(ctx context.Context, w *bufio.Writer, weights tensor.Source) error {
 	const part = 16 << 10 // values at a time
 	buf := make([]byte, 0, part*tensor.Float32.Size())
@@ -116,7 +118,7 @@ func (g *graph) writeWeights(ctx context.Context, w *bufio.Writer, weights tenso
 	return nil
 }
 
-// graph is a network as ONNX has it: nodes that name their inputs and outputs.
+// graph is a network in ONNX's form: nodes that name their inputs and outputs.
 type graph struct {
 	nodes   []node
 	weights []tensor.Spec
@@ -135,8 +137,8 @@ type value struct {
 	dims []dim
 }
 
-// dim is a dimension: a size, or a name if any size will do; equal names are
-// equal sizes.
+// dim is a dimension: a size, or a name if the dimension is dynamic. Equal names
+// mean equal sizes.
 type dim struct {
 	size int
 	name string
@@ -163,7 +165,8 @@ func newGraph(p *model.Plan, o Options) *graph {
 	return g
 }
 
-// block adds convolution, squeeze-and-excitation and activation.
+// block adds the nodes of a block: convolution, squeeze-and-excitation and
+// activation.
 func (g *graph) block(b *model.Block, x string) string {
 	x = g.add(b.Name, "Conv", []string{x, g.weight(b.WeightSpec()), g.weight(b.BiasSpec())},
 		integers("kernel_shape", b.KernelH, b.KernelW),
@@ -186,7 +189,8 @@ func (g *graph) block(b *model.Block, x string) string {
 	return x
 }
 
-// add appends a node and gives the name of its output, which is also the node's.
+// add appends a node and returns the name of its output, which is also the node's
+// name.
 func (g *graph) add(part, op string, inputs []string, attributes ...message) string {
 	name := part + "." + op
 	g.nodes = append(g.nodes, node{name, op, inputs, []string{name}, attributes})

@@ -17,8 +17,8 @@ import (
 	"repvgg/internal/testkit"
 )
 
-// fields takes a message apart: the contents of its length-delimited fields and
-// its numbers, by field.
+// fields parses a message. It returns the contents of length-delimited fields and
+// the numbers, by field.
 func fields(t *testing.T, b []byte) (parts map[protowire.Number][][]byte, numbers map[protowire.Number]uint64) {
 	t.Helper()
 	parts, numbers = make(map[protowire.Number][][]byte), make(map[protowire.Number]uint64)
@@ -48,9 +48,9 @@ func fields(t *testing.T, b []byte) (parts map[protowire.Number][][]byte, number
 	return parts, numbers
 }
 
-// TestWrite takes a file apart: every tensor with its bits, every input of a
-// node either a tensor, the graph's input or another node's output before it.
-// (cmd/repvgg's TestExport runs models in onnxruntime.)
+// TestWrite parses a file. It checks the bits of every tensor, and that every input
+// of a node is a tensor, the graph's input or the output of an earlier node.
+// (TestExport of cmd/repvgg runs models in onnxruntime.)
 func TestWrite(t *testing.T) {
 	for name, plan := range testkit.Plans(model.Deploy) {
 		if plan.Head == nil {
@@ -118,7 +118,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// tensorsOf counts the tensors of the blocks that the classifier needs.
+// tensorsOf returns the number of tensors in the blocks that the classifier needs.
 func tensorsOf(p *model.Plan) int {
 	q := *p
 	q.Blocks = slices.Clone(p.Blocks[:p.Depth])
@@ -134,7 +134,7 @@ func raw(values []float32) string {
 	return b.String()
 }
 
-// TestWriteFails leaves no file behind.
+// TestWriteFails checks that a failure leaves no file.
 func TestWriteFails(t *testing.T) {
 	block := testkit.Block(3, 4, 2, 1, 1, 0)
 	plan := testkit.Plan(model.Deploy, 5, block)

@@ -6,7 +6,7 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// The fields of ONNX's messages that are written, by the names and numbers of
+// The fields of ONNX's messages that we write, with the names and numbers in
 // onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
 const (
 	modelIRVersion       = 1
@@ -56,7 +56,7 @@ const (
 	dimParam       = 2
 )
 
-// message is a protocol buffer in the making.
+// message is a protocol buffer under construction.
 type message []byte
 
 func (m *message) int(field protowire.Number, v int) {
@@ -71,7 +71,7 @@ func (m *message) message(field protowire.Number, inner message) {
 	*m = protowire.AppendBytes(protowire.AppendTag(*m, field, protowire.BytesType), inner)
 }
 
-// begin starts a field whose n bytes follow.
+// begin starts a field. Its n bytes must follow.
 func (m *message) begin(field protowire.Number, n int) {
 	*m = protowire.AppendVarint(protowire.AppendTag(*m, field, protowire.BytesType), uint64(n))
 }
@@ -84,8 +84,8 @@ func (m *message) ints(field protowire.Number, v []int) {
 	m.message(field, packed)
 }
 
-// model gives what stands in the file before the initializers, with which it
-// ends, and the size of the whole.
+// model returns the part of the file before the initializers, which are its end,
+// and the size of the whole file.
 func (g *graph) model(o Options) (head []byte, size int) {
 	var body message
 	for _, n := range g.nodes {
@@ -117,7 +117,7 @@ func (g *graph) model(o Options) (head []byte, size int) {
 	return m, len(m) + weights
 }
 
-// initializer is the field of the graph that holds a tensor, up to its data.
+// initializer returns the graph's field for a tensor, up to the tensor's data.
 func (*graph) initializer(s tensor.Spec) []byte {
 	var t message
 	t.ints(tensorDims, s.Shape)

@@ -1,3 +1,3 @@
-// Package python writes numbers and strings as Python 3 does: the text of repr,
-// rounding, and the characters of a str that was made of a file name.
+// Package python formats numbers and strings as Python 3 does. It has repr,
+// rounding, and the characters of a str that Python makes from a file name.
 package python

@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// Float is repr(v): the fewest digits that give v back, with an exponent below
-// 1e-4 and from 1e16 on; nan, inf or -inf.
+// Float is repr(v): the fewest digits that represent v exactly, with an exponent
+// below 1e-4 and from 1e16 on, or nan, inf or -inf.
 func Float(v float64) string { return string(AppendFloat(nil, v)) }
 
 // AppendFloat appends repr(v).
@@ -42,12 +42,12 @@ func Round(v float64, digits int) float64 {
 	case digits < 0:
 		return roundTo(v, digits)
 	}
-	// Digits that FormatFloat wrote can be read.
+	// Parsing the output of FormatFloat can't fail.
 	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'f', digits, 64), 64)
 	return rounded
 }
 
-// roundTo is Round to tens, hundreds and so on.
+// roundTo rounds to tens, hundreds and so on.
 func roundTo(v float64, digits int) float64 {
 	unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(-digits)), nil)
 	exact := new(big.Rat).SetFloat64(math.Abs(v))

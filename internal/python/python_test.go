@@ -68,9 +68,9 @@ func TestRunes(t *testing.T) {
 	}
 }
 
-const utf8Error = 0xfffd // as a character that is there
+const utf8Error = 0xfffd // as a character of the text
 
-// TestAgainstPython has CPython write random values.
+// TestAgainstPython compares with CPython on random values.
 func TestAgainstPython(t *testing.T) {
 	interpreter := need.Python(t, need.Torch)
 	rng := rand.New(rand.NewPCG(1, 1))
@@ -118,8 +118,8 @@ for line in sys.stdin:
 	}
 }
 
-// randomText has letters and signs that both languages' tables of Unicode agree
-// on.
+// randomText returns random characters on which the Unicode tables of both
+// languages agree.
 func randomText(rng *rand.Rand) string {
 	letters := []rune("ab'\"\\ \t\n\r\x00\x1f\x7f\u0085\u00a0\u00e9\u200b\u2028\u6f22\U0001f600\U000e0001")
 	text := make([]rune, rng.IntN(8))

@@ -45,12 +45,12 @@ func AppendString(b []byte, s string) []byte {
 	return append(b, byte(quote))
 }
 
-// surrogateEscape is what Python adds to a byte of a file name that is not UTF-8
-// to keep it in a str: a surrogate without its other half (PEP 383).
+// surrogateEscape is the number that Python adds to a byte that is not UTF-8, to
+// store it in a str as a lone surrogate (PEP 383).
 const surrogateEscape = 0xdc00
 
-// Runes gives the characters of the str that Python makes of a file name. Those
-// from 0xdc80 to 0xdcff stand for bytes that are not UTF-8.
+// Runes returns the characters of the str that Python makes from a file name.
+// Characters from 0xdc80 to 0xdcff are bytes that are not UTF-8.
 func Runes(s string) iter.Seq[rune] {
 	return func(yield func(rune) bool) {
 		for i := 0; i < len(s); {

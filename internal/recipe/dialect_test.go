@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"repvgg/internal/checkpoint"
 	"repvgg/internal/config"
 	"repvgg/internal/cpu"
 	"repvgg/internal/dataset"
@@ -21,7 +22,7 @@ import (
 	"repvgg/internal/weights"
 )
 
-// madeUp is a dialect that nobody writes: all that one needs.
+// madeUp is a made-up dialect. It shows all that a new dialect needs.
 var madeUp = &dialect{
 	detect:   func(cfg *config.Config) bool { return cfg.Root().Has("net") },
 	network:  madeUpNetwork,
@@ -39,7 +40,7 @@ func madeUpNetwork(cfg *config.Config) (*model.Plan, string, error) {
 	}
 	var keys struct {
 		Blocks  []int       `config:"blocks,required"`
-		Widths  []int       `config:"widths,required"` // of the stages, in channels
+		Widths  []int       `config:"widths,required"` // channels of the stages
 		Split   map[int]int `config:"split"`
 		Strides []int       `config:"strides"`
 		Classes int         `config:"classes,required"`
@@ -127,11 +128,11 @@ func readMadeUp(t *testing.T, overrides ...string) *Recipe {
 	return r
 }
 
-// evaluate runs the digits through the network of a recipe, and is the file of the
-// results.
+// evaluate tests the network of a recipe on the digits, and returns the result
+// file.
 func evaluate(t *testing.T, r *Recipe) []byte {
 	t.Helper()
-	set, err := weights.OpenForm("train.pth", r.Network, false)
+	set, err := weights.OpenForm("train.pth", r.Network, checkpoint.Choice{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +146,7 @@ func evaluate(t *testing.T, r *Recipe) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	images, err := data.Open()
+	images, err := data.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,8 +182,8 @@ func evaluate(t *testing.T, r *Recipe) []byte {
 	return file
 }
 
-// TestMadeUpDialect: a new way of writing configs is one more dialect, and the same
-// network and images written so give the same file of results, byte for byte.
+// TestMadeUpDialect checks that a new dialect works: the same network and images,
+// written in it, give the same result file, byte for byte.
 func TestMadeUpDialect(t *testing.T) {
 	t.Chdir("../../testdata/digits")
 	want := evaluate(t, mustRead(t, "configs/repvgg-digits.py"))
@@ -192,7 +193,7 @@ func TestMadeUpDialect(t *testing.T) {
 	if !bytes.Contains(want, []byte(`"accuracy_top-1": 99.33`)) {
 		t.Errorf("results %.300s", want)
 	}
-	// Without it the dialect that takes every config says what is missing.
+	// Without the dialect, the one that accepts every config reports what is missing.
 	if _, err := Load(write(t, madeUpDigits), nil); err == nil || !strings.HasSuffix(err.Error(), "model: missing (there is net, photos)") {
 		t.Error(err)
 	}
@@ -201,7 +202,8 @@ func TestMadeUpDialect(t *testing.T) {
 	}
 }
 
-// TestMadeUpUnread: the rule about overrides is the same for every dialect.
+// TestMadeUpUnread checks that the rule about overrides is the same for every
+// dialect.
 func TestMadeUpUnread(t *testing.T) {
 	r := readMadeUp(t, "extra=1", "photos.blur=2", "photos.set.mirror=True")
 	for _, c := range []struct {
@@ -212,7 +214,7 @@ func TestMadeUpUnread(t *testing.T) {
 		{func() error { _, err := r.Pipeline(); return err }, []string{"extra=1", "photos.blur=2"}},
 		{func() error { _, err := r.Data(); return err }, []string{"extra=1", "photos.blur=2", "photos.set.mirror=True"}},
 	} {
-		// The set refuses the key that it does not know, but was asked for.
+		// The data set refuses the unknown key, but it was read.
 		if err := c.ask(); err != nil && !strings.HasSuffix(err.Error(), "photos.set.mirror: unknown key: known are folder, list, names") {
 			t.Error(err)
 		}

@@ -6,9 +6,9 @@ import (
 	"repvgg/internal/metrics"
 )
 
-// MetricOptions reads the options of metrics, such as topk=(1,5), written as
-// overrides are. A number and a list of one number mean different keys of the
-// results, as in the original. Errors begin with place.
+// MetricOptions parses the options of metrics, such as topk=(1,5), in the grammar
+// of overrides. As in the original, a number and a list of one number give
+// different keys in the results. Errors start with place.
 func MetricOptions(place string, items []string) (metrics.Options, error) {
 	var o metrics.Options
 	section, err := config.Options(place, items)

@@ -2,8 +2,8 @@ package recipe
 
 import "repvgg/internal/config"
 
-// mmcls is the dialect of MMClassification 0.x: model, and data with a test that has
-// a pipeline.
+// mmcls is the dialect of MMClassification 0.x. It has model, and data.test with a
+// pipeline.
 var mmcls = &dialect{
 	detect:   func(*config.Config) bool { return true },
 	network:  mmclsNetwork,

@@ -6,38 +6,38 @@ import (
 	"repvgg/internal/dataset"
 )
 
-// The keys of data.test. pipeline is mmclsPipeline's.
+// The keys of data.test, except pipeline, which mmclsPipeline reads.
 type (
-	// anySet are those of every type.
+	// anySet has the keys that every type of data set has.
 	anySet struct {
 		Prefix  string      `config:"data_prefix,required"`
 		AnnFile value.Value `config:"ann_file"`
 		Classes value.Value `config:"classes"`
-		// TestMode chooses the test split of data sets that have splits. The
-		// original's tools/test.py sets it where the config does not.
+		// TestMode chooses the test split of a data set that has splits. The original's
+		// tools/test.py sets it if the config does not.
 		TestMode bool        `config:"test_mode"`
 		Pipeline value.Value `config:"pipeline"`
 	}
-	// fileSet are those of data sets whose images are files.
+	// fileSet has the keys of data sets whose images are files.
 	fileSet struct {
 		anySet
 		Client     value.Value `config:"file_client_args"`
 		Extensions []string    `config:"extensions"`
 	}
-	// largeSet are those of ImageNet21k.
+	// largeSet has the keys of ImageNet21k.
 	largeSet struct {
 		anySet
 		Client     value.Value `config:"file_client_args"`
 		MultiLabel bool        `config:"multi_label"`
 		Recursive  bool        `config:"recursion_subdir"`
-		// Serialize is about the memory of the original's processes.
+		// Serialize saves memory in the original. It has no effect here.
 		Serialize bool `config:"serialize_data"`
 	}
 )
 
 var sourceKeys = map[string]string{"Type": "type", "Prefix": "data_prefix", "AnnFile": "ann_file", "ClassFile": "classes"}
 
-// mmclsData reads data: the batch size, and its test without the pipeline.
+// mmclsData reads the batch size from data, and data.test without the pipeline.
 func mmclsData(cfg *config.Config) (*Data, error) {
 	root, err := at(cfg, "data")
 	if err != nil {
@@ -54,7 +54,7 @@ func mmclsData(cfg *config.Config) (*Data, error) {
 	return d, err
 }
 
-// mmclsBatchSize is the samples_per_gpu of data, or of its test_dataloader.
+// mmclsBatchSize returns samples_per_gpu of data.test_dataloader or else of data.
 func mmclsBatchSize(data config.Section) (int, error) {
 	loader := struct {
 		BatchSize int `config:"samples_per_gpu"`
@@ -116,7 +116,7 @@ func mmclsSource(test config.Section) (dataset.Source, error) {
 	return source, all.readNames(test, &source)
 }
 
-// check refuses what we do not do as the original does.
+// check refuses options that we do not support.
 func (l *largeSet) check(test config.Section) error {
 	if l.MultiLabel {
 		return test.Errorf("multi_label", "the `multi_label` option is not supported by now: remove it")
@@ -128,7 +128,7 @@ func (l *largeSet) check(test config.Section) error {
 }
 
 // readNames reads ann_file, which is None or a file, and classes, which are None, a
-// list of names or a file with one a line.
+// list of names or numbers, or a file with one a line.
 func (a *anySet) readNames(test config.Section, source *dataset.Source) error {
 	var ok bool
 	if a.AnnFile != nil {
@@ -148,8 +148,13 @@ func (a *anySet) readNames(test config.Section, source *dataset.Source) error {
 	}
 	source.Classes = make([]string, len(items))
 	for i, item := range items {
-		if source.Classes[i], ok = item.(string); !ok {
-			return test.Errorf("classes", "item %d is %s, want a string", i, value.Brief(item))
+		switch item := item.(type) {
+		case string:
+			source.Classes[i] = item
+		case int64, float64, bool: // classes may be named by numbers
+			source.Classes[i] = value.Format(item)
+		default:
+			return test.Errorf("classes", "item %d is %s, want a string or a number", i, value.Brief(item))
 		}
 	}
 	return nil

@@ -6,7 +6,7 @@ import (
 	"repvgg/internal/flops"
 )
 
-// The keys of model that show only in a printed tree of modules.
+// The keys of model that only affect the printed tree of modules.
 type (
 	classifierDetails struct {
 		InitCfg    value.Value `config:"init_cfg"`
@@ -27,8 +27,8 @@ type (
 	}
 )
 
-// mmclsDetails reads what only a tree of modules shows, with the defaults of the
-// original's classes.
+// mmclsDetails reads the properties that only the tree of modules shows. The
+// defaults are those of the original's classes.
 func mmclsDetails(cfg *config.Config) (*flops.Details, error) {
 	var classifier classifierDetails
 	backbone := backboneDetails{InitCfg: value.List{
@@ -60,7 +60,7 @@ func mmclsDetails(cfg *config.Config) (*flops.Details, error) {
 	}, nil
 }
 
-// dict makes a dict of keys and values in turn.
+// dict returns a dict of alternating keys and values.
 func dict(items ...value.Value) *value.Dict {
 	d := new(value.Dict)
 	for i := 0; i < len(items); i += 2 {
@@ -69,7 +69,8 @@ func dict(items ...value.Value) *value.Dict {
 	return d
 }
 
-// initText is the text of an init_cfg, unless that is what Python takes for false.
+// initText returns the text of an init_cfg, or "" if Python considers the value
+// false.
 func initText(init value.Value) string {
 	items, isList := value.Items(init)
 	d, isDict := init.(*value.Dict)

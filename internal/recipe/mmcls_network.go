@@ -10,8 +10,8 @@ import (
 	"repvgg/internal/model/repvgg"
 )
 
-// The keys of model that say what the network is. Those that only concern training
-// are not read.
+// The keys of model that define the network. Keys that only affect training are not
+// read.
 type (
 	normConfig struct {
 		Type string  `config:"type,required"`
@@ -49,9 +49,9 @@ type (
 	}
 )
 
-// mmclsNetwork reads the network that model describes, an ImageClassifier of a
-// RepVGG backbone, GlobalAveragePooling and a LinearClsHead, in the form that its
-// deploy asks for. arch is the name of the architecture, if it has one.
+// mmclsNetwork reads the network in model: an ImageClassifier with a RepVGG
+// backbone, GlobalAveragePooling and a LinearClsHead. Its form is the one that the
+// backbone's deploy asks for. arch is the name of the architecture, if it has one.
 func mmclsNetwork(cfg *config.Config) (p *model.Plan, arch string, err error) {
 	root, err := at(cfg, "model")
 	if err != nil {
@@ -60,8 +60,8 @@ func mmclsNetwork(cfg *config.Config) (p *model.Plan, arch string, err error) {
 	if err := wantType(root, "ImageClassifier"); err != nil {
 		return nil, "", err
 	}
-	// A key that the original's classes don't have is an error there too: it
-	// would leave a misspelt one at its default.
+	// Unknown keys are errors, as in the original. Otherwise a misspelt key would have
+	// no effect.
 	if err := root.Known("backbone", "neck", "head", "pretrained", "train_cfg", "init_cfg"); err != nil {
 		return nil, "", err
 	}
@@ -73,7 +73,7 @@ func mmclsNetwork(cfg *config.Config) (p *model.Plan, arch string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	// The backbone's errors come before the neck's and the head's.
+	// Report the backbone's errors before those of the neck and the head.
 	features, err := assemble(backbone, *c)
 	if err != nil {
 		return nil, "", err
@@ -92,7 +92,7 @@ func mmclsNetwork(cfg *config.Config) (p *model.Plan, arch string, err error) {
 	return p, c.Arch.Name, err
 }
 
-// assemble builds the network; an error names the place in section s.
+// assemble builds the network. An error names the place in section s.
 func assemble(s config.Section, c repvgg.Config) (*model.Plan, error) {
 	p, err := repvgg.Assemble(c)
 	if field, ok := errors.AsType[*repvgg.FieldError](err); ok {
@@ -148,12 +148,12 @@ func readHead(s config.Section, features int) (classes int, err error) {
 		return 0, s.Errorf("num_classes", "want a positive number of classes, got %d", c.NumClasses)
 	}
 	if c.InChannels != features {
-		return 0, s.Errorf("in_channels", "the backbone gives %d channels, but the head takes %d", features, c.InChannels)
+		return 0, s.Errorf("in_channels", "the backbone has %d output channels, but the head takes %d", features, c.InChannels)
 	}
 	return c.NumClasses, nil
 }
 
-// readBackbone reads what decides the features.
+// readBackbone reads the keys that define the features.
 func readBackbone(s config.Section) (*repvgg.Config, error) {
 	d := repvgg.Default()
 	c := backboneConfig{
@@ -198,7 +198,7 @@ func readBackbone(s config.Section) (*repvgg.Config, error) {
 	return network, nil
 }
 
-// check refuses what cannot be run faithfully.
+// check refuses layers that we do not support.
 func (c *backboneConfig) check(s config.Section) error {
 	switch {
 	case c.AddPPF:
@@ -213,7 +213,7 @@ func (c *backboneConfig) check(s config.Section) error {
 	return nil
 }
 
-// readArch reads an architecture, by name or spelled out.
+// readArch reads an architecture, which is a name or a dict.
 func readArch(s config.Section, named value.Value) (repvgg.Arch, error) {
 	switch v := named.(type) {
 	case string:

@@ -19,8 +19,8 @@ func mustNetwork(t *testing.T, name string, overrides ...string) *model.Plan {
 	return mustRead(t, name, overrides...).Network
 }
 
-// TestParameters compares with the trainable parameters that PyTorch counts for
-// the original's models.
+// TestParameters compares our counts with the number of trainable parameters that
+// PyTorch counts for the original's models.
 func TestParameters(t *testing.T) {
 	for _, c := range []struct {
 		name          string
@@ -92,8 +92,9 @@ func arch(groups, se string) string {
 	return strings.NewReplacer("%", groups, "$", se).Replace(small)
 }
 
-// TestSqueezeChannels has mmcv's make_divisible: the defaults are ratio 16,
-// divisor 8, and a step up where rounding loses over a tenth.
+// TestSqueezeChannels compares with mmcv's make_divisible. The defaults are ratio
+// 16 and divisor 8. If rounding loses more than a tenth, the result is one step
+// higher.
 func TestSqueezeChannels(t *testing.T) {
 	for _, c := range []struct {
 		se   string
@@ -104,9 +105,9 @@ func TestSqueezeChannels(t *testing.T) {
 		{"dict(ratio=4)", []int{8, 8, 8, 8, 16, 32}},
 		// 16 // 5 = 3, 32 // 5 = 6, 64 // 5 = 12, 128 // 5 = 25 as multiples of 4.
 		{"dict(ratio=5, divisor=4)", []int{4, 4, 8, 8, 12, 24}},
-		// 128 // 9 = 14 is nearer to 16 than to 8; 64 // 9 = 7 becomes 8.
+		// 128 // 9 = 14 is closer to 16 than to 8; 64 // 9 = 7 becomes 8.
 		{"dict(ratio=9)", []int{8, 8, 8, 8, 8, 16}},
-		// 128 // 11 = 11 rounds to 8, which loses over a tenth: 16.
+		// 128 // 11 = 11 rounds to 8, which loses more than a tenth, so it becomes 16.
 		{"dict(ratio=11)", []int{8, 8, 8, 8, 8, 16}},
 	} {
 		p := mustNetwork(t, writeConfig(t, arch("None", c.se)))
@@ -139,8 +140,8 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-// TestOutIndices stops at the last stage that the head sees; the others keep
-// their tensors.
+// TestOutIndices checks that the network stops at the last stage that the head
+// uses. Later stages keep their tensors.
 func TestOutIndices(t *testing.T) {
 	p := mustNetwork(t, writeConfig(t, arch("None", "None")+", out_indices=(0, 2)"), "model.head.in_channels=64")
 	if p.Depth != 5 || len(p.Blocks) != 6 {
@@ -148,7 +149,8 @@ func TestOutIndices(t *testing.T) {
 	}
 }
 
-// TestRefuses has what would not run faithfully, each with the place in the config.
+// TestRefuses checks networks that are not supported. Each error names the place in
+// the config.
 func TestRefuses(t *testing.T) {
 	for _, c := range []struct{ backbone, want string }{
 		{"arch='Z9'", `model.backbone.arch: "Z9" is not one of the architectures A0`},
@@ -166,7 +168,7 @@ func TestRefuses(t *testing.T) {
 		{arch("{9: 2}", "None"), "block 9 does not exist"},
 		{arch("None", "dict(ratio=0)"), "want positive ratio"},
 		{arch("None", "dict(act_cfg=None)"), "act_cfg"},
-		{"arch='A0'", "model.head.in_channels: the backbone gives 1280 channels, but the head takes 128"},
+		{"arch='A0'", "model.head.in_channels: the backbone has 1280 output channels, but the head takes 128"},
 	} {
 		_, err := Load(writeConfig(t, c.backbone), nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "cfg.py") {
@@ -186,7 +188,8 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-// TestZooConfigsAreEmbedded: the published table names configs that are there.
+// TestZooConfigsAreEmbedded checks that the configs named in the published table
+// exist.
 func TestZooConfigsAreEmbedded(t *testing.T) {
 	names := strings.Join(config.Embedded(), "\n") + "\n"
 	for _, row := range repvgg.Zoo() {

@@ -9,23 +9,21 @@ import (
 	"repvgg/internal/preprocess"
 )
 
-// mmclsSteps are the steps that a test pipeline may have, in the order in which they
-// must stand. Resize and CenterCrop may be mixed and repeated; Normalize and
-// Collect may be left out, and LoadImageFromFile must be for a data set that
-// holds images as arrays.
+// mmclsSteps are the steps of a test pipeline, in the required order. Resize and
+// CenterCrop may be mixed and repeated. Normalize and Collect are optional.
+// LoadImageFromFile must be left out if the data set holds arrays.
 var mmclsSteps = []string{"LoadImageFromFile", "Resize", "CenterCrop", "Normalize", "ImageToTensor", "Collect"}
 
-// A mmclsStep is a step with the section that describes it. keys are the section's
-// keys by the names of the step's fields.
+// An mmclsStep is a step with the section that describes it. keys maps the names of
+// the step's fields to the section's keys.
 type mmclsStep struct {
 	preprocess.Step
 	section config.Section
 	keys    map[string]string
 }
 
-// mmclsPipeline builds the pipeline that data.test.pipeline describes. Whatever we
-// can't do as the original does is an error: a step or an option that we do not
-// have, or an order of steps that makes no sense.
+// mmclsPipeline builds the pipeline of data.test.pipeline. An unsupported step or
+// option is an error, and so is a wrong order of steps.
 func mmclsPipeline(cfg *config.Config) (*preprocess.Pipeline, error) {
 	test, err := at(cfg, "data", "test")
 	if err != nil {
@@ -36,7 +34,7 @@ func mmclsPipeline(cfg *config.Config) (*preprocess.Pipeline, error) {
 		return nil, err
 	}
 	if len(sections) == 0 {
-		return nil, test.Errorf("pipeline", "it has no steps; want %v", mmclsSteps)
+		return nil, test.Errorf("pipeline", "the pipeline has no steps; want %v", mmclsSteps)
 	}
 	if err := checkOrder(sections); err != nil {
 		return nil, err
@@ -61,9 +59,10 @@ func mmclsPipeline(cfg *config.Config) (*preprocess.Pipeline, error) {
 	return p, err
 }
 
-// checkOrder wants steps that we know in the order of mmclsSteps.
+// checkOrder returns an error unless the steps are known and in the order of
+// mmclsSteps.
 func checkOrder(steps []config.Section) error {
-	rank := -1 // of the step before
+	rank := -1 // of the previous step
 	for _, s := range steps {
 		var step typed
 		if err := s.Decode(&step); err != nil {
@@ -77,7 +76,7 @@ func checkOrder(steps []config.Section) error {
 		switch {
 		case transforms && rank <= 2, r > rank:
 		case r == rank:
-			return s.Errorf("type", "step %s stands there twice", step.Type)
+			return s.Errorf("type", "step %s is repeated", step.Type)
 		default:
 			return s.Errorf("type", "step %s after %s: the order must be %v", step.Type, mmclsSteps[rank], mmclsSteps)
 		}
@@ -89,8 +88,8 @@ func checkOrder(steps []config.Section) error {
 	return nil
 }
 
-// readStep reads a step that checkOrder has seen. Of one that leaves images as they
-// are the Step is nil.
+// readStep reads a step that has passed checkOrder. The Step is nil if it does not
+// change images.
 func readStep(s config.Section) (mmclsStep, error) {
 	var step typed
 	if err := s.Decode(&step); err != nil {
@@ -109,7 +108,7 @@ func readStep(s config.Section) (mmclsStep, error) {
 	return mmclsStep{}, checkKeys(s)
 }
 
-// checkLoad accepts the options of LoadImageFromFile that mean what we do.
+// checkLoad refuses options of LoadImageFromFile that we do not support.
 func checkLoad(s config.Section) error {
 	opts := struct {
 		ToFloat32 bool        `config:"to_float32"`
@@ -128,7 +127,7 @@ func checkLoad(s config.Section) error {
 	return checkClient(s, opts.Client)
 }
 
-// checkClient wants files that are on a disk.
+// checkClient returns an error unless the files are on a disk.
 func checkClient(s config.Section, client value.Value) error {
 	if d, ok := client.(*value.Dict); ok {
 		if b, ok := d.Get("backend"); ok && b != "disk" {
@@ -138,7 +137,8 @@ func checkClient(s config.Section, client value.Value) error {
 	return nil
 }
 
-// checkKeys wants the image to be among the keys; there is nothing else here.
+// checkKeys returns an error unless the keys include the image, which is all that
+// we have.
 func checkKeys(s config.Section) error {
 	var opts struct {
 		Keys     []string    `config:"keys,required"`
@@ -172,7 +172,7 @@ func readResize(s config.Section) (mmclsStep, error) {
 	step := preprocess.Resize{Height: h, Width: w, Backend: opts.Backend, Interpolation: opts.Interpolation}
 	if w == -1 {
 		step.Side, step.Length = opts.AdaptiveSide, h
-		if step.Side == "" { // which would be a size that is fixed
+		if step.Side == "" { // "" would mean a fixed size
 			return mmclsStep{}, s.Errorf("adaptive_side", "want short, long, height or width, got ''")
 		}
 	}
@@ -207,7 +207,7 @@ func readCenterCrop(s config.Section) (mmclsStep, error) {
 	}, nil
 }
 
-// pair reads an int, which stands for (v, v), or two of them.
+// pair reads an int v, which means (v, v), or two ints.
 func pair(v value.Value) (a, b int, ok bool) {
 	if n, ok := v.(int64); ok {
 		return int(n), int(n), true

@@ -14,7 +14,7 @@ import (
 
 const digits = "../../testdata/digits/configs/repvgg-digits.py"
 
-// write writes a config file, a.py, into a new folder.
+// write writes a config file, a.py, to a new folder.
 func write(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.py")
@@ -33,7 +33,7 @@ func mustRead(t *testing.T, name string, overrides ...string) *Recipe {
 	return r
 }
 
-// ofTest is a recipe whose config has a data.test of these arguments.
+// ofTest returns a recipe whose config has a data.test with these arguments.
 func ofTest(t *testing.T, arguments string) *Recipe {
 	t.Helper()
 	return mustRead(t, write(t, "_base_ = 'A0'\ndata = dict(test=dict(_delete_=True, "+arguments+"))\n"))
@@ -67,7 +67,7 @@ func TestDigits(t *testing.T) {
 	}
 }
 
-// The steps of a pipeline, in the words of MMClassification.
+// Steps of a pipeline, as MMClassification writes them.
 const (
 	load     = "dict(type='LoadImageFromFile'), "
 	imagenet = "dict(type='Normalize', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]), "
@@ -97,18 +97,18 @@ func TestPipeline(t *testing.T) {
 	}
 }
 
-// Each error has the place in the config.
+// Each error names the place in the config.
 func TestPipelineErrors(t *testing.T) {
 	for _, c := range []struct{ steps, want string }{
-		{"", ": it has no steps; want [LoadImageFromFile Resize CenterCrop Normalize ImageToTensor Collect]"},
+		{"", ": the pipeline has no steps; want [LoadImageFromFile Resize CenterCrop Normalize ImageToTensor Collect]"},
 		{load, ".0.type: the pipeline ends without ImageToTensor"},
 		{imagenet + load + collect, ".1.type: step LoadImageFromFile after Normalize"},
 		{load + "dict(type='Pad', size=3), " + collect, `.1.type: step "Pad" is not one of [LoadImageFromFile Resize CenterCrop Normalize ImageToTensor Collect]`},
 		{load + "dict(size=3), " + collect, ".1.type: missing"},
 		{load + "3, " + collect, ".1: want a dict, got 3"},
-		{load + load + collect, ".1.type: step LoadImageFromFile stands there twice"},
+		{load + load + collect, ".1.type: step LoadImageFromFile is repeated"},
 		{load + imagenet + "dict(type='Resize', size=3), " + collect, ".2.type: step Resize after Normalize"},
-		{load + imagenet + imagenet + collect, ".2.type: step Normalize stands there twice"},
+		{load + imagenet + imagenet + collect, ".2.type: step Normalize is repeated"},
 		{"dict(type='LoadImageFromFile', to_float32=True), " + collect, ".0.to_float32: "},
 		{"dict(type='LoadImageFromFile', color_type='grayscale'), " + collect, `.0.color_type: "grayscale" is not supported`},
 		{"dict(type='LoadImageFromFile', file_client_args=dict(backend='petrel')), " + collect, ".0.file_client_args: backend petrel"},
@@ -189,7 +189,7 @@ func TestDataErrors(t *testing.T) {
 		"type='CustomDataset', data_prefix='x', ann_file=''":                              "ann_file: ann_file must be a str or None, got ''",
 		"type='CustomDataset', data_prefix='x', classes=3":                                "classes: want a list of names",
 		"type='CustomDataset', data_prefix='x', classes=''":                               "classes: want a list of names",
-		"type='CustomDataset', data_prefix='x', classes=['a', 3]":                         "classes: item 1 is 3, want a string",
+		"type='CustomDataset', data_prefix='x', classes=['a', None]":                      "classes: item 1 is None, want a string or a number",
 		"type='CustomDataset', data_prefix='x', file_client_args=dict(backend='petrel')":  "file_client_args: backend petrel is not supported",
 		"type='ImageNet21k', data_prefix='x', multi_label=True":                           "multi_label: ",
 		"type='ImageNet21k', data_prefix='x', recursion_subdir=False":                     "recursion_subdir: the `recursion_subdir` option is deprecated: remove it; images are found at any depth",
@@ -216,7 +216,7 @@ func TestDataErrors(t *testing.T) {
 	}
 }
 
-// TestOpenErrors: what is wrong with the images is told with the key that leads there.
+// TestOpenErrors checks that an error about the images names the config's key.
 func TestOpenErrors(t *testing.T) {
 	for override, want := range map[string]string{
 		"data.test.data_prefix=none": ` with override data.test.data_prefix=none: data.test.data_prefix: looking for the first image of ann_file `,
@@ -229,14 +229,15 @@ func TestOpenErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := data.Open(); err == nil || !strings.HasPrefix(err.Error(), `config "configs/repvgg-digits.py"`+want) {
+		if _, err := data.Open(t.Context()); err == nil || !strings.HasPrefix(err.Error(), `config "configs/repvgg-digits.py"`+want) {
 			t.Errorf("%s: error %v, want %s", override, err, want)
 		}
 		t.Chdir("../../internal/recipe")
 	}
 }
 
-// TestNeeds: nobody needs more of a config than they use.
+// TestNeeds checks that the parts of a config that are not used may be missing or
+// wrong.
 func TestNeeds(t *testing.T) {
 	bare := mustRead(t, write(t, "_base_ = 'A0'\ndata = dict(_delete_=True)\n"))
 	if _, err := bare.Details(); err != nil {
@@ -256,7 +257,8 @@ func TestNeeds(t *testing.T) {
 	}
 }
 
-// TestUnread: overrides that nothing reads, by what was asked of the recipe.
+// TestUnread checks which overrides count as unread, depending on which parts of
+// the recipe were used.
 func TestUnread(t *testing.T) {
 	const model, variable, data, set, step = "model.head.loss.type=X", "img_norm_cfg.mean=3", "data.shuffle=True", "data.test.classes=c.txt", "data.test.pipeline.1.size=3"
 	r := mustRead(t, "A0", model, variable, data, set, step)

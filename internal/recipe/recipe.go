@@ -1,15 +1,15 @@
-// Package recipe says what configs mean: which network, which images to test it
-// on, and what to do with them first. It alone knows the keys of configs. Each
-// dialect, a way of writing configs, has a file of its own; a Recipe is the same
-// for all of them.
+// Package recipe interprets configs: it reads the network, the data set and the
+// pipeline. It is the only package that knows the keys of configs. Each dialect,
+// which is a way of writing configs, has its own files. A Recipe is the same for
+// all dialects.
 //
-// Two rules hold for every dialect. A key that is unknown is an error where the
-// original's code refuses it too: in the network, the data set and the steps of
-// the pipeline. An override that sets what nothing reads is no error, but is
-// listed by Unread.
+// Two rules hold for every dialect. An unknown key is an error where the original
+// refuses it too: in the network, the data set and the steps of the pipeline. An
+// override that nothing reads is not an error, but Unread lists it.
 package recipe
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -21,15 +21,15 @@ import (
 	"repvgg/internal/preprocess"
 )
 
-// A Recipe is what a config asks for. Read reads the network. The other parts are
-// read when they are asked for, so that nobody needs more of a config than they
-// use. It is not safe for concurrent use.
+// A Recipe is an interpreted config. Read reads the network. The methods read the
+// other parts when they are called, so that parts that are not used may be missing.
+// A Recipe is not safe for concurrent use.
 type Recipe struct {
-	// Path is that of the config's file.
+	// Path is the path of the config file.
 	Path string
-	// Network is the network in the form that the config asks for.
+	// Network is the network, in the config's form.
 	Network *model.Plan
-	// Arch is the name of the architecture, if the config gives it one: A0.
+	// Arch is the name of the architecture, such as A0, if the config uses one.
 	Arch string
 
 	config                   *config.Config
@@ -37,30 +37,30 @@ type Recipe struct {
 	askedPipeline, askedData bool
 }
 
-// Data is what a config says of the images to test on.
+// Data describes the images to test on.
 type Data struct {
 	Source dataset.Source
-	// BatchSize is how many images run at a time, from 1 to MaxBatch.
+	// BatchSize is the number of images in a batch, from 1 to MaxBatch.
 	BatchSize int
 
-	section config.Section // which describes the source
-	// keys are the section's keys by the names of the source's fields.
+	section config.Section // the section of the source
+	// keys maps the names of the source's fields to the section's keys.
 	keys map[string]string
 }
 
 // Open opens the data set. Its errors name the place in the config.
-func (d *Data) Open() (*dataset.Dataset, error) {
-	set, err := dataset.Open(d.Source)
+func (d *Data) Open(ctx context.Context) (*dataset.Dataset, error) {
+	set, err := dataset.Open(ctx, d.Source)
 	if wrong, ok := errors.AsType[*dataset.SourceError](err); ok {
 		return nil, d.section.Errorf(d.keys[wrong.Field], "%w", wrong.Err)
 	}
 	return set, err
 }
 
-// MaxBatch bounds the batch size: more gains nothing.
+// MaxBatch bounds the batch size. Larger batches gain nothing.
 const MaxBatch = 1 << 16
 
-// Load is Read of the config that config.Load finds.
+// Load loads a config with config.Load, and calls Read.
 func Load(name string, overrides []string) (*Recipe, error) {
 	cfg, err := config.Load(name, overrides)
 	if err != nil {
@@ -69,7 +69,7 @@ func Load(name string, overrides []string) (*Recipe, error) {
 	return Read(cfg)
 }
 
-// Read reads the network of a config.
+// Read interprets a config and reads its network.
 func Read(cfg *config.Config) (*Recipe, error) { return read(cfg, dialects) }
 
 func read(cfg *config.Config, dialects []*dialect) (*Recipe, error) {
@@ -83,28 +83,32 @@ func read(cfg *config.Config, dialects []*dialect) (*Recipe, error) {
 	return r, nil
 }
 
-// Pipeline is what images go through before the network.
+// Pipeline reads the transforms of the images before the network.
 func (r *Recipe) Pipeline() (*preprocess.Pipeline, error) {
 	r.askedPipeline = true
 	return r.dialect.pipeline(r.config)
 }
 
-// Data reads which images there are to test on. It opens nothing.
+// Data reads the description of the data set. It opens no file.
 func (r *Recipe) Data() (*Data, error) {
 	r.askedData = true
 	return r.dialect.data(r.config)
 }
 
-// Details are what a printed tree of the network's modules shows beyond its plan.
+// Details reads the properties that a printed tree of modules shows in addition to
+// the plan.
 func (r *Recipe) Details() (*flops.Details, error) { return r.dialect.details(r.config) }
+
+// Files are the paths of the files that the config was read from.
+func (r *Recipe) Files() []string { return r.config.Files() }
 
 // Warnings are what a user should know of the config, a line each.
 func (r *Recipe) Warnings() []string { return r.config.Warnings() }
 
-// Unread are the overrides that set what nothing has read, as they were given: they
-// are likely misspelt. Since one list of overrides may serve several commands, those
-// of the data set count only once Data was called, and those of anything else about
-// images only once Data or Pipeline was.
+// Unread returns the overrides, as given, that nothing has read: they are probably
+// misspelt. One list of overrides may serve several commands. Therefore an override
+// of the data set counts only if Data was called, and any other override about
+// images only if Data or Pipeline was called.
 func (r *Recipe) Unread() []string {
 	if r.askedData {
 		return r.config.Unread()

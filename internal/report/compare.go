@@ -8,24 +8,25 @@ import (
 	"repvgg/internal/metrics"
 )
 
-// Comparison is how two runs on the same images differ.
+// Comparison compares two runs on the same images.
 type Comparison struct {
 	// A and B name the runs.
 	A string `json:"a"`
 	B string `json:"b"`
-	// Images is their number, Same how many have the same label in both runs.
+	// Images is the number of images. Same is the number with the same label in both
+	// runs.
 	Images int `json:"images"`
 	Same   int `json:"same"`
-	// Metrics are those that both runs have as one number; the top-1 accuracy is
-	// always among them.
+	// Metrics are the metrics that are a single number in both runs. They always
+	// include the top-1 accuracy.
 	Metrics []MetricPair `json:"metrics"`
-	// Largest is where the scores differ most; nil if all are equal.
+	// Largest is the largest difference of a score. It is nil if all scores are equal.
 	Largest *ScoreDifference `json:"largest_difference"`
-	// Differing are the images whose labels differ, in order.
+	// Differing are the images whose predicted labels differ, in order.
 	Differing []Disagreement `json:"differing"`
 }
 
-// MetricPair is a metric of both runs.
+// MetricPair is a metric in both runs.
 type MetricPair struct {
 	Key string `json:"key"`
 	A   number `json:"a"`
@@ -38,10 +39,10 @@ type ScoreDifference struct {
 	Class
 	A          number `json:"a"`
 	B          number `json:"b"`
-	Difference number `json:"difference"` // absolute
+	Difference number `json:"difference"` // absolute value
 }
 
-// Disagreement is an image with a different label in each run.
+// Disagreement is an image with a different predicted label in each run.
 type Disagreement struct {
 	Image string     `json:"image"`
 	A     Prediction `json:"a"`
@@ -49,7 +50,8 @@ type Disagreement struct {
 	Truth Class      `json:"truth"`
 }
 
-// Class is a class and its name, which is empty for a label that is none.
+// Class is a class and its name. The name is empty if the label is outside the
+// range of classes.
 type Class struct {
 	Label int    `json:"label"`
 	Class string `json:"class"`
@@ -61,11 +63,11 @@ type Prediction struct {
 	Score number `json:"score"`
 }
 
-// number is a float64 that JSON shows as null unless it is finite.
+// number is a float64 that is null in JSON if it is not finite.
 type number float64
 
 // Compare compares two runs on the same images in the same order. Scores are
-// compared class by class. Class names are those of a.
+// compared class by class. The class names are a's.
 func Compare(nameA string, a *Result, nameB string, b *Result) (*Comparison, error) {
 	if err := checkComparable(a, b); err != nil {
 		return nil, fmt.Errorf("comparing %q with %q: %w", nameA, nameB, err)
@@ -108,13 +110,13 @@ func checkComparable(a, b *Result) error {
 	}
 	for i, name := range a.Filenames {
 		if name != b.Filenames[i] {
-			return fmt.Errorf("image %d is %q for one and %q for the other", i, name, b.Filenames[i])
+			return fmt.Errorf("image %d is %q in one and %q in the other", i, name, b.Filenames[i])
 		}
 	}
 	return nil
 }
 
-// class names a label.
+// class returns a label with its name.
 func (r *Result) class(label int) Class {
 	if label < 0 || label >= len(r.Classes) {
 		return Class{Label: label}
@@ -124,8 +126,8 @@ func (r *Result) class(label int) Class {
 
 const top1Key = metrics.Accuracy + "_top-1"
 
-// compareMetrics pairs the metrics, after the top-1 accuracies unless these are
-// among them.
+// compareMetrics pairs the metrics. The top-1 accuracies come first if they are not
+// among the metrics.
 func (c *Comparison) compareMetrics(a, b *Result) error {
 	for _, m := range a.Metrics {
 		i := slices.IndexFunc(b.Metrics, func(v metrics.Value) bool { return v.Key == m.Key })
@@ -156,8 +158,8 @@ func (r *Result) top1() (number, error) {
 	return number(v[0].Scalar), nil
 }
 
-// compareScores looks for the largest difference, of equal ones the first. A
-// score that is NaN in one run alone differs more than any number.
+// compareScores looks for the first of the largest differences. A score that is NaN
+// in only one run differs more than any number.
 func (c *Comparison) compareScores(image int, a, b *Result) {
 	rowB := b.row(image)
 	for label, x := range a.row(image) {
@@ -172,5 +174,5 @@ func (c *Comparison) compareScores(image int, a, b *Result) {
 	}
 }
 
-// agreement is in percent.
+// agreement returns the share of images with the same label, in percent.
 func (c *Comparison) agreement() float64 { return float64(c.Same) / float64(c.Images) * 100 }

@@ -13,7 +13,7 @@ import (
 	"repvgg/internal/table"
 )
 
-// MarshalJSON writes the number, null for NaN and infinities.
+// MarshalJSON writes the number, or null for NaN and infinities.
 func (n number) MarshalJSON() ([]byte, error) {
 	v := float64(n)
 	if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -22,14 +22,14 @@ func (n number) MarshalJSON() ([]byte, error) {
 	return json.Marshal(v)
 }
 
-// CheckComparisonPath reports a file name that Comparison.Write has no format
-// for.
+// CheckComparisonPath returns an error for a file name for which Comparison.Write
+// has no format.
 func CheckComparisonPath(path string) error {
 	return checkSuffix("comparison", path, ".json", ".csv")
 }
 
-// Write writes the whole comparison as .json, or the images whose labels differ
-// as .csv, one a line.
+// Write writes the whole comparison as .json, or the images whose labels differ as
+// .csv, one per line.
 func (c *Comparison) Write(path string) error {
 	err := CheckComparisonPath(path)
 	if err == nil {
@@ -46,7 +46,8 @@ func (c *Comparison) Write(path string) error {
 	return nil
 }
 
-// differingTable has all of what is known of the images whose labels differ.
+// differingTable returns a table of the images whose labels differ, with all
+// details.
 func (c *Comparison) differingTable() *table.Table {
 	t := &table.Table{Columns: []table.Column{
 		{Name: "image"}, {Name: "label_a"}, {Name: "class_a"}, {Name: "score_a"}, {Name: "label_b"}, {Name: "class_b"}, {Name: "score_b"},
@@ -62,8 +63,8 @@ func (c *Comparison) differingTable() *table.Table {
 	return t
 }
 
-// WriteText writes the comparison as a table, with at most most of the images
-// whose labels differ; all of them if most is negative.
+// WriteText writes the comparison as text. It lists at most most of the images
+// whose labels differ, or all if most is negative.
 func (c *Comparison) WriteText(w io.Writer, most int) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "A: %s\nB: %s\n\n", table.Printable(c.A), table.Printable(c.B))
@@ -83,7 +84,7 @@ func (c *Comparison) WriteText(w io.Writer, most int) error {
 	return out.Flush()
 }
 
-// columnGap is the spaces between columns of text.
+// columnGap is the number of spaces between columns of text.
 const columnGap = 3
 
 func (c *Comparison) writeMetrics(w io.Writer) error {
@@ -120,7 +121,7 @@ func (c *Comparison) writeDiffering(w io.Writer, most int) error {
 
 func (c Class) cell() table.Cell { return table.Text(c.String()) }
 
-// String is the label and the name, once if they are the same.
+// String returns the label and the name, or only one of them if they are the same.
 func (c Class) String() string {
 	label := strconv.Itoa(c.Label)
 	if c.Class == "" || c.Class == label {

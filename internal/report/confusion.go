@@ -14,19 +14,18 @@ import (
 	"repvgg/internal/table"
 )
 
-// Confusion is how often images of one class were taken for another. Only counts
-// above zero are held: memory grows with the images, not with the square
-// of the classes.
+// Confusion is a confusion matrix. It stores only counts above zero, so that memory
+// grows with the number of images, not with the square of the number of classes.
 type Confusion struct {
 	Classes []string
-	// Support and Predicted are how many images are, and were taken to be, of each
-	// class, Right how many both.
+	// Support is the number of images of each class, Predicted the number of images
+	// predicted as each class, and Right the number of right predictions of each class.
 	Support, Predicted, Right []int64
 	rows                      [][]matrix.Cell
 }
 
-// NewConfusion counts the predictions of a result, the class with the highest
-// score each. It needs a label for each image.
+// NewConfusion counts the predictions of a result. The prediction for an image is
+// the class with the highest score. Each image must have a label.
 func NewConfusion(r *Result) (*Confusion, error) {
 	if err := r.checkLabels(); err != nil {
 		return nil, fmt.Errorf("counting predictions: %w", err)
@@ -56,14 +55,15 @@ func NewConfusion(r *Result) (*Confusion, error) {
 	return c, nil
 }
 
-// CheckConfusionPath reports a file name that Write has no format for.
+// CheckConfusionPath returns an error for a file name for which Write has no
+// format.
 func CheckConfusionPath(path string) error {
 	return checkSuffix("confusion matrix", path, ".png", ".svg", ".csv")
 }
 
-// Write draws the matrix as .png or .svg, or writes its counts as .csv: a line
-// for each true class, with its label and name, then a column for each
-// predicted one, headed by its label.
+// Write draws the matrix as .png or .svg, or writes its counts as .csv. The CSV has
+// a line for each true class, with its label and name, and a column for each
+// predicted class, headed by its label.
 func (c *Confusion) Write(path string) error {
 	err := CheckConfusionPath(path)
 	if err == nil {
@@ -87,26 +87,24 @@ func (c *Confusion) picture() *matrix.Matrix {
 	return &matrix.Matrix{Classes: c.Classes, Support: c.Support, Rows: c.rows}
 }
 
-// writeCSV holds one row of the matrix at a time, most of which are zeros.
+// writeCSV expands one row of the matrix at a time, because most counts are zero.
 func (c *Confusion) writeCSV(w io.Writer) error {
 	names := []string{"label", "class"}
 	for label := range c.Classes {
 		names = append(names, strconv.Itoa(label))
 	}
-	return table.WriteCSV(w, names, func(yield func([]table.Cell) bool) {
-		cells := make([]table.Cell, len(names))
-		for label, row := range c.rows {
-			cells[0], cells[1] = table.Int(label), table.Text(c.Classes[label])
-			counts := cells[2:]
-			for i := range counts {
-				counts[i] = table.Int(0)
-			}
-			for _, cell := range row {
-				counts[cell.Predicted] = table.Int(cell.Count)
-			}
-			if !yield(cells) {
-				return
-			}
+	out := table.NewCSV(w, names)
+	cells := make([]table.Cell, len(names))
+	for label, row := range c.rows {
+		cells[0], cells[1] = table.Int(label), table.Text(c.Classes[label])
+		counts := cells[2:]
+		for i := range counts {
+			counts[i] = table.Int(0)
 		}
-	})
+		for _, cell := range row {
+			counts[cell.Predicted] = table.Int(cell.Count)
+		}
+		out.Add(cells...)
+	}
+	return out.Flush()
 }

@@ -10,10 +10,10 @@ import (
 	"repvgg/internal/python"
 )
 
-// jsonEncoder writes what Python's json.dump writes.
+// jsonEncoder writes JSON as Python's json.dump does.
 type jsonEncoder struct {
 	w         *bufio.Writer
-	separator string // between this entry and the one before it
+	separator string // before the next entry
 }
 
 func (e *jsonEncoder) begin() bool {
@@ -60,7 +60,7 @@ func (e *jsonEncoder) matrix(v []float32, columns int) {
 
 func (e *jsonEncoder) end() { e.w.WriteByte('}') }
 
-// writeFlow writes a list, in brackets, as JSON and YAML have it.
+// writeFlow writes a list in brackets, for JSON and YAML.
 func writeFlow(w *bufio.Writer, n int, item func(b []byte, i int) []byte) {
 	w.WriteByte('[')
 	for i := range n {
@@ -72,8 +72,8 @@ func writeFlow(w *bufio.Writer, n int, item func(b []byte, i int) []byte) {
 	w.WriteByte(']')
 }
 
-// appendJSONFloat appends a number, or one of Python's words for what JSON has
-// none for.
+// appendJSONFloat appends a number. NaN and infinities, which JSON lacks, are
+// written as Python writes them.
 func appendJSONFloat(b []byte, v float64) []byte {
 	switch {
 	case math.IsInf(v, 1):
@@ -86,7 +86,7 @@ func appendJSONFloat(b []byte, v float64) []byte {
 	return python.AppendFloat(b, v)
 }
 
-// appendJSONString appends a string; whatever is not ASCII becomes \uXXXX.
+// appendJSONString appends a string. Characters outside ASCII become \uXXXX.
 func appendJSONString(b []byte, s string) []byte {
 	b = append(b, '"')
 	for c := range python.Runes(s) {

@@ -11,8 +11,8 @@ import (
 	"repvgg/internal/metrics"
 )
 
-// Caption is what is painted on an image, in the original's words, with the
-// truth beside it, and whether the prediction is right.
+// Caption returns the text to paint on an image, in the original's words but with
+// the true class added, and whether the prediction is right.
 func (r *Result) Caption(image int) (lines []string, right bool) {
 	row, truth := r.row(image), r.Labels[image]
 	label := metrics.ArgMax(row)
@@ -28,28 +28,27 @@ func (r *Result) Caption(image int) (lines []string, right bool) {
 	return lines, label == truth
 }
 
-// Colours of paint: text in a light tone on a dark box can be read on any
-// image.
+// Colours of paint. Light text on a dark box is legible on any image.
 var (
 	boxColor   = color.RGBA{0, 0, 0, 0xc4}
 	rightColor = color.RGBA{0x7d, 0xe0, 0x87, 0xff}
 	wrongColor = color.RGBA{0xff, 0x8a, 0x80, 0xff}
 )
 
-// Sizes of paint's text: a share of the image's shorter side, less where lines are
-// too wide, but no less than the smallest in pixels or part.
+// Sizes of paint's text. The size is a share of the image's shorter side. It is
+// reduced if lines are too wide, but not below the smallest size.
 const (
 	paintShare    = 1.0 / 24
 	paintSmallest = 12.0
 	paintLeast    = 0.75
-	lineHeight    = 1.25 // in text sizes
+	lineHeight    = 1.25 // relative to the text size
 	boxPadding    = 0.45
-	barShare      = 0.3 // width of the coloured bar
+	barShare      = 0.3 // width of the coloured bar, relative to the text size
 )
 
-// paint writes lines on a translucent box in the image's upper left corner, with
-// a bar beside them: green for a right prediction, red for a wrong one. A line
-// that is too long for the image loses its end.
+// paint writes lines on a translucent box in the upper left corner of the image. A
+// bar beside them is green for a right prediction and red for a wrong one. A line
+// that is too long for the image is cut off.
 func paint(m draw.Image, lines []string, right bool) error {
 	clean := make([]string, len(lines))
 	for i, line := range lines {
@@ -83,7 +82,7 @@ func paint(m draw.Image, lines []string, right bool) error {
 	return nil
 }
 
-// paintSize is the size of text on an image of this size.
+// paintSize returns the text size for an image of a size.
 func paintSize(image image.Point, lines []string) (float64, error) {
 	size := max(float64(min(image.X, image.Y))*paintShare, paintSmallest)
 	face, err := canvas.NewFace(size)

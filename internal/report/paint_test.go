@@ -18,7 +18,7 @@ import (
 	"repvgg/internal/preprocess"
 )
 
-// plainImage has one colour.
+// plainImage returns an image with one colour.
 func plainImage(t *testing.T, width, height int, c color.RGBA) *preprocess.Image {
 	t.Helper()
 	m, err := preprocess.NewImage(width, height)
@@ -29,7 +29,7 @@ func plainImage(t *testing.T, width, height int, c color.RGBA) *preprocess.Image
 	return m
 }
 
-// changed is the smallest rectangle that holds what is not of the colour.
+// changed returns the smallest rectangle with all pixels of another colour.
 func changed(m image.Image, c color.RGBA) image.Rectangle {
 	box := image.Rectangle{}
 	b := m.Bounds()
@@ -43,8 +43,8 @@ func changed(m image.Image, c color.RGBA) image.Rectangle {
 	return box
 }
 
-// luminance and contrast are those of the Web Content Accessibility Guidelines
-// 2.1; text can be read from a contrast of 4.5 on.
+// luminance and contrast are defined in the Web Content Accessibility Guidelines
+// 2.1, which require a contrast of at least 4.5 for text.
 func luminance(c color.RGBA) float64 {
 	linear := func(v uint8) float64 {
 		s := float64(v) / 255
@@ -103,7 +103,7 @@ func TestPaint(t *testing.T) {
 	}
 }
 
-// checkText looks for a line of text in each part of the box, apart from its
+// checkText checks that each part of the box has a line of text, away from the
 // edges.
 func checkText(t *testing.T, m *image.RGBA, box image.Rectangle, ground, ink color.RGBA, lines int) {
 	t.Helper()
@@ -129,7 +129,7 @@ func checkText(t *testing.T, m *image.RGBA, box image.Rectangle, ground, ink col
 	}
 }
 
-// Images that no text fits on are painted as far as it goes.
+// Images that are too small for any text are still painted.
 func TestPaintTinyImages(t *testing.T) {
 	for _, size := range []image.Point{{1, 1}, {1, 400}, {400, 1}, {20, 20}} {
 		m := image.NewRGBA(image.Rectangle{Max: size})
@@ -155,8 +155,8 @@ func TestPaintedName(t *testing.T) {
 		{"..", "__.png"},
 		{"", ".png"},
 	} {
-		if got := paintedName(c.name); got != c.want {
-			t.Errorf("paintedName(%q) is %q, want %q", c.name, got, c.want)
+		if got := PaintedName(c.name); got != c.want {
+			t.Errorf("PaintedName(%q) is %q, want %q", c.name, got, c.want)
 		}
 	}
 }
@@ -179,7 +179,7 @@ func TestPainterSave(t *testing.T) {
 		{"../small", "__/small.png", "png", 28, 20, image.Pt(308, 220)},
 		{filepath.Join(dir, "abs.jpg"), filepath.Join(dir, "abs.jpg")[1:], "jpeg", 321, 200, image.Pt(321, 200)},
 	} {
-		if err := p.Save(c.name, plainImage(t, c.width, c.height, blue), caption, true); err != nil {
+		if err := p.Save(c.name, "", plainImage(t, c.width, c.height, blue), caption, true); err != nil {
 			t.Fatal(err)
 		}
 		data, err := os.ReadFile(filepath.Join(dir, "new", "show", c.file))
@@ -192,10 +192,10 @@ func TestPainterSave(t *testing.T) {
 			continue
 		}
 		x, y := c.want.X-1, c.want.Y-1
-		if got := color.RGBAModel.Convert(m.At(x, y)).(color.RGBA); distance(got, blue) > 12 { // JPEG's loss
+		if got := color.RGBAModel.Convert(m.At(x, y)).(color.RGBA); distance(got, blue) > 12 { // JPEG is lossy
 			t.Errorf("%s: the corner is %v, want %v", c.name, got, blue)
 		}
-		if got := color.RGBAModel.Convert(m.At(1, 1)).(color.RGBA); distance(got, rightColor) > 60 { // beside an edge
+		if got := color.RGBAModel.Convert(m.At(1, 1)).(color.RGBA); distance(got, rightColor) > 60 { // close to an edge
 			t.Errorf("%s: the bar is %v, want %v", c.name, got, rightColor)
 		}
 	}
@@ -209,7 +209,7 @@ func distance(a, b color.RGBA) int {
 	return max(d(a.R, b.R), d(a.G, b.G), d(a.B, b.B))
 }
 
-// Each pixel of a small image becomes a square of its colour.
+// Each pixel of a small image becomes a square.
 func TestEnlarged(t *testing.T) {
 	m := &preprocess.Image{Width: 2, Height: 1, Pix: []byte{1, 2, 3, 250, 251, 252}}
 	got := enlarged(m)
@@ -229,7 +229,7 @@ func TestEnlarged(t *testing.T) {
 	}
 }
 
-// A link in the folder does not lead out of it.
+// A link in the folder can't lead out of it.
 func TestPainterStaysInFolder(t *testing.T) {
 	dir := t.TempDir()
 	show, outside := filepath.Join(dir, "show"), filepath.Join(dir, "outside")
@@ -246,7 +246,7 @@ func TestPainterStaysInFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if err := p.Save("link/a.png", plainImage(t, 10, 10, color.RGBA{}), caption, true); err == nil || !strings.Contains(err.Error(), `painting image "link/a.png"`) {
+	if err := p.Save("link/a.png", "", plainImage(t, 10, 10, color.RGBA{}), caption, true); err == nil || !strings.Contains(err.Error(), `painting image "link/a.png"`) {
 		t.Errorf("error %v", err)
 	}
 	if entries, err := os.ReadDir(outside); err != nil || len(entries) > 0 {

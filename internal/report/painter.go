@@ -6,49 +6,47 @@ import (
 	"image"
 	"image/jpeg"
 	"image/png"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
+	"repvgg/internal/atomicfile"
 	"repvgg/internal/preprocess"
 )
 
 // Painter keeps painted copies of images in a folder. Its methods may be called
 // by several goroutines at a time.
-type Painter struct{ root *os.Root }
+type Painter struct{ folder *atomicfile.Folder }
 
-// NewPainter makes the folder if there is none.
+// NewPainter returns a Painter for a folder, and makes the folder if it is missing.
 func NewPainter(dir string) (*Painter, error) {
-	err := os.MkdirAll(dir, 0o777)
-	if err == nil {
-		var root *os.Root
-		if root, err = os.OpenRoot(dir); err == nil {
-			return &Painter{root}, nil
-		}
+	folder, err := atomicfile.OpenFolder(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening folder of painted images: %w", err)
 	}
-	return nil, fmt.Errorf("opening folder of painted images: %w", err)
+	return &Painter{folder}, nil
 }
 
 // Close ends the use of the folder.
-func (p *Painter) Close() error { return p.root.Close() }
+func (p *Painter) Close() error { return p.folder.Close() }
 
-// paintQuality is of painted JPEGs.
+// paintQuality is the quality of painted JPEG files.
 const paintQuality = 95
 
 // Save paints a caption on a copy of the image and writes it under the image's
 // name in the folder, whatever that name is: it can't leave the folder. A .jpg
 // or .jpeg becomes a JPEG, a .png a PNG; any other name gets the suffix .png.
-// Small images are enlarged so that the caption can be read.
-func (p *Painter) Save(name string, m *preprocess.Image, lines []string, right bool) error {
-	if err := p.save(name, m, lines, right); err != nil {
+// Small images are enlarged so that the caption can be read. The file that the image
+// was read from, at original, is never replaced.
+func (p *Painter) Save(name, original string, m *preprocess.Image, lines []string, right bool) error {
+	if err := p.save(name, original, m, lines, right); err != nil {
 		return fmt.Errorf("painting image %q: %w", name, err)
 	}
 	return nil
 }
 
-func (p *Painter) save(name string, m *preprocess.Image, lines []string, right bool) error {
-	file := paintedName(name)
+func (p *Painter) save(name, original string, m *preprocess.Image, lines []string, right bool) error {
+	file := PaintedName(name)
 	painted := enlarged(m)
 	if err := paint(painted, lines, right); err != nil {
 		return err
@@ -61,17 +59,12 @@ func (p *Painter) save(name string, m *preprocess.Image, lines []string, right b
 	if err := encode(); err != nil {
 		return err
 	}
-	if err := p.root.MkdirAll(filepath.FromSlash(path.Dir(file)), 0o777); err != nil {
-		return err
-	}
-	// Not by way of a temporary name: thousands of files would each wait for the
-	// disk, and a picture cut short by a crash misleads nobody.
-	return p.root.WriteFile(filepath.FromSlash(file), data.Bytes(), 0o666)
+	return p.folder.Write(filepath.FromSlash(file), data.Bytes(), original)
 }
 
-// paintedName is an image's name as a path below the folder: "/" and "." steps
-// fall away, ".." becomes "__".
-func paintedName(name string) string {
+// PaintedName is where Save puts the image of a name, as a path below the folder:
+// "/" and "." steps fall away, ".." becomes "__".
+func PaintedName(name string) string {
 	var steps []string
 	for step := range strings.SplitSeq(filepath.ToSlash(name), "/") {
 		switch step {
@@ -94,11 +87,11 @@ func isJPEG(file string) bool {
 	return strings.EqualFold(ext, ".jpg") || strings.EqualFold(ext, ".jpeg")
 }
 
-// paintedSide is how long the longer side of a small image becomes.
+// paintedSide is the least length of the longer side of a painted image.
 const paintedSide = 320
 
-// enlarged copies an image, each pixel as a square of a whole number of pixels
-// if the image is small.
+// enlarged copies an image. If the image is small, each pixel becomes a square of
+// pixels.
 func enlarged(m *preprocess.Image) *image.RGBA {
 	k := max(paintedSide/max(m.Width, m.Height), 1)
 	out := image.NewRGBA(image.Rect(0, 0, m.Width*k, m.Height*k))

@@ -9,20 +9,22 @@ import (
 	"repvgg/internal/table"
 )
 
-// CheckPerClassPath reports a file name that WritePerClass has no format for.
+// CheckPerClassPath returns an error for a file name for which WritePerClass has no
+// format.
 func CheckPerClassPath(path string) error {
-	return checkSuffix("table of classes", path, ".csv")
+	return checkSuffix("per-class table", path, ".csv")
 }
 
-// WritePerClass writes a CSV with a line for each class: its label and name, how
-// many images are of it, how many were taken to be, and how many were both; then,
-// in percent and unrounded, precision, recall and F1 as the metrics of these
-// names have them without a threshold, and accuracy, the share of all images that
-// were rightly taken to be of the class, or not to be.
+// WritePerClass writes a CSV file with a line for each class: its label and name,
+// the number of images, the number of predictions, and the number of right
+// predictions. Then follow precision, recall and F1, as the metrics compute them
+// without a threshold, and the accuracy, which is the share of all images for which
+// it was rightly predicted whether they are of the class. These are in percent and
+// not rounded.
 func WritePerClass(path string, r *Result) error {
 	err := writePerClass(path, r)
 	if err != nil {
-		return fmt.Errorf("writing table of classes: %w", err)
+		return fmt.Errorf("writing per-class table: %w", err)
 	}
 	return nil
 }
@@ -43,7 +45,8 @@ func writePerClass(path string, r *Result) error {
 	return atomicfile.Write(path, func(w *bufio.Writer) error { return c.perClass(values).WriteCSV(w) })
 }
 
-// perClass has a row for each class; values are precision, recall and F1.
+// perClass returns a table with a row for each class. values are precision, recall
+// and F1.
 func (c *Confusion) perClass(values []metrics.Value) *table.Table {
 	t := &table.Table{Columns: []table.Column{
 		{Name: "label"}, {Name: "class"}, {Name: "support"}, {Name: "predicted"}, {Name: "true_positives"},

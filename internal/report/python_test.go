@@ -16,8 +16,8 @@ import (
 
 const testdata = "../../testdata/report"
 
-// runPython runs a script of testdata/report on a machine that has what it
-// imports.
+// runPython runs a script from testdata/report. It skips the test if the modules
+// are missing.
 func runPython(t *testing.T, modules, script string, args ...string) {
 	t.Helper()
 	python := need.Python(t, need.Torch, modules)
@@ -31,7 +31,7 @@ func writeFile(t *testing.T, path string, data []byte) {
 	}
 }
 
-// writeScores writes scores for numpy.fromfile.
+// writeScores writes scores to a file for numpy.fromfile.
 func writeScores(t *testing.T, path string, scores []float32) {
 	t.Helper()
 	var b []byte
@@ -41,13 +41,13 @@ func writeScores(t *testing.T, path string, scores []float32) {
 	writeFile(t, path, b)
 }
 
-// strangeNames are what file and class names may be.
+// strangeNames are unusual file and class names.
 var strangeNames = []string{
 	"plain.png", "sub folder/two words.JPEG", `quote " and \ and 'single'`, "tab\tnewline\nreturn\rbell\adel\x7fnul\x00",
 	"caf\u00e9", "\u6f22\u5b57", "\U0001f600.png", "latin1-\xe9.jpg", "half \xed\xa0\x80 surrogate", "yes", "1.5e3", "~", "", "- a: b # c",
 }
 
-// newResult has random scores, with special ones among them.
+// newResult returns a result with random scores, some of them special values.
 func newResult(images int, classes []string, seed uint64) *Result {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	r := &Result{Classes: classes}
@@ -66,7 +66,7 @@ func newResult(images int, classes []string, seed uint64) *Result {
 	return r
 }
 
-// resultCases are results with what they are written as.
+// resultCases are results and the items to write.
 func resultCases() map[string]struct {
 	result *Result
 	items  []string
@@ -93,8 +93,8 @@ func resultCases() map[string]struct {
 	}
 }
 
-// TestPythonReadsResults has Python read each format and compare it with what
-// NumPy makes of the same scores.
+// TestPythonReadsResults reads each format with Python, and compares it with what
+// NumPy computes from the same scores.
 func TestPythonReadsResults(t *testing.T) {
 	dir := t.TempDir()
 	var cases []string
@@ -137,7 +137,7 @@ func resultCase(t *testing.T, r *Result, path, scores string, items []string) []
 	return data
 }
 
-// hexed makes JSON of strings that are not all UTF-8.
+// hexed encodes strings for JSON, because some are not valid UTF-8.
 func hexed(list []string) []string {
 	out := make([]string, len(list))
 	for i, s := range list {

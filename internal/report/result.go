@@ -12,46 +12,46 @@ import (
 	"repvgg/internal/metrics"
 )
 
-// The items of a result beside its metrics.
+// The items of a result file in addition to the metrics.
 const (
-	ClassScores = "class_scores" // one softmax score for each image and class
+	ClassScores = "class_scores" // the softmax score of each image and class
 	PredScore   = "pred_score"   // the highest score of each image
 	PredLabel   = "pred_label"   // the class that has it
 	PredClass   = "pred_class"   // the name of that class
 	Filename    = "filename"     // the name of each image
-	GTLabel     = "gt_label"     // the right class of each image
+	GTLabel     = "gt_label"     // the true class of each image
 )
 
-// items are what the original's result file can hold, and "all" means. extras
-// it does not know: they are asked for by name, so that a file without them is
-// the original's.
+// items are the items of the original's result file, which "all" means. The
+// original does not have the extras. They must be requested by name, so that a file
+// without them is the original's.
 var (
 	items  = []string{ClassScores, PredScore, PredLabel, PredClass}
 	extras = []string{Filename, GTLabel}
 )
 
-// Result is what one run gave.
+// Result is the result of one run.
 type Result struct {
 	Metrics []metrics.Value
-	// Scores are rows of one softmax score for each class.
+	// Scores has a row for each image, with one softmax score per class.
 	Scores []float32
-	// Classes are the names of the classes.
+	// Classes are the class names.
 	Classes []string
-	// Filenames and Labels are the name and the right class of each image. Only
-	// what needs them reads them.
+	// Filenames and Labels are the name and the true class of each image. They may be
+	// nil if no output needs them.
 	Filenames []string
 	Labels    []int
 }
 
-// images is the number of images.
+// images returns the number of images.
 func (r *Result) images() int { return len(r.Scores) / max(len(r.Classes), 1) }
 
-// row is the scores of an image.
+// row returns the scores of an image.
 func (r *Result) row(image int) []float32 {
 	return r.Scores[image*len(r.Classes):][:len(r.Classes)]
 }
 
-// checkScores reports scores that are not rows of the classes.
+// checkScores returns an error if the scores are not rows with one score per class.
 func (r *Result) checkScores() error {
 	if n := len(r.Classes); n == 0 || len(r.Scores)%n != 0 {
 		return fmt.Errorf("%d scores are not rows of %d classes", len(r.Scores), n)
@@ -59,7 +59,8 @@ func (r *Result) checkScores() error {
 	return nil
 }
 
-// checkLabels reports labels that are not one class for each image.
+// checkLabels returns an error unless each image has a label in the range of
+// classes.
 func (r *Result) checkLabels() error {
 	if err := r.checkScores(); err != nil {
 		return err
@@ -75,7 +76,7 @@ func (r *Result) checkLabels() error {
 	return nil
 }
 
-// newEncoder gives the format of a file name with this suffix, nil if there is
+// newEncoder returns the encoder for the suffix of a file name, or nil if there is
 // none.
 func newEncoder(ext string, w *bufio.Writer) encoder {
 	switch ext {
@@ -89,8 +90,8 @@ func newEncoder(ext string, w *bufio.Writer) encoder {
 	return nil
 }
 
-// CheckPath reports a file name that no format is known for. Call it before the
-// work whose result the file is to hold.
+// CheckPath returns an error for a file name without a known format. Call it before
+// the work whose result goes to the file.
 func CheckPath(path string) error {
 	ext := filepath.Ext(path)
 	if newEncoder(ext, nil) == nil {
@@ -99,18 +100,18 @@ func CheckPath(path string) error {
 	return nil
 }
 
-// Items gives the items that --out-items asks for: of the original's four, "all"
-// wins over their names, "none" over the rest; filename and gt_label are there
-// exactly if they are named, also beside "all" or "none".
+// Items returns the items that a list of names selects. For the original's four
+// items, "all" takes precedence over "none", and "none" over their names. filename
+// and gt_label are included exactly if they are named, even with "all" or "none".
 func Items(names []string) ([]string, error) {
 	choices := slices.Concat(items, extras, []string{"none", "all"})
 	for _, name := range names {
 		if !slices.Contains(choices, name) {
-			return nil, fmt.Errorf("out item %q is unknown: choose from %s", name, strings.Join(choices, " "))
+			return nil, fmt.Errorf("unknown result item %q: choose from %s", name, strings.Join(choices, " "))
 		}
 	}
 	all, none := slices.Contains(names, "all"), slices.Contains(names, "none")
-	var chosen []string // in the order of the file, each once
+	var chosen []string // in the order of the file, without repetitions
 	for _, name := range items {
 		if all || !none && slices.Contains(names, name) {
 			chosen = append(chosen, name)
@@ -124,8 +125,8 @@ func Items(names []string) ([]string, error) {
 	return chosen, nil
 }
 
-// Write writes the metrics, unrounded, then the chosen items, in the format that
-// the path's suffix names:
+// Write writes the metrics, not rounded, and then the chosen items, in the format
+// for the path's suffix:
 //
 //   - .json: what Python's json.dump writes, on one line.
 //   - .yaml, .yml: sorted by key, plain lists and numbers. The original writes
@@ -174,13 +175,12 @@ func (r *Result) checkItems(items []string) error {
 	return nil
 }
 
-// encoder writes the entries of a dict in one format. Errors are left to the
-// bufio.Writer below it, which keeps the first.
+// encoder writes the entries of a dict in one format. It ignores write errors,
+// because the bufio.Writer below it keeps the first one.
 type encoder interface {
-	// begin starts the dict, and reports whether its entries have to come sorted by
-	// key.
+	// begin starts the dict, and reports whether its entries must be sorted by key.
 	begin() (sorted bool)
-	// key starts an entry; one call of a value follows.
+	// key starts an entry. A call that writes one value must follow.
 	key(name string)
 	float(v float64)
 	floats(v []float64)
@@ -192,7 +192,7 @@ type encoder interface {
 	end()
 }
 
-// field is one entry of the file.
+// field is an entry of the file.
 type field struct {
 	key   string
 	write func(encoder)

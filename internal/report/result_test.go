@@ -34,7 +34,7 @@ func TestItems(t *testing.T) {
 			t.Errorf("Items(%q): %v, %v", c.names, got, err)
 		}
 	}
-	if _, err := Items([]string{"all", "scores"}); err == nil || !strings.Contains(err.Error(), `"scores" is unknown: choose from class_scores`) {
+	if _, err := Items([]string{"all", "scores"}); err == nil || !strings.Contains(err.Error(), `unknown result item "scores": choose from class_scores`) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -52,7 +52,8 @@ func TestCheckPath(t *testing.T) {
 	}
 }
 
-// TestOriginalFile writes what the original measured, and must get its file.
+// TestOriginalFile writes the original's result, and compares with the original's
+// file.
 func TestOriginalFile(t *testing.T) {
 	want, err := os.ReadFile("../../testdata/digits/train.result.json")
 	if err != nil {
@@ -122,7 +123,8 @@ func TestWriteErrors(t *testing.T) {
 	}
 }
 
-// TestWriteMemory bounds what writing allocates by far less than the scores.
+// TestWriteMemory checks that writing allocates far less memory than the scores
+// take.
 func TestWriteMemory(t *testing.T) {
 	const images, classes, limit = 2000, 1000, 1 << 20 // of 8 MB
 	r := &Result{Scores: make([]float32, images*classes), Classes: make([]string, classes)}
@@ -139,23 +141,6 @@ func TestWriteMemory(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		if n := after.TotalAlloc - before.TotalAlloc; n > limit {
 			t.Errorf("%s: %d bytes were allocated, want at most %d", name, n, limit)
-		}
-	}
-}
-
-// The opcodes are of pickletools; a string this long is not written in a test.
-func TestUnicodeLength(t *testing.T) {
-	for _, c := range []struct {
-		length uint64
-		want   string
-	}{
-		{0, "X\x00\x00\x00\x00"},
-		{0x01020304, "X\x04\x03\x02\x01"},
-		{1<<32 - 1, "X\xff\xff\xff\xff"},
-		{1 << 32, "\x8d\x00\x00\x00\x00\x01\x00\x00\x00"},
-	} {
-		if got := string(appendUnicodeLength(nil, c.length)); got != c.want {
-			t.Errorf("length %d is %q, want %q", c.length, got, c.want)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// checkSuffix reports a file name with none of the suffixes that are known.
+// checkSuffix returns an error for a file name without a known suffix.
 func checkSuffix(what, path string, known ...string) error {
 	ext := filepath.Ext(path)
 	if slices.Contains(known, ext) {

@@ -13,8 +13,8 @@ import (
 	"repvgg/internal/metrics"
 )
 
-// guesses are results whose labels follow the scores often. Classes above the
-// first used ones have no image.
+// guesses returns a result in which a share right of the predictions is right. Only
+// the first used classes have images.
 func guesses(images, classes, used int, right float64, seed uint64) *Result {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	r := &Result{}
@@ -35,7 +35,7 @@ func guesses(images, classes, used int, right float64, seed uint64) *Result {
 	return r
 }
 
-// shaken is the same run with other scores.
+// shaken returns a copy of a run with changed scores.
 func shaken(r *Result, by float32, seed uint64) *Result {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	other := *r
@@ -46,7 +46,7 @@ func shaken(r *Result, by float32, seed uint64) *Result {
 	return &other
 }
 
-// TestTablesMatchNumPy has NumPy compute what the tables hold.
+// TestTablesMatchNumPy compares the tables with values that NumPy computes.
 func TestTablesMatchNumPy(t *testing.T) {
 	dir := t.TempDir()
 	var cases []string
@@ -97,7 +97,7 @@ func writeTables(t *testing.T, a, b *Result, in func(string) string) {
 	}
 }
 
-// twoRuns are four images with known scores.
+// twoRuns returns two runs on four images with known scores.
 func twoRuns() (a, b *Result) {
 	a = &Result{
 		Classes: []string{"cat", "dog\x1b[1m", "2"}, Labels: []int{0, 1, 2, 9}, Filenames: []string{"0.png", "1.png", "2\t.png", "3.png"},
@@ -159,8 +159,8 @@ image       A       score    B                  score    truth
 	}
 }
 
-// tidy takes runs of spaces for one, since the width of columns is of no
-// concern.
+// tidy replaces runs of spaces with one space, because the width of columns does
+// not matter.
 func tidy(s string) string {
 	lines := strings.Split(s, "\n")
 	for i, line := range lines {
@@ -185,7 +185,7 @@ func TestCompareErrors(t *testing.T) {
 	}{
 		{func(r *Result) { r.Classes = []string{"a", "b", "c", "d"}; r.Scores = make([]float32, 16) }, "they have 3 and 4 classes"},
 		{func(r *Result) { r.Scores, r.Labels, r.Filenames = r.Scores[3:], r.Labels[1:], r.Filenames[1:] }, "they have 4 and 3 images"},
-		{func(r *Result) { r.Filenames = []string{"0.png", "1.png", "x.png", "3.png"} }, `image 2 is "2\t.png" for one and "x.png" for the other`},
+		{func(r *Result) { r.Filenames = []string{"0.png", "1.png", "x.png", "3.png"} }, `image 2 is "2\t.png" in one and "x.png" in the other`},
 		{func(r *Result) { r.Labels = nil }, `item "gt_label" has 0 values for 4 images`},
 		{func(r *Result) { r.Scores = r.Scores[1:] }, "11 scores are not rows of 3 classes"},
 	} {
@@ -200,8 +200,8 @@ func TestCompareErrors(t *testing.T) {
 	}
 }
 
-// A score that is not a number in one run alone is the largest difference, and
-// null in JSON.
+// A score that is NaN in only one run is the largest difference. In JSON, NaN is
+// null.
 func TestCompareNaN(t *testing.T) {
 	a, b := twoRuns()
 	var zero float32
@@ -237,13 +237,13 @@ func TestTableErrors(t *testing.T) {
 		want string
 	}{
 		{outsideErr, "label 3 of image 3 is not one of the 3 classes"},
-		{WritePerClass(filepath.Join(dir, "a.csv"), &outside), "writing table of classes: counting predictions: label 3"},
+		{WritePerClass(filepath.Join(dir, "a.csv"), &outside), "writing per-class table: counting predictions: label 3"},
 		{WritePerClass(filepath.Join(dir, "a.csv"), none), "there are no images"},
 		{c.Write(filepath.Join(dir, "a.jpg")), `unsupported format ".jpg" of confusion matrix`},
 		{CheckConfusionPath("a"), "name it .png, .svg or .csv"},
 		{compare(t, r, r).Write(filepath.Join(dir, "a.yaml")), `unsupported format ".yaml" of comparison`},
 		{CheckComparisonPath("a.txt"), "name it .json or .csv"},
-		{WritePerClass(filepath.Join(dir, "a.json"), r), `writing table of classes: unsupported format ".json"`},
+		{WritePerClass(filepath.Join(dir, "a.json"), r), `writing per-class table: unsupported format ".json"`},
 		{CheckPerClassPath("a"), "name it .csv"},
 	} {
 		if e.err == nil || !strings.Contains(e.err.Error(), e.want) {

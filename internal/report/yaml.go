@@ -11,11 +11,11 @@ import (
 	"repvgg/internal/python"
 )
 
-// yamlEncoder writes what PyYAML's dump would write of plain numbers and lists,
-// but each row of a matrix on one line, and strings in double quotes.
+// yamlEncoder writes plain numbers and lists as PyYAML's dump does, except that
+// each row of a matrix is on one line and strings are in double quotes.
 type yamlEncoder struct {
 	w     *bufio.Writer
-	empty bool // no entry was written
+	empty bool // no entry has been written
 }
 
 func (e *yamlEncoder) begin() bool {
@@ -23,7 +23,7 @@ func (e *yamlEncoder) begin() bool {
 	return true
 }
 
-// key writes a key. Those of results need no quotes.
+// key writes a key. The keys of results need no quotes.
 func (e *yamlEncoder) key(name string) {
 	e.empty = false
 	e.w.WriteString(name)
@@ -63,7 +63,7 @@ func (e *yamlEncoder) matrix(v []float32, columns int) {
 	e.w.WriteByte('\n')
 }
 
-// list writes one item a line.
+// list writes one item per line.
 func (e *yamlEncoder) list(n int, item func(b []byte, i int) []byte) {
 	if n == 0 {
 		e.w.WriteString(" []")
@@ -81,8 +81,8 @@ func (e *yamlEncoder) end() {
 	}
 }
 
-// appendYAMLFloat appends a number as PyYAML writes it. In YAML 1.1 a number
-// with an exponent needs a point.
+// appendYAMLFloat appends a number as PyYAML writes it. In YAML 1.1, a number with
+// an exponent needs a decimal point.
 func appendYAMLFloat(b []byte, v float64) []byte {
 	switch {
 	case math.IsInf(v, 1):
@@ -102,8 +102,8 @@ func appendYAMLFloat(b []byte, v float64) []byte {
 	return append(append(b[:start+exponent], ".0"...), digits...)
 }
 
-// appendYAMLString appends a string in double quotes, whatever is not ASCII
-// escaped. YAML has no way to hold bytes that are not UTF-8: they become the
+// appendYAMLString appends a string in double quotes. Characters outside ASCII are
+// escaped. Bytes that are not valid UTF-8, which YAML can't hold, become the
 // replacement character.
 func appendYAMLString(b []byte, s string) []byte {
 	b = append(b, '"')

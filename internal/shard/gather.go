@@ -10,35 +10,41 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"repvgg/internal/cleanup"
 )
 
-// poll is how often the folder is looked at.
+// poll is the interval at which the folder is checked.
 const poll = 50 * time.Millisecond
 
-// startTimeout is how long a process waits for rank 0 to start.
+// startTimeout is the time that a process waits for rank 0 to start.
 const startTimeout = 10 * time.Minute
 
-// Gathering is a run's exchange through a folder.
+// Gathering is the exchange of results through a folder.
 type Gathering struct {
 	group Group
 	dir   string
+	// settled says that the folder, which rank 0 made, is gone.
+	settled func()
 }
 
-// Join starts the exchange: rank 0 makes the folder, which must not exist since
-// it is removed at the end; the others wait for it.
+// Join starts the exchange. Rank 0 makes the folder, and the others wait for it.
+// The folder must not exist before, because it is removed at the end.
 func (g Group) Join(ctx context.Context, dir string) (*Gathering, error) {
 	if g.Rank == 0 {
 		if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
 			return nil, fmt.Errorf("gathering results: %w", err)
 		}
-		err := os.Mkdir(dir, 0o777)
+		gathering := &Gathering{group: g, dir: dir}
+		settled, err := cleanup.Do(func() { _ = gathering.remove() }, func() error { return os.Mkdir(dir, 0o777) })
 		if errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("the tmpdir %q already exists, perhaps left by a run that was killed; since it will be deleted after testing, delete it or give one that does not exist", dir)
+			return nil, fmt.Errorf("the tmpdir %q already exists, perhaps left by a run that was killed; since it will be deleted after testing, delete it or choose another folder", dir)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("gathering results: %w", err)
 		}
-		return &Gathering{g, dir}, nil
+		gathering.settled = settled
+		return gathering, nil
 	}
 	waiting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -50,24 +56,24 @@ func (g Group) Join(ctx context.Context, dir string) (*Gathering, error) {
 		return err == nil, err
 	})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return nil, fmt.Errorf("rank 0 has not made the folder %q within %v: does it run, and do both see the folder?", dir, startTimeout)
+		return nil, fmt.Errorf("rank 0 has not made the folder %q within %v: is it running, and do both processes see the folder?", dir, startTimeout)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("waiting for rank 0 in %q: %w", dir, err)
 	}
-	return &Gathering{g, dir}, nil
+	return &Gathering{group: g, dir: dir}, nil
 }
 
-// patience is how long a process waits without a word.
+// patience is the time that a process waits before it gives a note.
 const patience = 10 * time.Second
 
-// wait calls done until it is true; what is what it waits for.
+// wait calls done until it returns true. what describes what it waits for.
 func (g *Group) wait(ctx context.Context, what string, done func() (bool, error)) error {
-	told := g.Note == nil
+	noted := g.Note == nil
 	for start := time.Now(); ; {
-		if !told && time.Since(start) > patience {
+		if !noted && time.Since(start) > patience {
 			g.Note("waiting for " + what)
-			told = true
+			noted = true
 		}
 		ok, err := done()
 		if ok || err != nil {
@@ -86,31 +92,37 @@ func (g *Gathering) fault(rank int) string {
 	return filepath.Join(g.dir, fmt.Sprintf("error_%d", rank))
 }
 
-// Fail tells rank 0 that this process has no result.
+// Fail reports to rank 0 that this process has failed.
 func (g *Gathering) Fail(cause error) {
 	if g.group.Rank > 0 {
-		// If even this fails, rank 0 waits until the launcher ends it.
+		// If this fails too, rank 0 waits until the launcher ends it.
 		_ = writeWhole(g.fault(g.group.Rank), []byte(cause.Error()))
 		return
 	}
-	_ = g.Close() // the cause matters more
+	_ = g.Close() // cause is the error to report
 }
 
-// Close removes the folder. Only rank 0 does.
+// Close removes the folder, if this is rank 0.
 func (g *Gathering) Close() error {
 	if g.group.Rank > 0 {
 		return nil
 	}
+	err := g.remove()
+	g.settled()
+	return err
+}
+
+func (g *Gathering) remove() error {
 	err := os.RemoveAll(g.dir)
 	if parent := filepath.Dir(g.dir); filepath.Base(parent) == defaultParent {
-		_ = os.Remove(parent) // stays if another run uses it
+		_ = os.Remove(parent) // fails if another run uses the folder
 	}
 	return err
 }
 
-// Gather brings the rows of all processes together. rows are this process's, of
-// width values, for the samples of Indices(n). Rank 0 gets all n rows in order,
-// the others nil.
+// Gather collects the rows of all processes. rows are this process's rows of width
+// values, for the samples in Indices(n). Rank 0 gets all n rows in order. The
+// others get nil.
 func (g *Gathering) Gather(ctx context.Context, rows []float32, width, n int) ([]float32, error) {
 	if want := len(g.group.Indices(n)) * width; len(rows) != want {
 		return nil, fmt.Errorf("gathering results: %d values of rank %d instead of %d", len(rows), g.group.Rank, want)
@@ -134,7 +146,7 @@ func (g *Gathering) Gather(ctx context.Context, rows []float32, width, n int) ([
 	return all, nil
 }
 
-// send writes this process's part.
+// send writes this process's rows.
 func (g *Gathering) send(rows []float32) error {
 	data := make([]byte, 0, 4*len(rows))
 	for _, v := range rows {
@@ -146,8 +158,9 @@ func (g *Gathering) send(rows []float32) error {
 	return nil
 }
 
-// writeWhole writes a file under a temporary name first: one that is there is
-// complete. It need not survive a crash of the machine.
+// writeWhole writes a file under a temporary name and renames it, so that a file
+// that exists is complete. It does not sync, because the file need not survive a
+// crash of the machine.
 func writeWhole(path string, data []byte) error {
 	if err := os.WriteFile(path+".tmp", data, 0o666); err != nil {
 		return err

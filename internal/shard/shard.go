@@ -1,6 +1,6 @@
 // Package shard splits a data set among the processes of a launcher (torchrun,
-// srun, mpirun) and brings their results together through a shared folder, as
-// the original's multi_gpu_test does with --tmpdir.
+// srun, mpirun), and gathers their results through a shared folder, as the
+// original's multi_gpu_test does with --tmpdir.
 package shard
 
 import (
@@ -11,24 +11,28 @@ import (
 	"strings"
 )
 
-// Launchers are the values of --launcher.
+// Launchers are the names of the supported launchers. "none" means a single
+// process.
 var Launchers = []string{"none", "pytorch", "slurm", "mpi"}
 
-// Group is the place of this process among those of one run.
+// Group is the group of processes of one run, and this process's place in it.
 type Group struct {
-	// Rank of World processes, from 0. Rank 0 gathers and prints.
+	// Rank is the number of this process, from 0, among World processes. Rank 0 gathers
+	// the results and prints them.
 	Rank, World int
-	// Local is the place among the processes on this machine, from 0; where the
-	// launcher does not tell, Rank.
+	// Local is the number of this process, from 0, among those on the same machine. It
+	// is Rank if the launcher does not set it.
 	Local int
-	// Note, unless nil, is told what is waited for when that takes long.
+	// Note, unless nil, is called during a long wait with a text that says what the
+	// process waits for.
 	Note func(text string)
-	// job tells concurrent runs apart; empty if the launcher says nothing.
+	// job identifies the run among concurrent ones. It is empty if the launcher does
+	// not name its job.
 	job string
 }
 
-// variables are what a launcher sets in the environment of its processes. The
-// first pair that is there counts.
+// variables are the environment variables that each launcher sets. The first pair
+// that is set is used.
 var variables = map[string]struct {
 	rankAndSize [][2]string
 	local       []string
@@ -41,14 +45,14 @@ var variables = map[string]struct {
 	"mpi": {[][2]string{{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"}, {"PMI_RANK", "PMI_SIZE"}}, []string{"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID"}, []string{"OMPI_MCA_ess_base_jobid", "PMI_JOBID"}},
 }
 
-// FromLauncher finds this process's place from the environment.
+// FromLauncher reads this process's place in the group from the environment.
 func FromLauncher(launcher string, getenv func(string) string) (Group, error) {
 	if launcher == "none" {
 		return Group{World: 1}, nil
 	}
 	v, ok := variables[launcher]
 	if !ok {
-		return Group{}, fmt.Errorf("launcher %q is unknown: choose from %s", launcher, strings.Join(Launchers, " "))
+		return Group{}, fmt.Errorf("unknown launcher %q: choose from %s", launcher, strings.Join(Launchers, " "))
 	}
 	var job []string
 	for _, name := range v.job {
@@ -64,7 +68,7 @@ func FromLauncher(launcher string, getenv func(string) string) (Group, error) {
 		r, errRank := strconv.Atoi(rank)
 		w, errSize := strconv.Atoi(size)
 		if errRank != nil || errSize != nil || w < 1 || r < 0 || r >= w {
-			return Group{}, fmt.Errorf("launcher %q: %s=%q and %s=%q are no rank among processes", launcher, names[0], rank, names[1], size)
+			return Group{}, fmt.Errorf("launcher %q: %s=%q and %s=%q are not a rank and a number of processes", launcher, names[0], rank, names[1], size)
 		}
 		g := Group{Rank: r, World: w, Local: r, job: strings.Join(job, "_")}
 		for _, name := range v.local {
@@ -78,7 +82,8 @@ func FromLauncher(launcher string, getenv func(string) string) (Group, error) {
 	return Group{}, fmt.Errorf("launcher %q sets %s and %s, but they are not set; start repvgg through it", launcher, v.rankAndSize[0][0], v.rankAndSize[0][1])
 }
 
-// Indices are this process's share of n samples: every World-th from Rank on.
+// Indices returns this process's share of n samples: every World-th, starting with
+// Rank.
 func (g Group) Indices(n int) []int {
 	var own []int
 	for i := g.Rank; i < n; i += g.World {
@@ -87,18 +92,18 @@ func (g Group) Indices(n int) []int {
 	return own
 }
 
-// defaultParent is where the folders are made that no flag names, below the
-// current folder, as in the original.
+// defaultParent is the parent of default folders, below the current folder, as in
+// the original.
 const defaultParent = ".dist_test"
 
-// Dir is the folder to gather through: tmpdir if there is one, else one named
-// after the launcher's job.
+// Dir returns the folder to gather through: tmpdir or, if it is empty, a folder
+// named after the launcher's job.
 func (g Group) Dir(tmpdir string) (string, error) {
 	if tmpdir != "" {
 		return tmpdir, nil
 	}
 	if g.job == "" {
-		return "", errors.New("the launcher does not name its job: give a folder that all processes see and that does not exist yet")
+		return "", errors.New("the launcher does not name its job: give a folder that all processes see and that does not exist yet, to gather the results through")
 	}
 	clean := strings.Map(func(r rune) rune {
 		if r == '/' || r == '\\' || r == 0 {

@@ -37,8 +37,8 @@ func TestFromLauncher(t *testing.T) {
 		{"mpi", env("PMI_RANK", "1", "PMI_SIZE", "2"), 1, 2, 1, "", ""},
 		{"mpi", env("OMPI_COMM_WORLD_RANK", "1", "OMPI_COMM_WORLD_SIZE", "2", "OMPI_MCA_ess_base_jobid", "../x", "OMPI_COMM_WORLD_LOCAL_RANK", "0"), 1, 2, 0, ".dist_test/job_..-x", ""},
 		{"pytorch", env(), 0, 0, 0, "", "RANK and WORLD_SIZE, but they are not set"},
-		{"pytorch", env("RANK", "4", "WORLD_SIZE", "4"), 0, 0, 0, "", "no rank among processes"},
-		{"pytorch", env("RANK", "x", "WORLD_SIZE", "4"), 0, 0, 0, "", "no rank among processes"},
+		{"pytorch", env("RANK", "4", "WORLD_SIZE", "4"), 0, 0, 0, "", "not a rank and a number of processes"},
+		{"pytorch", env("RANK", "x", "WORLD_SIZE", "4"), 0, 0, 0, "", "not a rank and a number of processes"},
 		{"ssh", env(), 0, 0, 0, "", "choose from none pytorch slurm mpi"},
 	} {
 		g, err := FromLauncher(c.launcher, c.env)
@@ -61,7 +61,7 @@ func TestFromLauncher(t *testing.T) {
 	}
 }
 
-// TestGather has processes of every number share samples of every number.
+// TestGather gathers for all small numbers of processes and samples.
 func TestGather(t *testing.T) {
 	const width = 3
 	for world := 1; world <= 4; world++ {

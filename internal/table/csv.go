@@ -3,39 +3,41 @@ package table
 import (
 	"encoding/csv"
 	"io"
-	"iter"
 )
 
-// WriteCSV writes a line of names, then one for each row. A table that is too
-// large to be held gives its rows one by one; cells may lie in the same slice
-// each time.
-func WriteCSV(w io.Writer, names []string, rows iter.Seq[[]Cell]) error {
-	out := csv.NewWriter(w)
-	if err := out.Write(names); err != nil {
-		return err
-	}
-	record := make([]string, len(names))
-	for cells := range rows {
-		for i, c := range cells {
-			record[i] = c.text
-		}
-		if err := out.Write(record); err != nil {
-			return err
-		}
-	}
-	out.Flush()
-	return out.Error()
+// CSV writes a table that is too large to be held, or is not known yet, a row at a
+// time.
+type CSV struct{ out *csv.Writer }
+
+// NewCSV starts with a line of names. Errors are left to Flush.
+func NewCSV(w io.Writer, names []string) *CSV {
+	c := &CSV{csv.NewWriter(w)}
+	_ = c.out.Write(names) // Flush gives it again
+	return c
 }
 
-// WriteCSV writes a line of the columns' names, then one for each row.
+// Add writes a row.
+func (c *CSV) Add(cells ...Cell) {
+	record := make([]string, len(cells))
+	for i, cell := range cells {
+		record[i] = cell.text
+	}
+	_ = c.out.Write(record) // Flush gives it again
+}
+
+// Flush hands what was added to the writer, and gives the first error.
+func (c *CSV) Flush() error {
+	c.out.Flush()
+	return c.out.Error()
+}
+
+// WriteCSV writes a line with the columns' names, then one line per row.
 func (t *Table) WriteCSV(w io.Writer) error {
-	return WriteCSV(w, t.names(), func(yield func([]Cell) bool) {
-		for _, r := range t.Rows {
-			if !yield(r.Cells) {
-				return
-			}
-		}
-	})
+	c := NewCSV(w, t.names())
+	for _, r := range t.Rows {
+		c.Add(r.Cells...)
+	}
+	return c.Flush()
 }
 
 func (t *Table) names() []string {

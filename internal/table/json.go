@@ -6,13 +6,51 @@ import (
 	"io"
 )
 
-// WriteJSON writes a value as all results are written in JSON: over several
-// lines, indented by two spaces.
+// WriteJSON writes a value as JSON with an indentation of two spaces. All JSON
+// results use it.
 func WriteJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
+}
+
+// JSONList writes a list as WriteJSON does, an item at a time.
+type JSONList struct {
+	w     io.Writer
+	items int
+}
+
+// NewJSONList starts a list. Nothing is written before its first item or its end.
+func NewJSONList(w io.Writer) *JSONList { return &JSONList{w: w} }
+
+// Add writes an item.
+func (l *JSONList) Add(v any) error {
+	var b bytes.Buffer
+	before := ",\n  "
+	if l.items == 0 {
+		before = "[\n  "
+	}
+	b.WriteString(before)
+	e := json.NewEncoder(&b)
+	e.SetIndent("  ", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	l.items++
+	_, err := l.w.Write(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+	return err
+}
+
+// End ends the list.
+func (l *JSONList) End() error {
+	text := "\n]\n"
+	if l.items == 0 {
+		text = "[]\n"
+	}
+	_, err := io.WriteString(l.w, text)
+	return err
 }
 
 // MarshalJSON writes a list with an object for each row, whose keys are the
@@ -45,7 +83,7 @@ func (t *Table) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// json is the cell as encoding/json takes it.
+// json returns the cell as a value for encoding/json.
 func (c Cell) json() any {
 	switch c.kind {
 	case none, notFinite:

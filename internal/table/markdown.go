@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// WriteMarkdown writes the table as GitHub's Markdown has it.
+// WriteMarkdown writes the table in GitHub's Markdown.
 func (t *Table) WriteMarkdown(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	head, rule := "|", "|"
@@ -36,8 +36,8 @@ func (t *Table) WriteMarkdown(w io.Writer) error {
 	return out.Flush()
 }
 
-// rule is what stands below a column's name. The original's pages centre their
-// columns, with rules as long as the names.
+// rule returns the separator below a column's name. The original's pages centre
+// their columns, with separators as long as the names.
 func (c *Column) rule() string {
 	switch c.Align {
 	case Right:
@@ -48,7 +48,8 @@ func (c *Column) rule() string {
 	return "---"
 }
 
-// EscapeMarkdown keeps names from a user's files from being markup.
+// EscapeMarkdown escapes text from a user's files, so that it is not interpreted as
+// Markdown.
 func EscapeMarkdown(text string) string {
 	return strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`, "`", "\\`", "\n", " ").Replace(text)
 }

@@ -1,41 +1,41 @@
-// Package table writes results: tables as aligned text, CSV, JSON and Markdown,
-// other values as JSON.
+// Package table writes tables as aligned text, CSV, JSON and Markdown, and other
+// values as JSON.
 package table
 
 import "slices"
 
-// Table is rows of cells under columns.
+// Table is a list of columns and a list of rows.
 type Table struct {
 	Columns []Column
 	Rows    []Row
-	// Mark says in a word what is the matter with marked rows.
+	// Mark is a word that says why rows are marked.
 	Mark string
 }
 
-// Column is what the cells of a column have in common.
+// Column describes a column.
 type Column struct {
-	// Name stands above the column, and is its key in JSON.
+	// Name is the heading of the column, and its key in JSON.
 	Name string
-	// Unit stands below the name in text, and behind it in Markdown.
+	// Unit is written below the name in text, and after it in Markdown.
 	Unit  string
 	Align Align
-	// Most is how many letters text shows of a cell: longer ones lose their
-	// middle, unless that makes different ones the same. 0 is no limit.
+	// Most is the number of letters of a cell that text shows. The middle of a longer
+	// cell is dropped, unless that would make different cells equal. 0 means no limit.
 	Most int
 }
 
-// Align is the side at which the cells of a column meet.
+// Align is the alignment of a column.
 type Align uint8
 
-// What Column.Align can be. CSV and JSON have no sides. Text puts what Markdown
-// centres to the left.
+// The values of Column.Align. Text aligns Center to the left. CSV and JSON ignore
+// the alignment.
 const (
 	Left Align = iota
 	Right
 	Center
 )
 
-// Row has a cell for each column.
+// Row has one cell for each column.
 type Row struct {
 	Cells []Cell
 	// Marked rows end in "!" in text. In Markdown their first cell ends in Mark.
@@ -45,7 +45,8 @@ type Row struct {
 // Add adds a row.
 func (t *Table) Add(cells ...Cell) { t.Rows = append(t.Rows, Row{Cells: cells}) }
 
-// WithoutEmpty is the table without the columns in which no row has a value.
+// WithoutEmpty returns the table without the columns in which all cells are
+// unknown.
 func (t *Table) WithoutEmpty() *Table {
 	kept := &Table{Rows: make([]Row, len(t.Rows)), Mark: t.Mark}
 	for j, r := range t.Rows {

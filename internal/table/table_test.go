@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// sample has each kind of cell.
+// sample returns a table with each kind of cell.
 func sample() *Table {
 	t := &Table{Mark: "odd", Columns: []Column{
 		{Name: "name", Most: 9}, {Name: "n", Unit: "MB", Align: Right}, {Name: "share", Align: Center}, {Name: "ok"}, {Name: "link", Align: Right},
@@ -180,7 +180,7 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
-// failing fails from the first byte on.
+// failing is a writer that always fails.
 type failing struct{}
 
 var errFailing = errors.New("full")

@@ -10,9 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// WriteText writes the table with aligned columns: indent spaces, then the cells
-// with gap spaces between columns. Columns without any name have no heading. What
-// could change what a terminal shows is quoted.
+// WriteText writes the table with aligned columns. Each line starts with indent
+// spaces, and gap spaces separate the columns. If no column has a name, there is no
+// heading. Cells with control characters are quoted.
 func (t *Table) WriteText(w io.Writer, indent, gap int) error {
 	heads, rows := t.heads(), t.texts()
 	widths := make([]int, len(t.Columns))
@@ -50,7 +50,7 @@ func (t *Table) WriteText(w io.Writer, indent, gap int) error {
 	return out.Flush()
 }
 
-// heads are the lines of names and units, if there are any.
+// heads returns the lines with the names and the units, if there are any.
 func (t *Table) heads() [][]string {
 	var names, units []string
 	for _, c := range t.Columns {
@@ -61,7 +61,7 @@ func (t *Table) heads() [][]string {
 	})
 }
 
-// texts are the cells of the rows.
+// texts returns the cells of the rows as text.
 func (t *Table) texts() [][]string {
 	rows := make([][]string, len(t.Rows))
 	for i, r := range t.Rows {
@@ -82,10 +82,10 @@ func (t *Table) texts() [][]string {
 	return rows
 }
 
-// textWriter writes no spaces at the end of a line. Errors are left to Flush.
+// textWriter drops spaces at the end of a line. Flush returns its errors.
 type textWriter struct {
 	*bufio.Writer
-	spaces int // before the next text
+	spaces int // pending, before the next text
 }
 
 func (w *textWriter) skip(n int) { w.spaces += n }
@@ -103,7 +103,8 @@ func (w *textWriter) end() {
 	w.spaces = 0
 }
 
-// Printable quotes a text that could change what a terminal shows.
+// Printable quotes a text that contains control characters, which could affect a
+// terminal.
 func Printable(s string) string {
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsGraphic(c) }) {
 		return strconv.Quote(s)
@@ -111,8 +112,8 @@ func Printable(s string) string {
 	return s
 }
 
-// shorten takes letters from the middle of long texts, no more than leaves
-// different ones different.
+// shorten drops the middle of long texts, but not so much that different texts
+// become equal.
 func shorten(texts []string, most int) []string {
 	for ; ; most++ {
 		short := make([]string, len(texts))

@@ -5,17 +5,17 @@ import (
 	"fmt"
 )
 
-// Source gives the values of named tensors as float32, row-major: a checkpoint
-// file, another source that is changed on the way, seeded random numbers. One
-// goroutine at a time reads from it.
+// Source provides the values of named tensors as row-major float32. Examples are a
+// checkpoint, a source that transforms another one, and seeded random numbers. It
+// is not safe for concurrent use.
 type Source interface {
-	// Rows fills dst with the rows [from, to) of the first dimension of a tensor.
-	// A tensor without dimensions has one row. The source must have the tensor in
-	// the shape that spec gives, and dst as many values as the rows.
+	// Rows fills dst with the rows [from, to) of the first dimension of a tensor. A
+	// tensor without dimensions has one row. The source must have the tensor with the
+	// shape in spec, and the length of dst must be that of the rows.
 	Rows(dst []float32, spec Spec, from, to int) error
 }
 
-// Rows is the size of the first dimension, 1 without dimensions.
+// Rows returns the size of the first dimension, or 1 for a scalar.
 func (s Spec) Rows() int {
 	if len(s.Shape) == 0 {
 		return 1
@@ -23,7 +23,7 @@ func (s Spec) Rows() int {
 	return s.Shape[0]
 }
 
-// RowLen is the number of values in one row of the first dimension.
+// RowLen returns the number of values in one row of the first dimension.
 func (s Spec) RowLen() int {
 	if len(s.Shape) == 0 {
 		return 1
@@ -43,7 +43,7 @@ func Load(src Source, spec Spec) ([]float32, error) {
 // Map is a Source that holds its tensors in memory.
 type Map map[string][]float32
 
-// Rows copies the values of a tensor that is there.
+// Rows copies values of a tensor in the map.
 func (m Map) Rows(dst []float32, spec Spec, from, to int) error {
 	values, ok := m[spec.Name]
 	switch {
@@ -56,7 +56,7 @@ func (m Map) Rows(dst []float32, spec Spec, from, to int) error {
 	return nil
 }
 
-// Func is a Source made of a function that gives whole tensors.
+// Func is a Source that calls a function for each tensor.
 type Func func(spec Spec) ([]float32, error)
 
 // Rows calls f and copies the rows.
@@ -68,7 +68,8 @@ func (f Func) Rows(dst []float32, spec Spec, from, to int) error {
 	return Map{spec.Name: values}.Rows(dst, spec, from, to)
 }
 
-// Interruptible is src until ctx ends; then every read fails with its error.
+// Interruptible returns a Source that reads from src until ctx ends. After that,
+// every read fails with the context's error.
 func Interruptible(ctx context.Context, src Source) Source { return &interruptible{ctx, src} }
 
 type interruptible struct {
@@ -76,8 +77,8 @@ type interruptible struct {
 	src Source
 }
 
-// interruptLen is how many values are read between two looks at the context: a
-// few milliseconds' worth.
+// interruptLen is the number of values that are read between two checks of the
+// context. Reading them takes a few milliseconds.
 const interruptLen = 1 << 20
 
 func (s *interruptible) Rows(dst []float32, spec Spec, from, to int) error {

@@ -1,5 +1,5 @@
-// Package tensor names what every other package speaks of: element types,
-// shapes, and strided views of a flat storage. It does no arithmetic.
+// Package tensor defines element types, shapes, strided views of a flat storage,
+// and sources of named tensors. All other packages use them. It does no arithmetic.
 package tensor
 
 import (
@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// DType is the element type of a tensor, named as PyTorch names it.
+// DType is the element type of a tensor, with PyTorch's name.
 type DType uint8
 
 // The element types that PyTorch 1.x and 2.x write for weights and counters.
@@ -45,7 +45,7 @@ var dtypes = [...]struct {
 	Bool:     {"bool", 1},
 }
 
-// String gives PyTorch's name of the type without its "torch." prefix.
+// String returns PyTorch's name of the type, without the prefix "torch.".
 func (d DType) String() string {
 	if int(d) >= len(dtypes) {
 		return "dtype(" + strconv.Itoa(int(d)) + ")"
@@ -53,21 +53,21 @@ func (d DType) String() string {
 	return dtypes[d].name
 }
 
-// Size is the number of bytes of one element.
+// Size returns the number of bytes of an element.
 func (d DType) Size() int { return dtypes[d].size }
 
-// Spec is what a network expects of one tensor: its name in the state dict and
-// its shape. An empty shape is a scalar.
+// Spec describes a tensor: its name in the state dict and its shape. An empty shape
+// is a scalar.
 type Spec struct {
 	Name  string
 	Shape []int
 }
 
-// Numel is the number of elements of the tensor.
+// Numel returns the number of elements of the tensor.
 func (s Spec) Numel() int { return Numel(s.Shape) }
 
-// Numel is the product of the dimensions. The caller knows that it does not
-// overflow; for shapes that were read from a file see View.Check.
+// Numel returns the product of the dimensions. The product must not overflow. For a
+// shape from a file, call View.Check first.
 func Numel(shape []int) int {
 	n := 1
 	for _, d := range shape {
@@ -76,7 +76,7 @@ func Numel(shape []int) int {
 	return n
 }
 
-// Strides are those of a dense row-major tensor.
+// Strides returns the strides of a dense row-major tensor.
 func Strides(shape []int) []int {
 	strides := make([]int, len(shape))
 	stride := 1
@@ -87,7 +87,7 @@ func Strides(shape []int) []int {
 	return strides
 }
 
-// FormatShape writes a shape as Python writes a tuple: (64, 3, 3, 3), (10,), ().
+// FormatShape formats a shape as Python formats a tuple: (64, 3, 3, 3), (10,), ().
 func FormatShape(shape []int) string {
 	parts := make([]string, len(shape))
 	for i, d := range shape {
@@ -99,8 +99,8 @@ func FormatShape(shape []int) string {
 	return "(" + strings.Join(parts, ", ") + ")"
 }
 
-// View is a strided window on a storage, in elements: element (i, j, ...) lies
-// at Offset + i*Strides[0] + j*Strides[1] + ...
+// View is a strided view of a storage. All numbers count elements. Element (i, j,
+// ...) is at Offset + i*Strides[0] + j*Strides[1] + ...
 type View struct {
 	DType   DType
 	Offset  int
@@ -108,8 +108,8 @@ type View struct {
 	Strides []int
 }
 
-// Check reports whether every element of the view lies inside a storage of
-// numel elements. No number of the view is trusted before: they may come from
+// Check returns an error unless every element of the view is inside a storage of
+// numel elements. It trusts none of the view's numbers, because they may come from
 // a hostile file.
 func (v View) Check(numel int) error {
 	if len(v.Shape) != len(v.Strides) {
@@ -143,10 +143,10 @@ func (v View) Check(numel int) error {
 	return nil
 }
 
-// Numel is the number of elements of the view.
+// Numel returns the number of elements of the view.
 func (v View) Numel() int { return Numel(v.Shape) }
 
-// Contiguous reports whether the elements follow one another in row-major order.
+// Contiguous reports whether the elements are adjacent, in row-major order.
 func (v View) Contiguous() bool {
 	want := 1
 	for i, size := range slices.Backward(v.Shape) {
@@ -158,7 +158,7 @@ func (v View) Contiguous() bool {
 	return true
 }
 
-// Rows is the part [from, to) of the first dimension.
+// Rows returns the part [from, to) of the first dimension.
 func (v View) Rows(from, to int) View {
 	shape := slices.Clone(v.Shape)
 	shape[0] = to - from
@@ -167,8 +167,8 @@ func (v View) Rows(from, to int) View {
 	return v
 }
 
-// Span is the number of storage elements from the first to the last element of
-// the view, both included: what has to be read to have them all.
+// Span returns the number of storage elements from the first to the last element of
+// the view, including both. Reading them reads all of the view.
 func (v View) Span() int {
 	span := 1
 	for i, d := range v.Shape {

@@ -1,6 +1,7 @@
-// Command testgen writes a training checkpoint that is too large to ship: of any
-// config, with seeded random weights and SGD's momentum of each of them, as
-// mmcv's runner saves it. B3's takes about 1 GB.
+// Command testgen writes a training checkpoint for any config, for tests with
+// checkpoints that are too large to ship. The weights are random with a fixed seed.
+// As in a file from mmcv's runner, each has SGD's momentum. B3's checkpoint takes
+// about 1 GB.
 //
 //	go run ./internal/testgen repvgg-B3 /tmp/b3.pth
 package main
@@ -54,8 +55,8 @@ func run(cfgName, path string) error {
 	return f.Close()
 }
 
-// write makes the zip file: the structure, then the storages, those of the
-// momentum after those of the weights.
+// write writes the zip file: the structure, then the storages of the weights, then
+// those of the momentum.
 func write(out io.Writer, specs []tensor.Spec) error {
 	z := zip.NewWriter(out)
 	create := func(name string) (io.Writer, error) {
@@ -147,12 +148,12 @@ func tensorAt(p *bytes.Buffer, storage int, s tensor.Spec) {
 	p.WriteString("t\x89ccollections\nOrderedDict\n)RtR")
 }
 
-// generator is Marsaglia's xorshift64: quick, and good enough for weights.
+// generator is Marsaglia's xorshift64, which is fast and good enough for weights.
 type generator uint64
 
-// fill writes values of the size that a trained network has: variances about 1,
-// convolutions of unit gain after ReLU, and normalization scales with which the
-// sum of a block's branches keeps the size of its input.
+// fill writes values with the magnitudes of a trained network: variances of about
+// 1, convolutions with unit gain after ReLU, and normalization scales for which the
+// sum of a block's branches keeps the magnitude of its input.
 func (g *generator) fill(w io.Writer, s tensor.Spec) error {
 	base, span := 0.0, 0.2
 	switch {

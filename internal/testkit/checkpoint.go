@@ -7,8 +7,8 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// WriteCheckpoint writes the values of some tensors under other names: values has
-// those of own, specs names them as the file shall.
+// WriteCheckpoint writes a checkpoint. own has the tensors' names in values, and
+// specs their names in the file, in the same order.
 func WriteCheckpoint(t testing.TB, path string, specs, own []tensor.Spec, values tensor.Map) {
 	t.Helper()
 	f, err := checkpoint.Create(path, specs, nil)

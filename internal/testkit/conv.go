@@ -8,12 +8,13 @@ import (
 	"repvgg/internal/model"
 )
 
-// Conv is a convolution that is computed as its definition reads.
+// Conv is a convolution that is computed from its definition.
 type Conv struct{ model.Conv }
 
-// Apply is the definition: src is In, h, w, weight Out, In/Groups, KernelH,
-// KernelW, bias Out or nil, out as src. magnitude is the same sum of absolute
-// values: the scale of what rounding may do to each value of out.
+// Apply computes the definition. The shapes are: src In, h, w; weight Out,
+// In/Groups, KernelH, KernelW; bias Out, or nil; out Out and the output's height
+// and width. magnitude is the same sum over absolute values. It is the scale of the
+// rounding error of each value of out.
 func (c Conv) Apply(weight, bias, src []float64, h, w int) (out, magnitude []float64) {
 	oh, ow := c.OutSize(h, w)
 	in, perGroup := c.In/c.Groups, c.Out/c.Groups
@@ -48,8 +49,8 @@ func (c Conv) Apply(weight, bias, src []float64, h, w int) (out, magnitude []flo
 	return out, magnitude
 }
 
-// quick is Apply without magnitudes, quick enough for whole networks: what each
-// output pixel sees is copied out once, and processors share the output channels.
+// quick is Apply without magnitudes, and fast enough for whole networks. It copies
+// the input of each output pixel once, and computes output channels in parallel.
 func (c Conv) quick(weight []float32, bias, x []float64, h, w int) []float64 {
 	oh, ow := c.OutSize(h, w)
 	pixels, ins, outs := oh*ow, c.In/c.Groups, c.Out/c.Groups
@@ -88,7 +89,8 @@ func (c Conv) quick(weight []float32, bias, x []float64, h, w int) []float64 {
 	return out
 }
 
-// dot has four sums, for the processor to work on at the same time.
+// dot returns the inner product. It uses four sums so that the processor can work
+// on them in parallel.
 func dot(a, b []float64) float64 {
 	var s0, s1, s2, s3 float64
 	b = b[:len(a)]
@@ -105,7 +107,7 @@ func dot(a, b []float64) float64 {
 	return s0 + s1 + (s2 + s3)
 }
 
-// ReLU keeps what is not negative.
+// ReLU returns max(v, 0).
 func ReLU(v float64) float64 {
 	if v < 0 {
 		return 0
@@ -116,7 +118,7 @@ func ReLU(v float64) float64 {
 // Sigmoid is the logistic function.
 func Sigmoid(v float64) float64 { return 1 / (1 + math.Exp(-v)) }
 
-// Mean is what pooling makes of a channel.
+// Mean is the average pooling of a channel.
 func Mean(x []float64) float64 {
 	sum := 0.0
 	for _, v := range x {
@@ -125,12 +127,12 @@ func Mean(x []float64) float64 {
 	return sum / float64(len(x))
 }
 
-// Linear is weight times x plus bias; magnitude is as of Apply.
+// Linear computes weight times x plus bias. magnitude is as in Apply.
 func Linear(x, weight, bias []float64) (out, magnitude []float64) {
 	return Conv{model.Linear(len(x), len(bias))}.Apply(weight, bias, x, 1, 1)
 }
 
-// Widen takes values to float64.
+// Widen converts values to float64.
 func Widen(x []float32) []float64 {
 	wide := make([]float64, len(x))
 	for i, v := range x {

@@ -8,7 +8,7 @@ import (
 	"repvgg/internal/model"
 )
 
-// TestQuick: the quick convolution is the definition.
+// TestQuick compares the quick convolution with the definition.
 func TestQuick(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, shape := range []model.Conv{
@@ -44,7 +44,8 @@ func TestQuick(t *testing.T) {
 	}
 }
 
-// TestApplyByHand: 3x3 ones over 1 2 / 3 -4, padded, less 10.
+// TestApplyByHand convolves the padded map 1 2 / 3 -4 with a 3x3 kernel of ones and
+// the bias -10.
 func TestApplyByHand(t *testing.T) {
 	ones := []float64{1, 1, 1, 1, 1, 1, 1, 1, 1}
 	out, magnitude := Conv{model.Conv{In: 1, Out: 1, KernelH: 3, KernelW: 3, Stride: 1, PadH: 1, PadW: 1, Dilation: 1, Groups: 1}}.Apply(ones, []float64{-10}, []float64{1, 2, 3, -4}, 2, 2)

@@ -12,18 +12,18 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// Shape is that of a block of RepVGG for Plan.
+// Shape is the shape of a RepVGG block, for Plan.
 type Shape struct {
 	In, Out, Stride, Dilation, Groups int
-	Squeeze                           int // channels of squeeze-and-excitation; 0: none
+	Squeeze                           int // channels of squeeze-and-excitation; 0 means none
 }
 
-// Block is a Shape in one line.
+// Block returns a Shape.
 func Block(in, out, stride, dilation, groups, squeeze int) Shape {
 	return Shape{in, out, stride, dilation, groups, squeeze}
 }
 
-// Plan is a RepVGG of blocks, without a head for 0 classes.
+// Plan returns a RepVGG with the blocks. With 0 classes, it has no head.
 func Plan(form model.Form, classes int, blocks ...Shape) *model.Plan {
 	p := &model.Plan{Form: form, InChannels: blocks[0].In, Depth: len(blocks)}
 	for i, s := range blocks {
@@ -40,8 +40,8 @@ func Plan(form model.Form, classes int, blocks ...Shape) *model.Plan {
 	return p
 }
 
-// Plans are small networks with everything a RepVGG may have: channels that fill
-// a vector and such that do not, groups of any width.
+// Plans returns small networks that cover all features of RepVGG: numbers of
+// channels that do and do not fill a vector, and groups of different widths.
 func Plans(form model.Form) map[string]*model.Plan {
 	shallow := Plan(form, 7, Block(3, 8, 2, 1, 1, 0), Block(8, 8, 1, 1, 1, 0), Block(8, 12, 2, 1, 1, 0), Block(12, 16, 2, 1, 1, 0))
 	shallow.Depth, shallow.Head.Features = 3, 12
@@ -58,8 +58,8 @@ func Plans(form model.Form) map[string]*model.Plan {
 	}
 }
 
-// Weights are lively values for all tensors of a plan: means and variances as
-// after training, so that no branch drowns in another.
+// Weights returns random values for all tensors of a plan. Means and variances are
+// as after training, so that all branches of a block contribute.
 func Weights(p *model.Plan, seed uint64) tensor.Map {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	values := make(tensor.Map)
@@ -84,7 +84,7 @@ func Weights(p *model.Plan, seed uint64) tensor.Map {
 	return values
 }
 
-// Images are n values like those of normalised images.
+// Images returns n values in the range of normalised images.
 func Images(n int, seed uint64) []float32 {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	x := make([]float32, n)
@@ -94,7 +94,7 @@ func Images(n int, seed uint64) []float32 {
 	return x
 }
 
-// Zoo is a published variant of 1000 classes: A0.
+// Zoo returns the plan of a published variant, such as A0, with 1000 classes.
 func Zoo(t testing.TB, name string, form model.Form) *model.Plan {
 	t.Helper()
 	p, err := repvgg.Variant(name, 1000)

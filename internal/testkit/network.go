@@ -7,14 +7,14 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// Network is a plan with the values of its tensors, by their names.
+// Network is a plan with the values of its tensors, by name.
 type Network struct {
 	Plan   *model.Plan
 	Values tensor.Map
 }
 
-// Image runs one image of h x w, laid out C, H, W: it gives the logits, or the
-// last feature map of a plan without a head.
+// Image runs the network on one image of h x w, in C, H, W order. It returns the
+// logits or, for a plan without a head, the last feature map.
 func (n Network) Image(src []float32, h, w int) []float64 {
 	x := Widen(src)
 	for i := range n.Plan.Blocks[:n.Plan.Depth] {

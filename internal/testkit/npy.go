@@ -13,7 +13,7 @@ import (
 
 var npyShape = regexp.MustCompile(`'descr': '<f4', 'fortran_order': False, 'shape': \(([0-9, ]*)\)`)
 
-// ReadNPY reads a float32 array in version 1.0 of numpy's format.
+// ReadNPY reads a float32 array from a .npy file of version 1.0.
 func ReadNPY(path string) (values []float32, shape []int, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"repvgg/internal/testkit"
 )
 
-// TestMatchNamesTheConfig gives a checkpoint of one variant to the config of
-// another, and one that is none.
+// TestMatchNamesTheConfig matches a checkpoint of one variant, and one of no
+// variant, with the config of another.
 func TestMatchNamesTheConfig(t *testing.T) {
 	c := &checkpoint.File{Path: "a1.pth", Tensors: make(map[string]*checkpoint.Tensor)}
 	for _, s := range testkit.Zoo(t, "A1", model.Train).Tensors() {

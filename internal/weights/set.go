@@ -1,6 +1,6 @@
-// Package weights holds the tensors of a checkpoint against a network's plan: it
-// finds the framework whose names the file has, checks that every tensor is there
-// in its shape, and gives the values under the plan's names.
+// Package weights matches a checkpoint with a network's plan. It detects the
+// framework whose names the file uses, checks that every tensor exists with the
+// right shape, and provides the values under the plan's names.
 package weights
 
 import (
@@ -13,41 +13,41 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// Set is a checkpoint that matches a plan. As a tensor.Source it has the tensors
-// of Plan under the plan's names; every value that it gives is finite.
+// Set is a checkpoint that matches a plan. It is a tensor.Source of the plan's
+// tensors. All values that it returns are finite.
 type Set struct {
-	// Plan is the network, in the form that the checkpoint has.
+	// Plan is the network in the checkpoint's form.
 	Plan *model.Plan
-	// KeyMap is that of the file's names; nil for a plan of no family.
+	// KeyMap is the key map of the file's names. It is nil for a plan without a family.
 	KeyMap *model.KeyMap
-	// File is the checkpoint, with what it holds beside the weights.
+	// File is the checkpoint, with what it holds beside the weights. Tensors that were
+	// left out are not among its.
 	File *checkpoint.File
+	// Ignored says which tensors were left out as they were asked to be, a line each.
+	Ignored []string
 
 	tensors   map[string]*checkpoint.Tensor // by the plan's names
 	variances map[string]bool
 	buf       []byte
 }
 
-// Open opens a checkpoint that has either form of a network. ema takes the
-// averaged weights that the training run kept in it.
-func Open(path string, plan *model.Plan, ema bool) (*Set, error) {
-	open := checkpoint.Open
-	if ema {
-		open = checkpoint.OpenAveraged
-	}
-	file, err := open(path)
+// Open opens a checkpoint that has either form of a network. choice
+// says which of its state dicts is meant. ignore are patterns, as path.Match has them,
+// of names of tensors that are left out.
+func Open(path string, plan *model.Plan, choice checkpoint.Choice, ignore ...string) (*Set, error) {
+	file, err := checkpoint.OpenChoice(path, choice)
 	if err != nil {
 		return nil, err
 	}
-	s, err := Match(file, plan)
+	s, err := Match(file, plan, ignore...)
 	if err != nil {
-		_ = file.Close() // the first error counts
+		_ = file.Close() // the first error is returned
 		return nil, err
 	}
 	return s, nil
 }
 
-// FormError is a checkpoint of the other form than the one that is needed.
+// FormError is the error for a checkpoint that has the wrong form.
 type FormError struct {
 	Path string
 	Has  model.Form
@@ -55,23 +55,23 @@ type FormError struct {
 
 func (e *FormError) Error() string {
 	if e.Has == model.Deploy {
-		return fmt.Sprintf("checkpoint %q holds the deploy form, the train form is needed", e.Path)
+		return fmt.Sprintf("checkpoint %q holds the deploy form, but the train form is needed", e.Path)
 	}
-	return fmt.Sprintf("checkpoint %q holds the train form, the deploy form is needed", e.Path)
+	return fmt.Sprintf("checkpoint %q holds the train form, but the deploy form is needed", e.Path)
 }
 
 // OpenForm is Open for a checkpoint that must have the form of the plan; the
 // error is a FormError if it has the other one.
-func OpenForm(path string, plan *model.Plan, ema bool) (*Set, error) {
-	s, err := Open(path, plan, ema)
+func OpenForm(path string, plan *model.Plan, choice checkpoint.Choice, ignore ...string) (*Set, error) {
+	s, err := Open(path, plan, choice, ignore...)
 	if err == nil && s.Plan.Form != plan.Form {
-		_ = s.Close() // nothing was read
+		_ = s.Close() // the form is the error to return
 		return nil, &FormError{path, s.Plan.Form}
 	}
 	return s, err
 }
 
-// Rows reads rows of a tensor of the plan; see checkpoint.Tensor.ReadRows for the
+// Rows reads rows of a tensor of the plan. See checkpoint.Tensor.ReadRows for the
 // conversion to float32.
 func (s *Set) Rows(dst []float32, spec tensor.Spec, from, to int) error {
 	t := s.tensors[spec.Name]
@@ -93,7 +93,7 @@ func (s *Set) Rows(dst []float32, spec tensor.Spec, from, to int) error {
 	return nil
 }
 
-// index is the place in a tensor of value i of the rows from a given one on.
+// index returns the indices in a tensor of value i, counted from the row from.
 func index(spec tensor.Spec, from, i int) []int {
 	i += from * spec.RowLen()
 	at := make([]int, len(spec.Shape))
@@ -104,8 +104,8 @@ func index(spec tensor.Spec, from, i int) []int {
 	return at
 }
 
-// Deploy gives the tensors of the deploy form, folded on the way if the
-// checkpoint has the train form.
+// Deploy returns the tensors of the deploy form. They are folded as they are read
+// if the checkpoint has the train form.
 func (s *Set) Deploy() tensor.Source { return &deploy{s.File.Path, model.Fold(s.Plan, s)} }
 
 type deploy struct {
@@ -121,9 +121,9 @@ func (d *deploy) Rows(dst []float32, spec tensor.Spec, from, to int) error {
 	return err
 }
 
-// Verify holds what was read against the file's checksums. Call it before relying
-// on values.
+// Verify checks what was read against the file's checksums. Call it after reading,
+// before relying on the values.
 func (s *Set) Verify() error { return s.File.Verify() }
 
-// Close closes the file. Its tensors can't be read any more.
+// Close closes the file. Its tensors can't be read after that.
 func (s *Set) Close() error { return s.File.Close() }

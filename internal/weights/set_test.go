@@ -16,15 +16,15 @@ import (
 	"repvgg/internal/testkit"
 )
 
-// plan is a small RepVGG of the family.
+// plan returns a small RepVGG.
 func plan() *model.Plan {
 	p := testkit.Plan(model.Train, 3, testkit.Block(3, 4, 2, 1, 1, 2), testkit.Block(4, 4, 1, 1, 1, 0))
 	p.Family = repvgg.Family()
 	return p
 }
 
-// file is a checkpoint of a plan's values under a framework's names, changed by
-// change.
+// file writes a checkpoint of a plan with a framework's names. change, unless nil,
+// changes the values first.
 func file(t *testing.T, p *model.Plan, keys *model.KeyMap, change func(v tensor.Map)) string {
 	t.Helper()
 	values, path := testkit.Weights(p, 1), filepath.Join(t.TempDir(), "c.pth")
@@ -35,12 +35,13 @@ func file(t *testing.T, p *model.Plan, keys *model.KeyMap, change func(v tensor.
 	return path
 }
 
-// TestOpen finds the form and the framework of a file by its names.
+// TestOpen checks that the form and the framework of a file are detected by its
+// names.
 func TestOpen(t *testing.T) {
 	for _, form := range []model.Form{model.Train, model.Deploy} {
 		for _, keys := range repvgg.KeyMaps() {
 			p := plan().As(form)
-			s, err := Open(file(t, p, keys, nil), plan(), false)
+			s, err := Open(file(t, p, keys, nil), plan(), checkpoint.Choice{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -79,26 +80,26 @@ func TestOpenForm(t *testing.T) {
 	for _, form := range []model.Form{model.Train, model.Deploy} {
 		p := plan().As(form)
 		path := file(t, p, repvgg.Timm, nil)
-		s, err := OpenForm(path, p, false)
+		s, err := OpenForm(path, p, checkpoint.Choice{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		_ = s.Close()
-		_, err = OpenForm(path, p.As(model.Deploy-form), false)
+		_, err = OpenForm(path, p.As(model.Deploy-form), checkpoint.Choice{})
 		if wrong, ok := errors.AsType[*FormError](err); !ok || wrong.Has != form || wrong.Path != path || !strings.Contains(err.Error(), "holds the "+form.String()+" form") {
 			t.Errorf("%v form: %v", form, err)
 		}
 	}
-	if _, err := OpenForm(filepath.Join(t.TempDir(), "none.pth"), plan(), false); !errors.Is(err, os.ErrNotExist) {
+	if _, err := OpenForm(filepath.Join(t.TempDir(), "none.pth"), plan(), checkpoint.Choice{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
 	}
-	if _, err := Open(file(t, plan(), repvgg.Timm, nil), plan(), true); err == nil {
-		t.Error("averaged weights are found where there are none")
+	if _, err := Open(file(t, plan(), repvgg.Timm, nil), plan(), checkpoint.Choice{Averaged: true}); err == nil {
+		t.Error("EMA weights were found in a file that has none")
 	}
 }
 
-// TestValues: whatever is read is finite, and a variance is not negative; messages
-// name the file's tensor and the place.
+// TestValues checks that values that are not finite, and negative variances, are
+// errors that name the file's tensor and the index.
 func TestValues(t *testing.T) {
 	for _, c := range []struct {
 		tensor string
@@ -112,7 +113,7 @@ func TestValues(t *testing.T) {
 		{"backbone.stage_1.0.branch_1x1.norm.running_var", 0, -1e-9, "conv_1x1.bn.running_var has the value -1e-09 at (0,)"},
 	} {
 		path := file(t, plan(), repvgg.Timm, func(v tensor.Map) { v[c.tensor][c.at] = c.value })
-		s, err := Open(path, plan(), false)
+		s, err := Open(path, plan(), checkpoint.Choice{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +134,7 @@ func TestValues(t *testing.T) {
 	path := file(t, plan(), repvgg.MMClassification, func(v tensor.Map) {
 		v["backbone.stage_1.0.branch_3x3.norm.weight"][1], v["backbone.stage_1.0.branch_3x3.norm.running_var"][1] = math.MaxFloat32, 0
 	})
-	s, err := Open(path, plan(), false)
+	s, err := Open(path, plan(), checkpoint.Choice{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +144,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// TestMatchRefuses has files that are no network of the plan.
+// TestMatchRefuses checks files that do not fit the plan.
 func TestMatchRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(f *checkpoint.File)
@@ -181,13 +182,13 @@ func TestMatchRefuses(t *testing.T) {
 	}
 }
 
-// TestOneTensorTwice: two names that stand for one tensor are refused.
+// TestOneTensorTwice checks that two names for the same tensor are an error.
 func TestOneTensorTwice(t *testing.T) {
 	keys := &model.KeyMap{Rules: []model.Rule{{Plan: "fc", File: "a"}, {Plan: "fc", File: "b"}}}
 	f := &checkpoint.File{Path: "x.pth", Tensors: make(map[string]*checkpoint.Tensor)}
 	add(f, "a.weight", 1)
 	add(f, "b.weight", 1)
-	if _, err := Shapes(f, keys); err == nil || !strings.Contains(err.Error(), `"a.weight" and "b.weight" both stand for "fc.weight"`) {
+	if _, err := Shapes(f, keys); err == nil || !strings.Contains(err.Error(), `"a.weight" and "b.weight" both mean "fc.weight"`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -11,14 +11,14 @@ import (
 	"repvgg/internal/table"
 )
 
-// source is where the published table stands.
+// source is where the table was published.
 const source = "configs/repvgg/README.md of MMClassification 0.25"
 
-// Formats are what Write takes; the first is the default.
+// Formats are the formats of Write. The first is the default.
 var Formats = []string{"text", "json", "csv", "markdown"}
 
-// Write writes the published table in one of Formats. Each says that the
-// accuracies are the publisher's: CSV in the names of its columns.
+// Write writes the published table in one of Formats. Each format says that the
+// accuracies are the publisher's. CSV does so in its column names.
 func Write(w io.Writer, format string, zoo []repvgg.Published) error {
 	switch format {
 	case "text":
@@ -34,11 +34,11 @@ func Write(w io.Writer, format string, zoo []repvgg.Published) error {
 	case "markdown":
 		return writeMarkdown(w, zoo)
 	}
-	return fmt.Errorf("format %q is unknown: choose from %s", format, strings.Join(Formats, " "))
+	return fmt.Errorf("unknown format %q: choose from %s", format, strings.Join(Formats, " "))
 }
 
-// figures is the table for programs: published_ names what is not counted or
-// measured here. Numbers keep the digits of the page.
+// figures returns the table for JSON and CSV. The prefix published_ marks figures
+// that were neither counted nor measured here. Numbers keep the digits of the page.
 func figures(zoo []repvgg.Published) *table.Table {
 	t := &table.Table{Columns: []table.Column{
 		{Name: "name"}, {Name: "epochs"}, {Name: "published_train_params_millions"}, {Name: "published_deploy_params_millions"},
@@ -57,7 +57,7 @@ func figures(zoo []repvgg.Published) *table.Table {
 	return t
 }
 
-// percent is an accuracy as the page prints it.
+// percent formats an accuracy as the page does.
 func percent(v float64) table.Cell { return table.Fixed(v, 2) }
 
 func writeText(w io.Writer, zoo []repvgg.Published) error {
@@ -84,7 +84,7 @@ func writeText(w io.Writer, zoo []repvgg.Published) error {
 	return out.Flush()
 }
 
-// mark points from a figure to the note on it.
+// mark is the reference from a figure to its note.
 func mark(m *repvgg.Published) string {
 	if m.Note() == "" {
 		return ""
@@ -92,7 +92,8 @@ func mark(m *repvgg.Published) string {
 	return "*"
 }
 
-// notes are lines below the table. Those on a model start with the mark.
+// notes returns the lines below the table. A line about a model starts with the
+// mark.
 func notes(zoo []repvgg.Published) []string {
 	lines := []string{fmt.Sprintf("The table of %s: %s.", source, repvgg.AccuracyNote)}
 	for _, m := range zoo {
@@ -103,7 +104,7 @@ func notes(zoo []repvgg.Published) []string {
 	return lines
 }
 
-// writeMarkdown writes the table as the original's page has it.
+// writeMarkdown writes the table in the layout of the original's page.
 func writeMarkdown(w io.Writer, zoo []repvgg.Published) error {
 	t := &table.Table{}
 	for _, name := range []string{"Model", "Epochs", "Params(M)", "Flops(G)", "Top-1 (%)", "Top-5 (%)", "Config", "Download"} {

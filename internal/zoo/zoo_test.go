@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestZooMachineReadable reads JSON and CSV back: both have the same cells.
+// TestZooMachineReadable reads JSON and CSV back, and checks that both have the
+// same cells.
 func TestZooMachineReadable(t *testing.T) {
 	var text bytes.Buffer
 	if err := Write(&text, "csv", repvgg.Zoo()); err != nil {

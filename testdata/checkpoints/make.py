@@ -154,6 +154,7 @@ ok = {
     'legacy': (saved(train, _use_new_zipfile_serialization=False), sd),
     'deflated': (rezip(saved(train), zipfile.ZIP_DEFLATED), sd),
     'bare_state_dict': (saved(sd), sd),
+    'runs_a_command': (saved({'state_dict': sd, 'meta': Command()}), sd),
     'plain_dict': (saved(dict(sd)), sd),
     'model_key': (saved({'model': sd, 'epoch': 3}), sd),
     'data_parallel': (saved({'state_dict': OrderedDict(('module.' + k, v) for k, v in sd.items())}), sd),
@@ -216,7 +217,6 @@ bad['official_missing_key'] = saved(OrderedDict((official(k), v) for k, v in sd.
 whole = ok['timm.safetensors'][0]
 bad['truncated.safetensors'] = whole[:-100]
 bad['lying.safetensors'] = whole.replace(b'"shape": [5, 32]', b'"shape": [6, 32]')
-bad['runs_a_command'] = saved({'state_dict': sd, 'meta': Command()})
 # Sizes that a reader must not believe.
 def handmade(body):
     b = io.BytesIO()

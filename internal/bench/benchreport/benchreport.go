@@ -1,5 +1,5 @@
-// Package benchreport writes what bench measured: as text, JSON, CSV, Markdown,
-// lines for benchstat, pictures and a page of HTML.
+// Package benchreport writes a bench report as text, JSON, CSV, Markdown, benchstat
+// input, HTML and pictures.
 package benchreport
 
 import (
@@ -13,7 +13,7 @@ import (
 	"repvgg/internal/bench"
 )
 
-// writers of the formats by name.
+// writers are the formats with their names and functions.
 var writers = []struct {
 	name, extension string
 	write           func(io.Writer, *bench.Report) error
@@ -26,7 +26,7 @@ var writers = []struct {
 	{"html", ".html", writeHTML},
 }
 
-// Formats are the names that Write takes.
+// Formats returns the names of the formats.
 func Formats() []string {
 	var names []string
 	for _, w := range writers {
@@ -35,7 +35,7 @@ func Formats() []string {
 	return names
 }
 
-// FormatOf is the format that a file's name asks for.
+// FormatOf returns the format for a file name.
 func FormatOf(path string) (string, error) {
 	var known []string
 	for _, w := range writers {
@@ -44,20 +44,20 @@ func FormatOf(path string) (string, error) {
 		}
 		known = append(known, w.extension)
 	}
-	return "", fmt.Errorf("%q: want a name that ends in one of %s", path, strings.Join(known, " "))
+	return "", fmt.Errorf("%q: the name must end in one of %s", path, strings.Join(known, " "))
 }
 
-// Write writes the report in one of Formats.
+// Write writes the report in the format with the given name.
 func Write(w io.Writer, r *bench.Report, format string) error {
 	for _, known := range writers {
 		if known.name == format {
 			return known.write(w, r)
 		}
 	}
-	return fmt.Errorf("format %q is unknown: want one of %s", format, strings.Join(Formats(), " "))
+	return fmt.Errorf("unknown format %q: want one of %s", format, strings.Join(Formats(), " "))
 }
 
-// WriteFile writes the report to a file in the format of its name.
+// WriteFile writes the report to a file, in the format that its name asks for.
 func WriteFile(path string, r *bench.Report) error {
 	format, err := FormatOf(path)
 	if err != nil {

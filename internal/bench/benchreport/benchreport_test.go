@@ -29,7 +29,7 @@ func render(t *testing.T, r *bench.Report, format string) string {
 	return b.String()
 }
 
-// Every format names the machine, its kernels and the JPEG decoder, and has a
+// Every format names the machine, its kernels and the JPEG decoder, and contains a
 // known speed.
 func TestFormatsNameTheMachine(t *testing.T) {
 	r := zooReport(t)
@@ -67,19 +67,19 @@ func TestJSONRoundTrip(t *testing.T) {
 	if err := WriteFile(path, r); err != nil {
 		t.Fatal(err)
 	}
-	got, err := Read(path)
+	got, err := Read(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range r.Rows {
-		r.Rows[i].Notes = []string{} // nil before
+		r.Rows[i].Notes = []string{} // reading gives an empty list, not nil
 	}
 	if diff := cmp.Diff(r, got); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// The columns of CSV are the fields of JSON that are single values.
+// CSV has a column for each single-valued field of JSON.
 func TestCSVHasTheFieldsOfJSON(t *testing.T) {
 	r := zooReport(t)
 	lines, err := csv.NewReader(strings.NewReader(render(t, r, "csv"))).ReadAll()
@@ -108,7 +108,7 @@ func TestCSVHasTheFieldsOfJSON(t *testing.T) {
 	}
 }
 
-// benchstat reads lines of a name, a count, and values with units.
+// benchstat reads lines with a name, a count, and values with units.
 func TestBenchstatLines(t *testing.T) {
 	line := regexp.MustCompile(`^Benchmark[A-Z0-9]\S*-\d+\t\d+\t\d+ ns/op(\t\S+ \S+)*$`)
 	samples := 0
@@ -128,8 +128,8 @@ func TestBenchstatLines(t *testing.T) {
 	}
 }
 
-// Long names are whole in Markdown and HTML; in text they lose their middle,
-// unless that would make two the same.
+// Long names are complete in Markdown and HTML. Text drops their middle, unless
+// that would make two names equal.
 func TestLongNames(t *testing.T) {
 	names := []string{"network_of_many_words_wide_v1", "network_of_many_words_deep_v1", "another_network_with_words_v2"}
 	r := &bench.Report{}
@@ -152,7 +152,7 @@ func TestLongNames(t *testing.T) {
 	}
 }
 
-// The text says which rows take other algorithms.
+// The text says which rows use other algorithms.
 func TestLowLatencyIsSaid(t *testing.T) {
 	latency := 1.0
 	for _, test := range []struct {
@@ -161,13 +161,13 @@ func TestLowLatencyIsSaid(t *testing.T) {
 		want   bool
 	}{{"cpu", 1, true}, {"cpu", 2, false}, {"cuda", 1, false}} {
 		r := &bench.Report{Rows: []bench.Row{{Device: test.device, BatchSize: test.batch, LatencyMSMedian: &latency}}}
-		if r.Rows[0].LowLatency() != test.want || strings.Contains(about(r), "a batch of 1 takes") != test.want {
+		if r.Rows[0].LowLatency() != test.want || strings.Contains(about(r), "a batch of 1 uses") != test.want {
 			t.Errorf("%s, batch %d: %s", test.device, test.batch, about(r))
 		}
 	}
 }
 
-// Different variants have different names for benchstat.
+// Different variants get different names for benchstat.
 func TestBenchstatNamesDiffer(t *testing.T) {
 	r := &bench.Report{}
 	for _, name := range []string{"a/c-1.py", "a/c_1.py", "A/c_1.py"} {
@@ -181,7 +181,7 @@ func TestBenchstatNamesDiffer(t *testing.T) {
 	}
 }
 
-// The page must not ask any host for anything, and must be escaped.
+// The page must not load anything from other hosts, and its text must be escaped.
 func TestHTMLStandsAlone(t *testing.T) {
 	page := render(t, zooReport(t), "html")
 	for _, space := range []string{"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"} {
@@ -192,7 +192,7 @@ func TestHTMLStandsAlone(t *testing.T) {
 			t.Errorf("the page has %q", bad)
 		}
 	}
-	// 1 of accuracy against speed, 4 of layers.
+	// One picture of accuracy against speed, four of layers.
 	if n := strings.Count(page, "<svg"); n != 5 {
 		t.Errorf("%d pictures, want 5", n)
 	}
@@ -206,8 +206,8 @@ func TestHTMLStandsAlone(t *testing.T) {
 	}
 }
 
-// Pictures are well formed and name all variants. REPVGG_PICTURES keeps them in
-// a folder, to look at.
+// Pictures are well-formed and name all variants. REPVGG_PICTURES names a folder to
+// keep them in.
 func TestPictures(t *testing.T) {
 	dir := os.Getenv("REPVGG_PICTURES")
 	if dir == "" {
@@ -284,7 +284,7 @@ func TestReadRefuses(t *testing.T) {
 		if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Read(path); err == nil || !strings.Contains(err.Error(), path) {
+		if _, err := Read(t.Context(), path); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}

@@ -11,9 +11,9 @@ import (
 	"repvgg/internal/bench"
 )
 
-// writeBenchstat writes Go's benchmark format, which golang.org/x/perf's
-// benchstat compares: a line for the median of each round, so that it has
-// several samples. Rows that were not measured have no line.
+// writeBenchstat writes Go's benchmark format, for benchstat of golang.org/x/perf.
+// Each round's median gets a line, so that benchstat has several samples. Rows that
+// were not measured have no lines.
 func writeBenchstat(out io.Writer, r *bench.Report) error {
 	w := bufio.NewWriter(out)
 	m := &r.Machine
@@ -35,8 +35,7 @@ func writeBenchstat(out io.Writer, r *bench.Report) error {
 	return w.Flush()
 }
 
-// benchNames are the names of the variants by themselves, different ones for
-// different variants.
+// benchNames returns a unique benchmark name for each variant.
 func benchNames(r *bench.Report) map[string]string {
 	names := make(map[string]string)
 	taken := make(map[string]bool)
@@ -55,8 +54,8 @@ func benchNames(r *bench.Report) map[string]string {
 	return names
 }
 
-// benchName makes a name that Go's benchmark format takes: no spaces, slashes
-// or dashes, and a capital first.
+// benchName turns a name into one that is valid in Go's benchmark format: without
+// spaces, slashes or dashes, and with a capital first.
 func benchName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if r <= ' ' || r == '/' || r == '-' {

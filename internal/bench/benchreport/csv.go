@@ -8,8 +8,7 @@ import (
 	"repvgg/internal/table"
 )
 
-// csvColumns are the fields of a row that are single values, under the names
-// that they have in JSON.
+// csvColumns are the single-valued fields of a row, with their JSON names.
 var csvColumns = []struct {
 	name string
 	cell func(r *bench.Row) table.Cell
@@ -50,7 +49,7 @@ var csvColumns = []struct {
 
 func exact(v *float64) table.Cell { return table.Optional(v, table.Float) }
 
-// writeCSV writes one line for each row; what was not measured is empty. The
+// writeCSV writes one line per row. Values that were not measured are empty. The
 // machine's columns come last.
 func writeCSV(w io.Writer, r *bench.Report) error {
 	t := &table.Table{}

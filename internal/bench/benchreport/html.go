@@ -14,13 +14,13 @@ import (
 //go:embed page.tmpl
 var page string
 
-// htmlFigure is a picture that is a part of the page.
+// htmlFigure is a picture that is embedded in the page.
 type htmlFigure struct {
 	Title string
 	SVG   template.HTML
 }
 
-// writeHTML writes one page that needs nothing else: tables and pictures.
+// writeHTML writes a self-contained page with tables and pictures.
 func writeHTML(w io.Writer, r *bench.Report) error {
 	words := func(c table.Column) bool { return c.Align == table.Left }
 	t, err := template.New("report").Funcs(template.FuncMap{"words": words}).Parse(page)

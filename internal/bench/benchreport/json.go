@@ -1,23 +1,27 @@
 package benchreport
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 
 	"repvgg/internal/bench"
+	"repvgg/internal/infile"
 	"repvgg/internal/table"
 )
 
-// writeJSON writes all that is known: docs/bench.schema.json.
+// writeJSON writes the whole report; docs/bench.schema.json describes it.
 func writeJSON(w io.Writer, r *bench.Report) error { return table.WriteJSON(w, r) }
 
+// maxReport bounds a report's file. That of the zoo with all layers has a megabyte.
+const maxReport = 64 << 20
+
 // Read reads a report that was written as JSON.
-func Read(path string) (*bench.Report, error) {
-	data, err := os.ReadFile(path)
+func Read(ctx context.Context, path string) (*bench.Report, error) {
+	data, err := infile.Read(ctx, path, nil, maxReport)
 	if err != nil {
-		return nil, err // which names the file
+		return nil, err // it names the file
 	}
 	var r bench.Report
 	if err := json.Unmarshal(data, &r); err != nil {

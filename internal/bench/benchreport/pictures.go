@@ -11,8 +11,8 @@ import (
 	"repvgg/internal/figure"
 )
 
-// pictures are those that the rows give: accuracy against speed where accuracies
-// were published, bars where layers were measured.
+// pictures returns the figures for a report: accuracy against speed if there are
+// published accuracies, and bars if layers were measured.
 func pictures(r *bench.Report) []figure.Figure {
 	var all []figure.Figure
 	for _, group := range bySetting(r) {
@@ -23,7 +23,7 @@ func pictures(r *bench.Report) []figure.Figure {
 	return append(all, layerPictures(r)...)
 }
 
-// speedsOf has the variants with a published accuracy and a speed.
+// speedsOf returns the variants that have both a published accuracy and a speed.
 func speedsOf(rows []*bench.Row) []figure.Speed {
 	var speeds []figure.Speed
 	at := make(map[string]int)
@@ -46,8 +46,8 @@ func speedsOf(rows []*bench.Row) []figure.Speed {
 	return speeds
 }
 
-// layerPictures have the time of each layer as a bar, in the colour of its
-// algorithm.
+// layerPictures returns figures with a bar for the time of each layer, coloured by
+// its algorithm.
 func layerPictures(r *bench.Report) []figure.Figure {
 	var all []figure.Figure
 	for i := range r.Rows {
@@ -59,7 +59,7 @@ func layerPictures(r *bench.Report) []figure.Figure {
 		for _, l := range row.Layers {
 			b := figure.Bar{Name: shortLayer(l.Name), Group: l.Algorithm, Length: l.TimeMS, Text: digits(l.TimeMS).String() + " ms"}
 			if b.Group == "" {
-				b.Group = "not told"
+				b.Group = "unknown"
 			}
 			if g := l.GFLOPSPerSecond; g != nil {
 				b.Text += fmt.Sprintf(", %.0f GFLOP/s", *g)
@@ -76,18 +76,18 @@ func heading(r *bench.Report, row *bench.Row, title string) figure.Heading {
 	return figure.Heading{Title: title, Machine: r.Machine.CPU, Setting: setting(row)}
 }
 
-// CheckPicture reports a name that WritePicture would refuse.
+// CheckPicture returns an error for a name that WritePicture would refuse.
 func CheckPicture(path string) error {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".svg", ".png":
 		return nil
 	}
-	return fmt.Errorf("%q: want a name that ends in .svg or .png", path)
+	return fmt.Errorf("%q: the name must end in .svg or .png", path)
 }
 
-// WritePicture writes a picture (.svg, .png): time per layer of the rows that
-// have layers, or else published accuracy against measured speed, one picture
-// below the other where there are several.
+// WritePicture writes a picture (.svg, .png). It shows the time per layer if layers
+// were measured, and otherwise published accuracy against measured speed. Several
+// figures are drawn below each other.
 func WritePicture(path string, r *bench.Report) error {
 	all := layerPictures(r)
 	if len(all) == 0 {

@@ -12,10 +12,11 @@ import (
 	"repvgg/internal/testkit"
 )
 
-// medians are those of the rounds, as shares of a row's median.
+// medians are the medians of the rounds, relative to the row's median.
 var medians = []float64{1, 0.99, 1.02, 1, 1.01, 0.98}
 
-// zooReport has all published variants, of speeds that follow from their FLOPs.
+// zooReport returns a report of all published variants, with speeds that follow
+// from their FLOPs.
 func zooReport(t *testing.T) *bench.Report {
 	t.Helper()
 	r := &bench.Report{Machine: bench.Machine{Time: "2026-11-23T12:00:00Z", Repvgg: "v1", Go: "go1.26", OS: "linux", Arch: "amd64",
@@ -31,7 +32,7 @@ func zooReport(t *testing.T) *bench.Report {
 	return r
 }
 
-// zooRow is a variant at a speed; A0 and B1g4 have layers.
+// zooRow returns a row for a variant at a speed. A0 and B1g4 have layers.
 func zooRow(t *testing.T, p repvgg.Published, plan *model.Plan, gflops float64) bench.Row {
 	t.Helper()
 	row := bench.Row{

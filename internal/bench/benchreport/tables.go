@@ -8,15 +8,15 @@ import (
 	"repvgg/internal/table"
 )
 
-// titled is what text, Markdown and HTML show in their own ways. Noisy rows are
+// titled is a table with a title, for text, Markdown and HTML. Noisy rows are
 // marked.
 type titled struct {
 	Title string
 	*table.Table
 }
 
-// rowTables have a line for each row: one table for each setting, and one
-// against the baseline.
+// rowTables returns a table for each setting with a line per row, and one table for
+// the comparison with the baseline.
 func rowTables(r *bench.Report) []titled {
 	var all []titled
 	for _, group := range bySetting(r) {
@@ -28,7 +28,7 @@ func rowTables(r *bench.Report) []titled {
 	return all
 }
 
-// layerTables have a line for each layer, where layers were measured.
+// layerTables returns a table for each row whose layers were measured.
 func layerTables(r *bench.Report) []titled {
 	var all []titled
 	for i := range r.Rows {
@@ -39,15 +39,15 @@ func layerTables(r *bench.Report) []titled {
 	return all
 }
 
-// variantColumn shows no more than 16 letters in text.
+// variantColumn shows at most 16 letters in text.
 var variantColumn = table.Column{Name: "variant", Most: 16}
 
-// figures is a column of numbers.
+// figures returns a column of numbers.
 func figures(name, unit string) table.Column {
 	return table.Column{Name: name, Unit: unit, Align: table.Right}
 }
 
-// addRow adds a row that is marked if it is noisy.
+// addRow adds a row, and marks it if it is noisy.
 func addRow(t *table.Table, r *bench.Row, cells ...table.Cell) {
 	t.Rows = append(t.Rows, table.Row{Cells: cells, Marked: r.Noisy != nil && *r.Noisy})
 }
@@ -108,13 +108,12 @@ func layerTable(r *bench.Row) titled {
 	return titled{"layers of " + r.Label(), t}
 }
 
-// shortLayer is a block's name without what all have.
+// shortLayer removes the common prefix from a block's name.
 func shortLayer(name string) string { return strings.TrimPrefix(name, "backbone.") }
 
 func whole(v float64) table.Cell { return table.Fixed(v, 0) }
 
-// published shows two digits as the published table does, or more of what is
-// small.
+// published shows two decimals, like the published table, or more for small values.
 func published(v float64) table.Cell {
 	if v < 0.1 {
 		return table.Fixed(v, 4)
@@ -122,7 +121,7 @@ func published(v float64) table.Cell {
 	return table.Fixed(v, 2)
 }
 
-// digits shows about four digits.
+// digits shows about four significant digits.
 func digits(v float64) table.Cell {
 	switch {
 	case v >= 1000:

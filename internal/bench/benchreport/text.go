@@ -9,7 +9,7 @@ import (
 	"repvgg/internal/bench"
 )
 
-// lineWidth is what a line of text keeps to, where its words allow.
+// lineWidth is the longest line of text, unless a single word is longer.
 const lineWidth = 100
 
 func writeText(out io.Writer, r *bench.Report) error {
@@ -31,7 +31,7 @@ func writeText(out io.Writer, r *bench.Report) error {
 	return w.Flush()
 }
 
-// writeWrapped breaks a paragraph into lines; those after the first begin with
+// writeWrapped breaks a paragraph into lines. Lines after the first start with
 // indent.
 func writeWrapped(w *bufio.Writer, text, indent string) {
 	at := 0

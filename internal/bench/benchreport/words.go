@@ -8,7 +8,7 @@ import (
 	"repvgg/internal/bench"
 )
 
-// bySetting divides the rows by how they were measured, in their order.
+// bySetting groups the rows by their setting, in order.
 func bySetting(r *bench.Report) [][]*bench.Row {
 	var groups [][]*bench.Row
 	for i := range r.Rows {
@@ -23,12 +23,12 @@ func bySetting(r *bench.Report) [][]*bench.Row {
 	return groups
 }
 
-// setting is how a row was measured.
+// setting describes the setting of a row.
 func setting(r *bench.Row) string {
 	return fmt.Sprintf("%s, %s, batch %d, %s, %d x %d", r.Device, r.Precision, r.BatchSize, plural(r.Threads, "thread"), r.InputSize, r.InputSize)
 }
 
-// machineLines are the machine in a few lines.
+// machineLines describes the machine in a few lines.
 func machineLines(m *bench.Machine) []string {
 	lines := []string{
 		m.CPU + ", " + plural(m.Cores, "core") + ", kernels " + m.Kernels,
@@ -55,7 +55,7 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// notes are the rows' notes, each with the rows that it is about.
+// notes returns the rows' notes, each with the rows that it applies to.
 func notes(r *bench.Report) []string {
 	var order []string
 	about := make(map[string][]string)
@@ -76,7 +76,7 @@ func notes(r *bench.Report) []string {
 	return notes
 }
 
-// label names a row, with its setting only where the rows have several.
+// label names a row. It includes the setting only if there are several.
 func label(r *bench.Report, row *bench.Row) string {
 	if first := &r.Rows[0]; slices.ContainsFunc(r.Rows, func(o bench.Row) bool { return !first.SameSetting(&o) }) {
 		return row.Label()
@@ -84,7 +84,7 @@ func label(r *bench.Report, row *bench.Row) string {
 	return row.Variant + " " + row.Form
 }
 
-// weights says with which weights the rows were measured.
+// weights says which weights the rows were measured with.
 func weights(r *bench.Report) string {
 	var names []string
 	for i := range r.Rows {
@@ -95,7 +95,7 @@ func weights(r *bench.Report) string {
 	return strings.Join(names, ", ")
 }
 
-// about says how the figures are to be read.
+// about explains how to read the figures.
 func about(r *bench.Report) string {
 	const counted = "FLOPs are counted as the published table counts them."
 	if !slices.ContainsFunc(r.Rows, func(row bench.Row) bool { return row.Measured() }) {
@@ -103,9 +103,9 @@ func about(r *bench.Report) string {
 	}
 	single := ""
 	if slices.ContainsFunc(r.Rows, func(row bench.Row) bool { return row.Measured() && row.LowLatency() }) {
-		single = " On the CPU a batch of 1 takes the algorithms that are fastest for single images, with other rounding; larger batches do not."
+		single = " On the CPU, a batch of 1 uses the algorithms that are fastest for single images, which round differently; larger batches do not."
 	}
-	return "Weights: " + weights(r) + ". A latency is that of a whole batch, the median and the 10th and 90th percentile of single runs. " +
-		counted + " GFLOP/s counts two for each multiply-add of a direct convolution and of the head, " +
-		"so that an algorithm with fewer multiplications can pass 100 % of the peak." + single
+	return "Weights: " + weights(r) + ". Latencies are for a whole batch: the median and the 10th and 90th percentile of single runs. " +
+		counted + " GFLOP/s counts two operations for each multiply-add of a direct convolution and of the head, " +
+		"so an algorithm with fewer multiplications can exceed 100 % of the peak." + single
 }

@@ -12,16 +12,17 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// maxUnits bounds what one file may build: each byte of a string and each
-// element of a list, tuple or dict that an operation makes costs one unit.
+// maxUnits bounds the size of the values that one file may build. Each byte of a
+// string, and each element of a list, tuple or dict, costs one unit when an
+// operation makes it.
 const maxUnits = 1 << 22
 
-// maxIntBits bounds integers; what leaves a file must fit 64 bits anyway.
+// maxIntBits bounds intermediate integers. A config's values must fit 64 bits.
 const maxIntBits = 4096
 
 var errTooLarge = errors.New("builds values that are too large for a config: write the value out")
 
-// A budget is what is left of maxUnits. It belongs to one evaluation.
+// A budget is what remains of maxUnits during one evaluation.
 type budget struct{ units int }
 
 func (b *budget) spend(n int) error {
@@ -32,8 +33,9 @@ func (b *budget) spend(n int) error {
 	return nil
 }
 
-// predeclared returns the functions a config sees beside Starlark's own: those
-// of Python that Starlark lacks and guarded forms of those that copy or format.
+// predeclared returns the functions that a config can call in addition to
+// Starlark's own: functions of Python that Starlark lacks, and guarded versions of
+// functions that copy or format.
 func (b *budget) predeclared() starlark.StringDict {
 	env := starlark.StringDict{
 		guardBinary: starlark.NewBuiltin(guardBinary, b.binary),
@@ -63,7 +65,7 @@ func lookup(env starlark.StringDict, name string) starlark.Value {
 	return starlark.Universe[name]
 }
 
-// charged makes a function pay for its arguments before it runs.
+// charged wraps a function so that it pays for its arguments before it runs.
 func (b *budget) charged(name string, fn starlark.Value, cost func(starlark.Value, int) int) starlark.Value {
 	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		n := len(kwargs)
@@ -81,7 +83,7 @@ func discard(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tup
 	return starlark.None, nil
 }
 
-// rangeOf is range() of a bounded length, so that no consumer of it runs long.
+// rangeOf is range() with a bounded length, so that no loop over it runs long.
 func (b *budget) rangeOf(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	v, err := starlark.Call(thread, starlark.Universe["range"], args, kwargs)
 	if err != nil {
@@ -93,7 +95,7 @@ func (b *budget) rangeOf(thread *starlark.Thread, _ *starlark.Builtin, args star
 	return v, nil
 }
 
-// copyOf returns its argument and pays for one copy of it.
+// copyOf pays for a copy of its argument, and returns the argument.
 func (b *budget) copyOf(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 	return args[0], b.spend(shallow(args[0], b.units))
 }
@@ -115,7 +117,7 @@ var operators = map[string]syntax.Token{
 	"+": syntax.PLUS, "*": syntax.STAR, "%": syntax.PERCENT, "<<": syntax.LTLT, "|": syntax.PIPE,
 }
 
-// operator reads (op, x, y) and pays for the result of x op y.
+// operator takes (op, x, y) and pays for the result of x op y.
 func (b *budget) operator(args starlark.Tuple) (syntax.Token, error) {
 	name, _ := starlark.AsString(args[0])
 	op := operators[name]
@@ -158,7 +160,7 @@ func checkInts(op syntax.Token, x, y starlark.Int) error {
 	return nil
 }
 
-// repeat pays for n units times count.
+// repeat pays for n times count units.
 func (b *budget) repeat(n int, count starlark.Int) error {
 	times, ok := count.Int64()
 	switch {
@@ -170,8 +172,8 @@ func (b *budget) repeat(n int, count starlark.Int) error {
 	return b.spend(n * int(times))
 }
 
-// attr returns x.name with its costs attached: a method pays for its receiver
-// and arguments, and for what it makes of them.
+// attr returns x.name. If it is a method, the method is wrapped so that it pays for
+// its receiver, its arguments and its result.
 func (b *budget) attr(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 	if len(args) < 2 {
 		return nil, errors.New("getattr: want an object and a name")
@@ -206,7 +208,7 @@ func (b *budget) attr(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tup
 	}), nil
 }
 
-// methodCost bounds what x.name(args) builds.
+// methodCost bounds the size of what x.name(args) builds.
 func (b *budget) methodCost(x starlark.Value, name string, args starlark.Tuple, kwargs []starlark.Tuple) int {
 	s, isString := x.(starlark.String)
 	if !isString {
@@ -245,8 +247,7 @@ func (b *budget) methodCost(x starlark.Value, name string, args starlark.Tuple, 
 	return n
 }
 
-// shallow is the number of units a copy of v takes, not counting what its
-// elements refer to.
+// shallow returns the number of units that a shallow copy of v costs.
 func shallow(v starlark.Value, _ int) int {
 	if s, ok := v.(starlark.String); ok {
 		return len(s)
@@ -257,8 +258,9 @@ func shallow(v starlark.Value, _ int) int {
 	return max(starlark.Len(v), 0)
 }
 
-// weigh is the number of units of v written out as text, elements and all. It
-// stops counting soon after limit: values may be shared, and even cyclic.
+// weigh returns the number of units that v costs when formatted as text, including
+// its elements. It stops counting soon after limit, because values may be shared or
+// even cyclic.
 func weigh(v starlark.Value, limit int) int {
 	w := weigher{limit: limit}
 	w.add(v, 0)

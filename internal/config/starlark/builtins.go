@@ -12,15 +12,15 @@ import (
 	"repvgg/internal/python"
 )
 
-// pythonBuiltins are the functions of Python that configs use and Starlark
-// lacks. The map is only read.
+// pythonBuiltins are Python functions that configs use and Starlark lacks. The map
+// is never modified.
 var pythonBuiltins = starlark.StringDict{
 	"round": starlark.NewBuiltin("round", round),
 	"sum":   starlark.NewBuiltin("sum", sum),
 }
 
-// round is Python 3's: to the nearest, a tie to the even neighbour, an int when
-// called without digits.
+// round is Python 3's round: to the nearest value, and to the even one in a tie.
+// Without digits, the result is an int.
 func round(_ *starlark.Thread, fn *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var number, ndigits starlark.Value = nil, starlark.None
 	if err := starlark.UnpackArgs(fn.Name(), args, kwargs, "number", &number, "ndigits?", &ndigits); err != nil {
@@ -70,7 +70,7 @@ func roundInt(x starlark.Int, digits int) starlark.Int {
 	return starlark.MakeBigInt(quotient.Mul(quotient, unit))
 }
 
-// sum is Python's: start plus each item.
+// sum is Python's sum: start plus each item.
 func sum(_ *starlark.Thread, fn *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var items starlark.Iterable
 	var total starlark.Value = starlark.MakeInt(0)
@@ -100,8 +100,8 @@ func isNumber(v starlark.Value) bool {
 	return false
 }
 
-// keywords makes one dict of the dicts that a call unpacks and of its named
-// arguments. Each was paid for as it was unpacked.
+// keywords joins the dicts that a call unpacks, and its named arguments, into one
+// dict. The cost of each was paid when it was unpacked.
 func keywords(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 	all := new(starlark.Dict)
 	for _, arg := range args {
@@ -123,7 +123,7 @@ func keywords(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []
 	return all, nil
 }
 
-// copyMethod returns the copy() that Python's dicts and lists have, or nil.
+// copyMethod returns the copy method that Python's dicts and lists have, or nil.
 func copyMethod(x starlark.Value) starlark.Value {
 	var constructor starlark.Value
 	switch x.(type) {

@@ -1,6 +1,6 @@
-// Package starlark evaluates configs that are Python files: as Starlark, which is
-// a subset of Python, without input or output and within fixed bounds of steps,
-// time and memory. What Starlark lacks of Python and configs use is added where
-// that is cheap; of the rest an error says what to write in its place. No other
-// package imports go.starlark.net.
+// Package starlark evaluates .py configs as Starlark, a language similar to a
+// subset of Python. Configs run without input or output, and within fixed bounds on
+// steps, time and memory. Some Python features that Starlark lacks and configs use
+// are added. For others, the error says what to write instead. No other package
+// imports go.starlark.net.
 package starlark

@@ -2,9 +2,9 @@ package starlark
 
 import "strings"
 
-// keepEscapes doubles the backslashes of escapes that are none, '\d' and '\.': in
-// Python they stand for themselves, in Starlark they are errors. The columns of
-// places behind one on its line are those of the text that is returned.
+// keepEscapes doubles the backslash of unknown escapes such as '\d' and '\.'.
+// Python keeps them as they are, but in Starlark they are errors. Behind such an
+// escape, columns in error messages refer to the returned text.
 func keepEscapes(source string) string {
 	if !strings.Contains(source, `\`) {
 		return source
@@ -15,7 +15,8 @@ func keepEscapes(source string) string {
 		rest, tokens := s.src, len(s.tokens)
 		s.next()
 		part := rest[:len(rest)-len(s.src)]
-		// A literal without a prefix: r'\d' is right, and f'', u'' and b'' are no values.
+		// Only a literal without a prefix: r'\d' is valid, and f'', u'' and b'' can't be
+		// values.
 		if len(s.tokens) > tokens && s.tokens[tokens].kind == stringToken && strings.ContainsAny(part[:1], `'"`) {
 			part = keepInLiteral(part)
 		}
@@ -24,8 +25,8 @@ func keepEscapes(source string) string {
 	return b.String()
 }
 
-// escapes are what means something after a backslash. N begins one that Starlark
-// does not have: it says so.
+// escapes are the characters that have a meaning after a backslash. Starlark does
+// not support \N and reports it.
 const escapes = "\n\r\\'\"abfnrtvxuUN01234567"
 
 func keepInLiteral(literal string) string {

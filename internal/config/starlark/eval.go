@@ -12,21 +12,22 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// The bounds of evaluating one .py file. A config of the zoo takes some hundred
+// Bounds on the evaluation of one .py file. A config of the zoo takes a few hundred
 // steps and a millisecond.
 const (
 	maxSteps = 1 << 20
 	maxTime  = 30 * time.Second
 )
 
-// pythonOptions bring Starlark nearer to Python. They are only read.
+// pythonOptions enable Python features that Starlark has as options. They are never
+// modified.
 var pythonOptions = &syntax.FileOptions{While: true, TopLevelControl: true, GlobalReassign: true}
 
-// A File is what the text of a config sets.
+// A File has the variables that a config sets.
 type File struct {
-	// Values are the file's variables in the order in which it binds them.
+	// Values are the variables, in the order in which the file sets them.
 	Values *value.Dict
-	// Places says where each of them is set: a.py:3:1.
+	// Places has the place where each variable is set: a.py:3:1.
 	Places map[string]string
 }
 
@@ -39,7 +40,7 @@ type Error struct {
 func (e *Error) Error() string { return e.Place + ": " + e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// placed gives err a place, unless it has one.
+// placed adds a place to err, unless it already has one.
 func placed(place string, err error) error {
 	if _, ok := errors.AsType[*Error](err); ok {
 		return err
@@ -47,9 +48,9 @@ func placed(place string, err error) error {
 	return &Error{place, err}
 }
 
-// Eval evaluates the text of a .py config. name is what places call the file.
-// Its errors are of type *Error.
-func Eval(name, text string) (*File, error) {
+// Eval evaluates the text of a .py config, and counts its values. name is what
+// places call the file. Its errors are of type *Error.
+func Eval(name, text string, size *value.Sizer) (*File, error) {
 	text = keepEscapes(text)
 	file, err := pythonOptions.Parse(name, text, 0)
 	if err != nil {
@@ -67,12 +68,12 @@ func Eval(name, text string) (*File, error) {
 	if err != nil {
 		return nil, evalError(name, err)
 	}
-	return settings(file, globals)
+	return settings(file, globals, size)
 }
 
-// runProgram runs a compiled file within the step limit and, for the few single
-// steps that can take long, a time limit. A run that does not stop in time is
-// abandoned: its goroutine ends with the step it is in.
+// runProgram runs a compiled file with a step limit. A time limit covers the few
+// single steps that can take long. A run that does not stop in time is abandoned,
+// and its goroutine ends after its current step.
 func runProgram(program *starlark.Program, predeclared starlark.StringDict, limit time.Duration) (starlark.StringDict, error) {
 	type result struct {
 		globals starlark.StringDict
@@ -102,7 +103,7 @@ func runProgram(program *starlark.Program, predeclared starlark.StringDict, limi
 	}
 }
 
-// evalError gives a run-time error its place: the innermost one in the file.
+// evalError adds to a run-time error its innermost place in the file.
 func evalError(name string, err error) error {
 	var evalErr *starlark.EvalError
 	if !errors.As(err, &evalErr) {
@@ -124,9 +125,8 @@ func evalError(name string, err error) error {
 
 // settings converts the globals in the order in which the file binds them.
 // Functions and names that begin with "__" are no settings.
-func settings(file *syntax.File, globals starlark.StringDict) (*File, error) {
+func settings(file *syntax.File, globals starlark.StringDict, size *value.Sizer) (*File, error) {
 	f := &File{Values: new(value.Dict), Places: make(map[string]string)}
-	var size value.Sizer
 	module := file.Module.(*resolve.Module)
 	for _, binding := range module.Globals {
 		key := binding.First.Name
@@ -135,7 +135,7 @@ func settings(file *syntax.File, globals starlark.StringDict) (*File, error) {
 			continue
 		}
 		place := binding.First.NamePos.String()
-		converted, err := fromStarlark(v, key, &size)
+		converted, err := fromStarlark(v, key, size)
 		if err != nil {
 			return nil, &Error{place, err}
 		}
@@ -145,7 +145,7 @@ func settings(file *syntax.File, globals starlark.StringDict) (*File, error) {
 	return f, nil
 }
 
-// fromStarlark converts a value; path names it in errors.
+// fromStarlark converts a value. Errors name its path.
 func fromStarlark(v starlark.Value, path string, size *value.Sizer) (value.Value, error) {
 	if err := size.Enter(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -165,6 +165,9 @@ func fromStarlark(v starlark.Value, path string, size *value.Sizer) (value.Value
 	case starlark.Float:
 		return float64(v), nil
 	case starlark.String:
+		if err := size.Text(string(v)); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
 		return string(v), nil
 	case starlark.Tuple:
 		items, err := fromItems(v, path, size)
@@ -201,6 +204,9 @@ func fromDict(v *starlark.Dict, path string, size *value.Sizer) (value.Value, er
 		var key value.Value
 		switch k := item[0].(type) {
 		case starlark.String:
+			if err := size.Text(string(k)); err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
+			}
 			key = string(k)
 		case starlark.Int:
 			n, ok := k.Int64()

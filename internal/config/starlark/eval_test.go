@@ -11,7 +11,7 @@ import (
 	"repvgg/internal/config/value"
 )
 
-// The wanted values are those of Python 3 for the same text.
+// The wanted values are what Python 3 gives for the same text.
 func TestPythonValues(t *testing.T) {
 	tests := []struct{ text, want string }{
 		{"", "{}"},
@@ -43,7 +43,7 @@ func TestPythonValues(t *testing.T) {
 		{"a = 'a-b'.replace('-', '_').upper()\nb = 'a b'.split()\nc = hasattr(b, 'append')", "{'a': 'A_B', 'b': ['a', 'b'], 'c': True}"},
 	}
 	for _, test := range tests {
-		file, err := Eval("a.py", test.text)
+		file, err := Eval("a.py", test.text, new(value.Sizer))
 		if err != nil {
 			t.Errorf("%q: %v", test.text, err)
 			continue
@@ -54,7 +54,7 @@ func TestPythonValues(t *testing.T) {
 	}
 }
 
-// Every error names the place; what follows it is checked as a prefix.
+// Every error starts with the place. The rest is checked as a prefix.
 func TestPythonErrors(t *testing.T) {
 	tests := []struct{ text, want string }{
 		// Python that Starlark lacks.
@@ -104,7 +104,7 @@ func TestPythonErrors(t *testing.T) {
 		{"a = ...", "1:5: an ellipsis"},
 		{"for i in [1]:\n  pass\nelse:\n  pass", "3:1: an else without its if"},
 		{"a = 1\n  b = 2", "2:3: unexpected indent"},
-		// Plain mistakes keep Starlark's words.
+		// Ordinary mistakes keep Starlark's message.
 		{"a = [1,\n", "2:1: got end of file, want ']'"},
 		{"a = 'x\n", "1:5: unexpected newline in string"},
 		{"a = foo", "1:5: undefined: foo"},
@@ -123,7 +123,7 @@ func TestPythonErrors(t *testing.T) {
 		{"load('b.py', 'c')", "1:1: load not implemented by this application"},
 		{"fail('stop')", "1:5: fail: stop"},
 		{"[1][0:1][0].x = 2", "1:12: can't assign to .x field of int"},
-		// What cannot be a value.
+		// Objects that can't be config values.
 		{"a = 1\nb = [dict(c=len)]", "2:1: b.0.c: a builtin_function_or_method cannot be a config value"},
 		{"a = {1.5: 2}", "1:1: a: a float cannot be a key of a config: use a string or an int"},
 		{"a = 99999999999999999999", "1:1: a: integer is out of range"},
@@ -134,7 +134,7 @@ func TestPythonErrors(t *testing.T) {
 		{"a = sum(['x'])", "1:8: sum: want numbers"},
 	}
 	for _, test := range tests {
-		_, err := Eval("a.py", test.text)
+		_, err := Eval("a.py", test.text, new(value.Sizer))
 		var placed *Error
 		if !errors.As(err, &placed) || !strings.HasPrefix(err.Error(), "a.py:"+test.want) {
 			t.Errorf("%q\n got %v\nwant %s", test.text, err, test.want)
@@ -142,7 +142,7 @@ func TestPythonErrors(t *testing.T) {
 	}
 }
 
-// Files that would take all memory or time if they were let.
+// Files that would use unlimited memory or time without the bounds.
 func TestPythonBounds(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"endless loop", "while True: pass", "takes more than 1048576 steps"},
@@ -181,15 +181,15 @@ func TestPythonBounds(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if _, err := Eval("a.py", test.text); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := Eval("a.py", test.text, new(value.Sizer)); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %.300v\nwant %s", err, test.want)
 			}
 		})
 	}
 }
 
-// A single step that takes long is left behind. (Hashing shared tuples doubles
-// its work with each level; this one ends within the test.)
+// A single long step is abandoned. (The work of hashing shared tuples doubles with
+// each level. This one ends within the test.)
 func TestPythonTimeLimit(t *testing.T) {
 	text := "t = (1, )\nfor i in range(23): t = (t, t)\na = {t: 1}"
 	_, program, err := starlark.SourceProgramOptions(pythonOptions, "a.py", text, starlark.StringDict{}.Has)

@@ -10,12 +10,12 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// advice ends the message about Python that a config cannot use.
+// advice is the end of messages about Python features that a config can't use.
 const advice = "write it as literal values, or dump the resolved config with the original's " +
 	"tools/misc/print_config.py, or convert it to YAML or JSON"
 
-// explain turns an error of Starlark's parser or resolver into one that
-// names the construct of Python that a config cannot use, where it is one.
+// explain improves an error of Starlark's parser or resolver: if the cause is a
+// Python construct that configs can't use, the error names it.
 func explain(name, source string, err error) error {
 	pos, msg := syntax.Position{}, err.Error()
 	var parseErr syntax.Error
@@ -37,17 +37,18 @@ func explain(name, source string, err error) error {
 	return &Error{place, errors.New(msg)}
 }
 
-// A clue is what is known of an error: the message and the tokens round it.
+// A clue is what is known about an error: the message, and the tokens around its
+// place.
 type clue struct {
 	msg       string
 	line, col int
 	tokens    []pyToken
-	at        int // the token the message is about, or -1
-	first     int // the first token of its line of code
+	at        int // index of the token that the message is about, or -1
+	first     int // index of the first token of its logical line
 }
 
-// newClue finds the token at pos. Starlark gives the start of an operator and
-// of a keyword, but the end of a literal and of a name.
+// newClue finds the token at pos. Starlark reports the start of an operator or a
+// keyword, but the end of a literal or a name.
 func newClue(source string, pos syntax.Position, msg string) *clue {
 	c := &clue{msg: msg, line: int(pos.Line), col: int(pos.Col), tokens: pyTokens(source), at: -1}
 	for i, tok := range c.tokens {
@@ -72,7 +73,7 @@ func newClue(source string, pos syntax.Position, msg string) *clue {
 		}
 	}
 	if strings.HasPrefix(msg, "got '**'") && c.tok(0).text != "**" && c.tok(-1).text == "**" {
-		c.at-- // for this operator too Starlark gives the end
+		c.at-- // for this operator, Starlark reports the end
 	}
 	if c.at >= 0 && c.tokens[c.at].kind != newlineToken {
 		c.line, c.col = c.tokens[c.at].line, c.tokens[c.at].col
@@ -84,7 +85,7 @@ func newClue(source string, pos syntax.Position, msg string) *clue {
 	return c
 }
 
-// tok returns the i-th token from the one in question, or an empty one.
+// tok returns the i-th token after the one at the error, or an empty one.
 func (c *clue) tok(i int) pyToken {
 	if i += c.at; c.at < 0 || i < 0 || i >= len(c.tokens) {
 		return pyToken{kind: newlineToken}
@@ -92,7 +93,7 @@ func (c *clue) tok(i int) pyToken {
 	return c.tokens[i]
 }
 
-// before returns the last token before the one in question, line ends skipped.
+// before returns the last token before the one at the error, skipping line ends.
 func (c *clue) before() pyToken {
 	for i := -1; c.at+i >= 0; i-- {
 		if t := c.tok(i); t.kind != newlineToken {
@@ -102,7 +103,7 @@ func (c *clue) before() pyToken {
 	return pyToken{kind: newlineToken}
 }
 
-// has reports whether the line of code holds a name or operator.
+// has reports whether the logical line contains a name or an operator.
 func (c *clue) has(text string) bool {
 	for _, t := range c.tokens[min(c.first, len(c.tokens)):] {
 		if t.kind == newlineToken {
@@ -115,7 +116,7 @@ func (c *clue) has(text string) bool {
 	return false
 }
 
-// statements are the words of statements that a config cannot hold.
+// statements are the keywords of statements that a config can't contain.
 var statements = map[string]string{
 	"import": "an import", "from": "an import", "class": "a class", "try": "a try", "except": "a try",
 	"finally": "a try", "with": "a with", "async": "an async", "await": "an await", "yield": "a yield",
@@ -181,7 +182,7 @@ func (c *clue) explain() string {
 	return ""
 }
 
-// explainString is about a string literal where none can stand.
+// explainString explains a misplaced string literal.
 func (c *clue) explainString(t pyToken) string {
 	prefix := strings.ToLower(t.text[:strings.IndexAny(t.text, `'"`)])
 	switch {
@@ -197,7 +198,7 @@ func (c *clue) explainString(t pyToken) string {
 	return ""
 }
 
-// explainUndefined is about a name that nothing binds.
+// explainUndefined explains an undefined name.
 func (c *clue) explainUndefined(name string) string {
 	switch {
 	case name == "__file__":
@@ -212,7 +213,7 @@ func (c *clue) explainUndefined(name string) string {
 	return "undefined: " + name
 }
 
-// pythonOnly are functions of Python that Starlark does not have.
+// pythonOnly are Python functions that Starlark lacks.
 var pythonOnly = map[string]bool{
 	"__import__": true, "callable": true, "complex": true, "delattr": true, "divmod": true, "eval": true,
 	"exec": true, "filter": true, "format": true, "globals": true, "input": true, "isinstance": true,

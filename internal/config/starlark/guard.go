@@ -7,23 +7,24 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// Names that a guarded file calls. No identifier can be spelled like them.
+// Names of the functions that a guarded file calls. They are not valid identifiers,
+// so a config can't use them.
 const (
 	guardBinary = "$binary" // op, x, y -> x op y
-	guardAssign = "$assign" // op, x, y -> y, once x op y is known to fit
+	guardAssign = "$assign" // op, x, y -> y, after charging for x op y
 	guardCopy   = "$copy"   // x -> x, charging for a copy of it
 	guardAttr   = "$attr"   // x, name -> x.name
 
-	joinKeywords = "$keywords" // dicts -> one dict, without any key twice
+	joinKeywords = "$keywords" // dicts -> one dict; a repeated key is an error
 )
 
-// maxNesting bounds the depth of a syntax tree, hence of recursion over it.
+// maxNesting bounds the depth of a syntax tree, and so of the recursion over it.
 const maxNesting = 1000
 
-// guard rewrites a parsed file so that each operation which can make a value
-// much larger than its operands (repeating, concatenating, formatting, copying)
-// goes through a function of the budget. Starlark bounds steps, not memory:
-// forty times x += x would be 40 steps and a terabyte.
+// guard rewrites a parsed file so that every operation that can build large values
+// (repeating, concatenating, formatting, copying) goes through a function of the
+// budget. Starlark bounds steps, not memory: x += x, forty times, would be 40 steps
+// and a terabyte.
 func guard(file *syntax.File) error {
 	var g guarder
 	g.stmts(file.Stmts)
@@ -32,10 +33,10 @@ func guard(file *syntax.File) error {
 
 type guarder struct {
 	depth int
-	err   error // the first
+	err   error // the first one
 }
 
-// enter goes one level down and reports whether it may.
+// enter goes down one level, and reports whether that is allowed.
 func (g *guarder) enter() bool {
 	g.depth++
 	if g.depth > maxNesting && g.err == nil {
@@ -86,7 +87,7 @@ var assignOps = map[syntax.Token]syntax.Token{
 	syntax.PIPE_EQ:    syntax.PIPE,
 }
 
-// binaryOps are the binary operators that guardBinary takes over.
+// binaryOps are the binary operators that guardBinary replaces.
 var binaryOps = map[syntax.Token]bool{
 	syntax.PLUS: true, syntax.STAR: true, syntax.PERCENT: true, syntax.LTLT: true, syntax.PIPE: true,
 }
@@ -105,7 +106,7 @@ func (g *guarder) assign(s *syntax.AssignStmt) {
 	s.RHS = call(guardAssign, s.OpPos, text(op.String(), s.OpPos), operand, s.RHS)
 }
 
-// target guards what an assignment evaluates of its target.
+// target guards the expressions in the target of an assignment.
 func (g *guarder) target(e syntax.Expr) {
 	defer g.leave()
 	if !g.enter() {
@@ -129,8 +130,9 @@ func (g *guarder) target(e syntax.Expr) {
 	}
 }
 
-// copyTarget copies the target of an augmented assignment, for evaluating it as
-// an operand too. It copies only what can be evaluated twice without effect.
+// copyTarget copies the target of an augmented assignment, so that it can be
+// evaluated as an operand too. It copies only expressions that can safely be
+// evaluated twice.
 func copyTarget(e syntax.Expr) (syntax.Expr, bool) {
 	switch e := e.(type) {
 	case *syntax.Ident:
@@ -230,9 +232,9 @@ func (g *guarder) arg(e syntax.Expr) syntax.Expr {
 	return g.expr(e)
 }
 
-// joinUnpacked makes f(**a, x=1, **b), which Starlark does not have, one
-// unpacking: f(**$keywords(a, {"x": 1}, b)). Arguments that Python refuses too stay
-// as they are.
+// joinUnpacked rewrites f(**a, x=1, **b), which Starlark does not support, as
+// f(**$keywords(a, {"x": 1}, b)). Arguments that Python refuses too stay as they
+// are.
 func joinUnpacked(args []syntax.Expr) []syntax.Expr {
 	unpacks := func(arg syntax.Expr) (*syntax.UnaryExpr, bool) {
 		e, ok := arg.(*syntax.UnaryExpr)

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// A pyToken is a word of Python's grammar as far as explaining an error needs
-// it. Columns count runes from 1, as Starlark's positions do.
+// A pyToken is a token of Python, with what is needed to explain an error. Columns
+// count runes from 1, as in Starlark's positions.
 type pyToken struct {
 	kind      tokenKind
 	text      string
@@ -24,8 +24,8 @@ const (
 	newlineToken
 )
 
-// pyTokens splits Python source into tokens. It never fails: what it does not
-// know becomes an opToken.
+// pyTokens splits Python source into tokens. It never fails: unknown text becomes
+// an opToken.
 func pyTokens(source string) []pyToken {
 	s := pyScanner{src: source, line: 1, col: 1}
 	for s.src != "" {
@@ -40,7 +40,7 @@ type pyScanner struct {
 	tokens    []pyToken
 }
 
-// take moves n bytes from the source, as a token if kind is not nil.
+// take consumes n bytes of the source, and adds them as a token if kind is not nil.
 func (s *pyScanner) take(n int, kind *tokenKind) {
 	part := s.src[:n]
 	if kind != nil {
@@ -103,8 +103,8 @@ func (s *pyScanner) next() {
 	}
 }
 
-// quotedLen is the length of the string literal that s, which starts with a
-// quote, starts with. A literal that does not end goes to the end of its line.
+// quotedLen returns the length of the string literal at the start of s, which
+// starts with a quote. A literal that is not closed ends at the end of its line.
 func quotedLen(s string) int {
 	quote := s[:1]
 	if triple := strings.Repeat(quote, 3); strings.HasPrefix(s, triple) {

@@ -2,6 +2,7 @@ package value
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -9,69 +10,19 @@ import (
 	"repvgg/internal/python"
 )
 
-// Format writes v as Python's repr does: {'size': (256, -1), 'lr': 1e-05}.
+// Format formats v as Python's repr does: {'size': (256, -1), 'lr': 1e-05}.
 func Format(v Value) string {
 	var b strings.Builder
-	format(&b, v)
+	formatter{&b, math.MaxInt}.value(v)
 	return b.String()
 }
 
-func format(b *strings.Builder, v Value) {
-	switch v := v.(type) {
-	case nil:
-		b.WriteString("None")
-	case bool:
-		if v {
-			b.WriteString("True")
-		} else {
-			b.WriteString("False")
-		}
-	case int64:
-		b.WriteString(strconv.FormatInt(v, 10))
-	case float64:
-		b.WriteString(python.Float(v))
-	case string:
-		b.WriteString(python.String(v))
-	case List:
-		b.WriteByte('[')
-		formatItems(b, v)
-		b.WriteByte(']')
-	case Tuple:
-		b.WriteByte('(')
-		formatItems(b, v)
-		if len(v) == 1 {
-			b.WriteByte(',')
-		}
-		b.WriteByte(')')
-	case *Dict:
-		b.WriteByte('{')
-		for i, key := range v.Keys() {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			format(b, key)
-			b.WriteString(": ")
-			format(b, v.values[key])
-		}
-		b.WriteByte('}')
-	default:
-		fmt.Fprintf(b, "<%T>", v)
-	}
-}
-
-func formatItems(b *strings.Builder, items []Value) {
-	for i, item := range items {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		format(b, item)
-	}
-}
-
-// Brief is Format cut to a length that fits an error line.
+// Brief is Format cut to a length that fits an error line. It looks at no more of v.
 func Brief(v Value) string {
 	const limit = 200
-	s := Format(v)
+	var b strings.Builder
+	formatter{&b, limit}.value(v)
+	s := b.String()
 	if len(s) <= limit {
 		return s
 	}
@@ -80,4 +31,73 @@ func Brief(v Value) string {
 		cut--
 	}
 	return s[:cut] + "..."
+}
+
+// formatter writes values until it has written more than most bytes.
+type formatter struct {
+	*strings.Builder
+	most int
+}
+
+func (f formatter) full() bool { return f.Len() > f.most }
+
+func (f formatter) value(v Value) {
+	switch v := v.(type) {
+	case nil:
+		f.WriteString("None")
+	case bool:
+		if v {
+			f.WriteString("True")
+		} else {
+			f.WriteString("False")
+		}
+	case int64:
+		f.WriteString(strconv.FormatInt(v, 10))
+	case float64:
+		f.WriteString(python.Float(v))
+	case string:
+		if len(v)-utf8.UTFMax > f.most { // of which the end is not shown
+			v = v[:f.most+utf8.UTFMax]
+		}
+		f.WriteString(python.String(v))
+	case List:
+		f.WriteByte('[')
+		f.items(v)
+		f.WriteByte(']')
+	case Tuple:
+		f.WriteByte('(')
+		f.items(v)
+		if len(v) == 1 {
+			f.WriteByte(',')
+		}
+		f.WriteByte(')')
+	case *Dict:
+		f.WriteByte('{')
+		for i, key := range v.Keys() {
+			if f.full() {
+				return
+			}
+			if i > 0 {
+				f.WriteString(", ")
+			}
+			f.value(key)
+			f.WriteString(": ")
+			f.value(v.values[key])
+		}
+		f.WriteByte('}')
+	default:
+		fmt.Fprintf(f, "<%T>", v)
+	}
+}
+
+func (f formatter) items(items []Value) {
+	for i, item := range items {
+		if f.full() {
+			return
+		}
+		if i > 0 {
+			f.WriteString(", ")
+		}
+		f.value(item)
+	}
 }

@@ -1,24 +1,33 @@
 package value
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
-// The bounds of one file's value. Real configs hold at most some thousand
-// values; aliases and repeated references can make a small text hold billions.
+// The bounds of a config and its bases. Real configs hold at most some thousand
+// values; aliases and repeated references can make a small text hold billions. What
+// stands in several places counts as often.
 const (
 	MaxValues = 1 << 20
 	MaxDepth  = 100
+	// MaxText bounds the bytes of all strings, those of keys included.
+	MaxText = 16 << 20
 )
 
-var errTooManyValues = errors.New("too many values: a config holds at most 1048576")
+var (
+	errTooManyValues = fmt.Errorf("too many values: a config holds at most %d", MaxValues)
+	errTooMuchText   = fmt.Errorf("values too large: the strings of a config have at most %d bytes in all, each counted as often as it is used", MaxText)
+)
 
-// ErrTooDeep says that containers are nested deeper than MaxDepth.
+// ErrTooDeep is the error for containers that are nested deeper than MaxDepth.
 var ErrTooDeep = errors.New("values are nested deeper than 100 levels")
 
-// A Sizer counts the values of a file while they are being read.
-type Sizer struct{ values, depth int }
+// A Sizer counts the values of a config while they are being read.
+type Sizer struct{ values, text, depth int }
 
-// Enter counts one value, and is an error if there are too many or they are
-// nested too deep. The caller calls Leave when the value's content is done.
+// Enter counts one value. It returns an error if there are too many, or if they are
+// nested too deep. Call Leave after the value's contents.
 func (s *Sizer) Enter() error {
 	s.values++
 	s.depth++
@@ -31,8 +40,46 @@ func (s *Sizer) Enter() error {
 	return nil
 }
 
+// Text counts a string, and is an error if all of them are too long.
+func (s *Sizer) Text(text string) error {
+	s.text += len(text)
+	if s.text > MaxText {
+		return errTooMuchText
+	}
+	return nil
+}
+
+// Add counts all of a value.
+func (s *Sizer) Add(v Value) error {
+	if err := s.Enter(); err != nil {
+		return err
+	}
+	defer s.Leave()
+	if text, ok := v.(string); ok {
+		return s.Text(text)
+	}
+	items, _ := Items(v)
+	for _, item := range items {
+		if err := s.Add(item); err != nil {
+			return err
+		}
+	}
+	d, _ := v.(*Dict)
+	for key, item := range d.All() {
+		if text, ok := key.(string); ok {
+			if err := s.Text(text); err != nil {
+				return err
+			}
+		}
+		if err := s.Add(item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Leave ends the value that was entered last.
 func (s *Sizer) Leave() { s.depth-- }
 
-// Depth is how many values are entered and not left.
+// Depth returns the current depth of nesting.
 func (s *Sizer) Depth() int { return s.depth }

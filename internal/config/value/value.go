@@ -1,11 +1,12 @@
-// Package value holds the values of configs, which are those of Python: None,
-// bool, int, float, str, list, tuple and dict, with the text that Python writes
-// for them and the bounds of what one file may hold.
+// Package value defines the values of configs, which are Python's: None, bool, int,
+// float, str, list, tuple and dict. It formats them as Python does, and bounds how
+// many of them one file may hold.
 package value
 
 import (
 	"fmt"
 	"iter"
+	"strings"
 )
 
 // A Value is one of nil (None), bool, int64, float64, string, List, Tuple and
@@ -18,9 +19,9 @@ type List []Value
 // A Tuple is a Python tuple.
 type Tuple []Value
 
-// A Dict is a Python dict: it keeps the order in which keys were first set.
-// Keys are strings or int64; an int key is taken as int64. The zero Dict is
-// empty and ready to use, and a nil *Dict reads as an empty one.
+// A Dict is a Python dict. It keeps the order in which keys were first set. Keys
+// are strings or int64; an int key is converted to int64. The zero Dict is empty
+// and ready to use, and a nil *Dict reads as an empty one.
 type Dict struct {
 	keys   []Value
 	values map[Value]Value
@@ -42,8 +43,8 @@ func (d *Dict) Keys() []Value {
 	return d.keys
 }
 
-// All gives the keys in order, each with its value. Meanwhile the values of keys may
-// be set, but no key added or removed.
+// All iterates over the keys, in order, and their values. During the iteration,
+// values may be set, but no key may be added or removed.
 func (d *Dict) All() iter.Seq2[Value, Value] {
 	return func(yield func(key, v Value) bool) {
 		for _, key := range d.Keys() {
@@ -54,7 +55,7 @@ func (d *Dict) All() iter.Seq2[Value, Value] {
 	}
 }
 
-// Get returns the value of key and whether it is there.
+// Get returns the value of key, and whether the key exists.
 func (d *Dict) Get(key Value) (Value, bool) {
 	if d == nil {
 		return nil, false
@@ -67,8 +68,8 @@ func (d *Dict) Get(key Value) (Value, bool) {
 	return v, ok
 }
 
-// Set sets the value of key, at the end when the key is new. A key that is
-// neither a string nor an integer is ignored.
+// Set sets the value of key. A new key is added at the end. A key that is neither a
+// string nor an integer is ignored.
 func (d *Dict) Set(key, v Value) {
 	key, ok := Key(key)
 	if !ok {
@@ -83,7 +84,7 @@ func (d *Dict) Set(key, v Value) {
 	d.values[key] = v
 }
 
-// Remove deletes key. It returns the value and whether it was there.
+// Remove deletes key. It returns the value, and whether the key existed.
 func (d *Dict) Remove(key Value) (Value, bool) {
 	v, ok := d.Get(key)
 	if !ok {
@@ -99,8 +100,8 @@ func (d *Dict) Remove(key Value) (Value, bool) {
 	return v, true
 }
 
-// Equal reports whether both dicts hold equal values of the same types under
-// the same keys, in any order. (go-cmp uses it.)
+// Equal reports whether both dicts have the same keys, in any order, with equal
+// values of the same types. (go-cmp uses it.)
 func (d *Dict) Equal(other *Dict) bool {
 	if d.Len() != other.Len() {
 		return false
@@ -114,7 +115,7 @@ func (d *Dict) Equal(other *Dict) bool {
 	return true
 }
 
-// Key is a key of a Dict as it is kept; ok is false if v can be none.
+// Key converts v to a key of a Dict. ok is false if v can't be a key.
 func Key(v Value) (key Value, ok bool) {
 	switch k := v.(type) {
 	case string, int64:
@@ -125,7 +126,7 @@ func Key(v Value) (key Value, ok bool) {
 	return nil, false
 }
 
-// Items are the elements of a list or tuple; ok is false if v is neither.
+// Items returns the elements of a list or tuple. ok is false if v is neither.
 func Items(v Value) (items []Value, ok bool) {
 	switch v := v.(type) {
 	case List:
@@ -137,12 +138,25 @@ func Items(v Value) (items []Value, ok bool) {
 }
 
 // Join is the dotted path of what stands at key of the container at path:
-// data.test.pipeline.2. The path of the outermost container is empty.
+// data.test.pipeline.2. The path of the outermost container is empty. A path that
+// nobody would read loses its end: values far down would take the work of all keys
+// above them.
 func Join(path string, key Value) string {
-	if path == "" {
-		return fmt.Sprint(key)
+	const most = 1000
+	if len(path) > most {
+		return path
 	}
-	return path + "." + fmt.Sprint(key)
+	name, ok := key.(string)
+	if !ok {
+		name = fmt.Sprint(key)
+	}
+	if len(name) > most {
+		name = strings.ToValidUTF8(name[:most], "") + "..."
+	}
+	if path == "" {
+		return name
+	}
+	return path + "." + name
 }
 
 func equal(a, b Value) bool {
@@ -176,8 +190,8 @@ func equalItems(a, b []Value) bool {
 	return true
 }
 
-// Clone returns a deep copy, so that two places of a config never share a
-// container that an override of one of them would change in both.
+// Clone returns a deep copy. It keeps two places of a config from sharing a
+// container, which an override of one place would change in both.
 func Clone(v Value) Value {
 	switch v := v.(type) {
 	case List:
@@ -202,7 +216,7 @@ func cloneItems(items []Value) []Value {
 	return out
 }
 
-// TypeName names the type as Python's type(v).__name__ does.
+// TypeName returns the name of the type, as Python's type(v).__name__ does.
 func TypeName(v Value) string {
 	switch v.(type) {
 	case nil:

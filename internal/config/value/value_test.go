@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The wanted texts are what CPython 3.11 prints for repr() of the same value.
+// The wanted texts are what CPython 3.11's repr gives for the same value.
 func TestFormat(t *testing.T) {
 	d := new(Dict)
 	d.Set("size", Tuple{int64(256), int64(-1)})

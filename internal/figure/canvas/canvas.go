@@ -1,4 +1,4 @@
-// Package canvas draws rectangles and text as dots or as SVG, and text on images.
+// Package canvas draws rectangles and text as pixels or as SVG, and text on images.
 package canvas
 
 import (
@@ -6,7 +6,7 @@ import (
 	"image/color"
 )
 
-// Canvas is what a picture is drawn on. Lengths are in pixels, y goes down.
+// Canvas is a surface to draw on. Lengths are in pixels, and y points down.
 type Canvas interface {
 	Rect(x, y, w, h float64, c color.RGBA)
 	// Pixels draws a small image as squares.
@@ -14,22 +14,22 @@ type Canvas interface {
 	Text(t Label)
 }
 
-// Label is a text on one line.
+// Label is one line of text.
 type Label struct {
-	// X, Y is the middle of the line's height. Align says which point of its width
-	// it is.
+	// X, Y is the anchor: vertically the middle of the line, horizontally the point
+	// that Align says.
 	X, Y  float64
 	Align Alignment
-	Up    bool // runs from below to above; Align is then along Y
+	Up    bool // the text runs upwards, and Align is along Y
 	Size  float64
 	Color color.RGBA
 	Text  string
 }
 
-// Alignment is the point of a text that stands at its place.
+// Alignment is the point of a text that is placed at its anchor.
 type Alignment float64
 
-// What Label.Align can be.
+// The values of Label.Align.
 const (
 	Start  Alignment = 0
 	Middle Alignment = 0.5

@@ -7,24 +7,23 @@ import (
 	"math"
 )
 
-// RasterScale is the number of dots of a Raster for each pixel of a picture, for
-// screens that have as many.
+// RasterScale is the number of dots per pixel, for high-resolution screens.
 const RasterScale = 2
 
-// Raster is a Canvas of dots.
+// Raster is a Canvas that draws to an image.
 type Raster struct {
 	image *image.RGBA
 	err   error
 }
 
-// NewRaster is white.
+// NewRaster returns a white Raster.
 func NewRaster(width, height int) *Raster {
 	m := image.NewRGBA(image.Rect(0, 0, width*RasterScale, height*RasterScale))
 	draw.Draw(m, m.Bounds(), image.White, image.Point{}, draw.Src)
 	return &Raster{image: m}
 }
 
-// Image is what was drawn, or the first failure.
+// Image returns the drawing, or the first error.
 func (r *Raster) Image() (*image.RGBA, error) { return r.image, r.err }
 
 func rasterRect(x, y, w, h float64) image.Rectangle {

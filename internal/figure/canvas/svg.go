@@ -11,11 +11,11 @@ import (
 	"image/png"
 )
 
-// SVG is a Canvas that writes SVG 1.1. Errors are left to the writer, which keeps
-// the first.
+// SVG is a Canvas that writes SVG 1.1. It ignores write errors, because the writer
+// keeps the first one.
 type SVG struct{ w *bufio.Writer }
 
-// NewSVG starts a picture, which is white.
+// NewSVG starts a picture with a white background.
 func NewSVG(w *bufio.Writer, width, height int) *SVG {
 	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" font-family="Go, Helvetica, Arial, sans-serif">
 <rect width="100%%" height="100%%" fill="#ffffff"/>
@@ -35,14 +35,14 @@ func (s *SVG) Rect(x, y, w, h float64, c color.RGBA) {
 func (s *SVG) Pixels(x, y, w, h float64, m image.Image) {
 	var b bytes.Buffer
 	if err := png.Encode(&b, m); err != nil {
-		return // a buffer takes everything, and the image has a size
+		return // can't fail: a buffer accepts everything, and the image is not empty
 	}
 	fmt.Fprintf(s.w, `<image x="%.6g" y="%.6g" width="%.6g" height="%.6g" preserveAspectRatio="none" style="image-rendering:pixelated" xlink:href="data:image/png;base64,%s"/>`+"\n",
 		x, y, w, h, base64.StdEncoding.EncodeToString(b.Bytes()))
 }
 
-// baseline is how far, in the size of the font, a line's base is below its
-// middle.
+// baseline is the distance of a line's baseline below its middle, relative to the
+// size of the font.
 const baseline = 0.35
 
 // Text implements Canvas.
@@ -55,7 +55,7 @@ func (s *SVG) Text(t Label) {
 	fmt.Fprintf(s.w, `<text x="%.6g" y="%.6g" font-size="%.6g" text-anchor="%s" fill="%s"%s>`,
 		t.X, t.Y+baseline*t.Size, t.Size, anchor, hexColor(t.Color), turn)
 	if err := xml.EscapeText(s.w, []byte(OneLine(t.Text))); err != nil {
-		return // the writer's, which keeps it
+		return // the writer keeps the error
 	}
 	s.w.WriteString("</text>\n")
 }

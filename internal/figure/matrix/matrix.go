@@ -10,16 +10,17 @@ import (
 	"repvgg/internal/figure/canvas"
 )
 
-// Matrix is how often images of one class were taken for another.
+// Matrix has the number of images for each pair of a true and a predicted class.
 type Matrix struct {
 	Classes []string
-	// Support is how many images are of each class.
+	// Support is the number of images of each class.
 	Support []int64
-	// Rows are the counts above zero of each true class, by rising predicted class.
+	// Rows has a row for each true class: the counts above zero, in ascending order of
+	// the predicted class.
 	Rows [][]Cell
 }
 
-// Cell counts the images of one class that were taken for another.
+// Cell is the number of images in a row with one predicted class.
 type Cell struct {
 	Predicted int
 	Count     int64
@@ -44,7 +45,8 @@ func (m *Matrix) raster() (*image.RGBA, error) {
 	return c.Image()
 }
 
-// WriteSVG draws the matrix. Errors of writing are left to w.
+// WriteSVG draws the matrix. It ignores write errors, because w keeps the first
+// one.
 func (m *Matrix) WriteSVG(w *bufio.Writer) error {
 	p, err := newPicture(m)
 	if err != nil {
@@ -56,7 +58,7 @@ func (m *Matrix) WriteSVG(w *bufio.Writer) error {
 	return nil
 }
 
-// totals are the number of images, and how many were right.
+// totals returns the number of images, and how many of them were right.
 func (m *Matrix) totals() (images, right int64) {
 	for truth, row := range m.Rows {
 		images += m.Support[truth]

@@ -12,13 +12,13 @@ import (
 
 // Sizes of the picture of a confusion matrix, in pixels.
 const (
-	sideWanted = 900.0 // of the matrix, where cells need not be larger or smaller
+	sideWanted = 900.0 // of the matrix, unless the limits of a cell require another
 	sideLeast  = 300.0
-	cellMost   = 50.0  // unless that makes the side less than its least
-	namedCell  = 11.0  // the smallest cell beside which a class name can stand
-	mostCells  = 1500  // a side; more classes share cells
+	cellMost   = 50.0  // the largest cell, unless that makes the side too short
+	namedCell  = 11.0  // the smallest cell with room for a class name beside it
+	mostCells  = 1500  // cells per side; with more classes, several share a cell
 	nameRoom   = 170.0 // for a class name
-	gap        = 22.0  // between parts, and round the picture
+	gap        = 22.0  // between parts, and around the picture
 	barWidth   = 16.0
 	titleSize  = 19.0
 	textSize   = 13.0
@@ -33,17 +33,17 @@ var (
 	white = color.RGBA{0xff, 0xff, 0xff, 0xff}
 )
 
-// picture is the layout of a Matrix: true classes down, predicted ones across. A
-// cell's colour is its share of the images of its row.
+// picture is the layout of a Matrix, with the true classes down and the predicted
+// classes across. A cell's colour shows its share of the images in its row.
 type picture struct {
 	*Matrix
-	bin       int     // classes a cell has on each side
-	cells     int     // a side
-	cell      float64 // size of one
-	labelSize float64 // of text at the axes
-	countSize float64 // of text in the cells, 0 for none
+	bin       int     // classes per cell, in each direction
+	cells     int     // cells per side
+	cell      float64 // size of a cell
+	labelSize float64 // size of the text at the axes
+	countSize float64 // size of the text in the cells; 0 for none
 	names     []string
-	upright   bool // class names below run upwards
+	upright   bool // the class names below the matrix run upwards
 	left, top float64
 	width     int
 	height    int
@@ -77,8 +77,8 @@ func newPicture(m *Matrix) (*picture, error) {
 
 func (p *picture) side() float64 { return p.cell * float64(p.cells) }
 
-// measure chooses the names and counts that fit, and returns the room that the
-// names take beside and below the matrix.
+// measure decides which names and counts fit, and returns the room that the names
+// need beside and below the matrix.
 func (p *picture) measure() (across, down float64, err error) {
 	face, err := canvas.NewFace(p.labelSize)
 	if err != nil {
@@ -165,7 +165,7 @@ func (p *picture) drawGrid(c canvas.Canvas) {
 	}
 }
 
-// heatMap is one dot for each cell.
+// heatMap returns an image with one pixel per cell.
 func (p *picture) heatMap() image.Image {
 	counts := make([]int64, p.cells)
 	m := image.NewRGBA(image.Rect(0, 0, p.cells, p.cells))
@@ -204,7 +204,7 @@ func (p *picture) drawNames(c canvas.Canvas) {
 	}
 }
 
-// drawNumbers marks every so many classes with their label.
+// drawNumbers writes the labels of classes at regular steps.
 func (p *picture) drawNumbers(c canvas.Canvas) {
 	step := niceStep(float64(len(p.Classes)) * 60 / p.side())
 	for class := 0; class < len(p.Classes); class += step {
@@ -217,7 +217,7 @@ func (p *picture) drawNumbers(c canvas.Canvas) {
 	}
 }
 
-// niceStep is the smallest of 1, 2, 5, 10, 20, ... that is at least v.
+// niceStep returns the smallest of 1, 2, 5, 10, 20, ... that is at least v.
 func niceStep(v float64) int {
 	for step := 1; ; step *= 10 {
 		for _, k := range []int{1, 2, 5} {

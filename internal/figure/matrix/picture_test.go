@@ -20,7 +20,8 @@ import (
 	"repvgg/internal/figure/canvas"
 )
 
-// guesses are images of the first used classes, of which a share is right.
+// guesses returns a matrix of images of the first used classes. right is the share
+// of right predictions.
 func guesses(images, classes, used int, right float64, seed uint64) *Matrix {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	m := &Matrix{Support: make([]int64, classes), Rows: make([][]Cell, classes)}
@@ -64,7 +65,7 @@ func drawPNG(t *testing.T, m *Matrix) image.Image {
 	return drawn
 }
 
-// counts are by true and predicted cell.
+// counts returns the counts by true and predicted cell.
 func counts(p *picture) [][]int64 {
 	all := make([][]int64, p.cells)
 	for i := range all {
@@ -78,7 +79,7 @@ func counts(p *picture) [][]int64 {
 	return all
 }
 
-// luma goes from 0 to bright.
+// luma returns the brightness of a colour, from 0 to bright.
 func luma(c color.Color) int {
 	r, g, b, _ := c.RGBA()
 	return int(299*(r>>8) + 587*(g>>8) + 114*(b>>8))
@@ -86,8 +87,8 @@ func luma(c color.Color) int {
 
 const bright = 255000
 
-// TestPictureCells holds each cell's colour in the PNG against its count: white
-// for none, darker for a larger share of its row.
+// TestPictureCells checks each cell's colour in the PNG: white for a count of 0,
+// and darker for a larger share of the row.
 func TestPictureCells(t *testing.T) {
 	for _, c := range []struct {
 		name          string
@@ -116,7 +117,8 @@ func TestPictureCells(t *testing.T) {
 
 func checkCells(t *testing.T, p *picture, m image.Image) {
 	t.Helper()
-	// Not the middle, where a count may stand, nor the edge, where a line may.
+	// Not the middle, where there may be a count, nor the edge, where there may be a
+	// line.
 	at := func(from float64, i int) int {
 		return int((from + (float64(i)+0.15)*p.cell + 0.3) * canvas.RasterScale)
 	}
@@ -141,7 +143,8 @@ func checkCells(t *testing.T, p *picture, m image.Image) {
 	}
 }
 
-// TestPictureMargin looks for ink at the edge: a text that was cut off.
+// TestPictureMargin checks that there is no ink at the edge, where a text would be
+// cut off.
 func TestPictureMargin(t *testing.T) {
 	for _, classes := range []int{1, 2, 3, 10, 37, 90, 130, 999} {
 		for _, name := range []string{"x", "a very long name, with its synonyms, of which nobody can say where they end"} {
@@ -169,7 +172,7 @@ func TestPictureMargin(t *testing.T) {
 	}
 }
 
-// svgElements are the texts and the embedded pictures of an SVG.
+// svgElements returns the texts and the embedded pictures of an SVG.
 func svgElements(t *testing.T, data []byte) (texts []string, pictures []image.Image) {
 	t.Helper()
 	d := xml.NewDecoder(bytes.NewReader(data))

@@ -9,11 +9,12 @@ import (
 	"repvgg/internal/figure/canvas"
 )
 
-// ramp goes from the lightest to the darkest colour of a cell that is not empty.
+// ramp has the colours of cells that are not empty, from the lightest to the
+// darkest.
 var ramp = []color.RGBA{{0xf3, 0xf7, 0xfc, 0xff}, {0xcb, 0xdf, 0xf1, 0xff}, {0x86, 0xb9, 0xdd, 0xff}, {0x3f, 0x8c, 0xc4, 0xff}, {0x14, 0x5a, 0x9c, 0xff}, {0x08, 0x2c, 0x63, 0xff}}
 
-// lightest is where on the ramp the smallest shares are. The smaller a cell, the
-// farther from white, so that a single image shows.
+// lightest is the position of the smallest share on the ramp. The smaller the
+// cells, the farther it is from white, so that a single image can be seen.
 func (p *picture) lightest() float64 {
 	switch {
 	case p.countSize > 0:
@@ -24,7 +25,7 @@ func (p *picture) lightest() float64 {
 	return 0.45
 }
 
-// shade is the colour of a share from 0 to 1; 0 is white.
+// shade returns the colour of a share from 0 to 1. 0 is white.
 func (p *picture) shade(share float64) color.RGBA {
 	if share <= 0 {
 		return white
@@ -37,8 +38,8 @@ func (p *picture) shade(share float64) color.RGBA {
 	return color.RGBA{mix(a.R, b.R), mix(a.G, b.G), mix(a.B, b.B), 0xff}
 }
 
-// position is where a share stands on the colour bar, from 0 to 1. Without
-// counts in the cells the root makes the small ones visible.
+// position returns the position of a share on the colour bar, from 0 to 1. If the
+// cells have no counts, a square root makes small shares visible.
 func (p *picture) position(share float64) float64 {
 	if p.countSize > 0 {
 		return share
@@ -54,7 +55,7 @@ func (p *picture) share(position float64) float64 {
 	return position * position
 }
 
-// inkOn is the colour of text that can be read on a background.
+// inkOn returns a text colour that is legible on a background.
 func inkOn(c color.RGBA) color.RGBA {
 	if luma := 0.299*float64(c.R) + 0.587*float64(c.G) + 0.114*float64(c.B); luma < 140 {
 		return white

@@ -88,7 +88,7 @@ func TestLaunchArguments(t *testing.T) {
 	if err := m.Launch(nil, 0, Grid{}, "text"); err == nil || !strings.Contains(err.Error(), "launching linear: argument 0 is a string") {
 		t.Errorf("got %v", err)
 	}
-	if err := m.Launch(nil, 0, Grid{}, make([]any, MaxArguments+1)...); err == nil || !strings.Contains(err.Error(), "too many") {
+	if err := m.Launch(nil, 0, Grid{}, make([]any, maxArguments+1)...); err == nil || !strings.Contains(err.Error(), "too many") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -48,13 +48,13 @@ func (m *Module) Close() {
 	m.handle = nil
 }
 
-// MaxArguments is how many arguments a kernel can have.
-const MaxArguments = C.RG_MAX_ARGUMENTS
+// maxArguments is how many arguments a kernel can have.
+const maxArguments = C.RG_MAX_ARGUMENTS
 
 // Launch queues a kernel. Arguments are Ptr for pointers, int for int, int64 for
 // long long, and bool for int.
 func (m *Module) Launch(s *Stream, kernel int, g Grid, arguments ...any) error {
-	var values [MaxArguments]C.ulonglong
+	var values [maxArguments]C.ulonglong
 	if len(arguments) > len(values) {
 		return fmt.Errorf("launching %s: it has too many arguments", m.names[kernel])
 	}

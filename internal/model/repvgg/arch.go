@@ -6,34 +6,36 @@ import (
 	"strings"
 )
 
-// Arch is the architecture of a RepVGG backbone: the value of the config's
-// `arch`, either by name or spelled out.
+// Arch is the architecture of a RepVGG backbone: the value of the config's `arch`,
+// given by name or spelled out.
 type Arch struct {
 	// Name is empty unless the architecture is a published one.
 	Name string
-	// NumBlocks of each stage; the stem is not counted.
+	// NumBlocks is the number of blocks of each stage. The stem is not counted.
 	NumBlocks []int
 	// WidthFactor multiplies the channels of each stage: 64, 128, 256, 512.
 	WidthFactor []float64
-	// GroupLayers gives the groups of a block by its index; the stem is 0.
+	// GroupLayers maps the index of a block to its number of groups. The stem has index
+	// 0.
 	GroupLayers map[int]int
-	// SE is nil without squeeze-and-excitation.
+	// SE is nil if there is no squeeze-and-excitation.
 	SE *SE
-	// StemChannels bounds the channels of the stem.
+	// StemChannels bounds the number of channels of the stem.
 	StemChannels int
 }
 
-// SE is mmcv's se_cfg: channels / Ratio, rounded to a multiple of Divisor.
+// SE is mmcv's se_cfg: squeeze to channels / Ratio, rounded to a multiple of
+// Divisor.
 type SE struct {
 	Ratio   int
 	Divisor int
 }
 
-// DefaultStemChannels bounds the channels of the stem unless an Arch says otherwise.
+// DefaultStemChannels is the usual StemChannels.
 const DefaultStemChannels = 64
 
-// groupLayers gives every second block from 2 to 26 the same number of groups,
-// as all published g2 and g4 variants have it.
+// groupLayers gives every second block from 2 to 26 the same number of groups, as
+// in all published g2 and g4 variants.
 func groupLayers(groups int) map[int]int {
 	m := make(map[int]int)
 	for i := 2; i <= 26; i += 2 {
@@ -42,8 +44,8 @@ func groupLayers(groups int) map[int]int {
 	return m
 }
 
-// NamedArch is the architecture of a published variant (RepVGG, table 2 and
-// the authors' code): A0 to B3g4 and D2se.
+// NamedArch returns the architecture of a published variant, A0 to B3g4 or D2se,
+// from table 2 of the paper and the authors' code.
 func NamedArch(name string) (Arch, error) {
 	base, groups := name, map[int]int(nil)
 	switch {
@@ -74,20 +76,20 @@ func NamedArch(name string) (Arch, error) {
 		arch.SE = &SE{Ratio: 16, Divisor: 1}
 	}
 	if arch.NumBlocks == nil || !slices.Contains(ArchNames(), name) {
-		return Arch{}, fmt.Errorf("%q is not one of the architectures %s; spell another one out as arch=dict(num_blocks=..., width_factor=..., group_layer_map=..., se_cfg=...)",
+		return Arch{}, fmt.Errorf("%q is not one of the architectures %s; write any other as arch=dict(num_blocks=..., width_factor=..., group_layer_map=..., se_cfg=...)",
 			name, strings.Join(ArchNames(), " "))
 	}
 	return arch, nil
 }
 
-// ArchNames lists the architectures that a config can name.
+// ArchNames returns the names of architectures that a config can use.
 func ArchNames() []string {
 	return []string{"A0", "A1", "A2", "B0", "B1", "B1g2", "B1g4", "B2", "B2g2", "B2g4", "B3", "B3g2", "B3g4", "D2se"}
 }
 
-// squeezeChannels is mmcv's make_divisible(channels // ratio, divisor): the
-// nearest multiple of divisor, raised by one step where that loses over a
-// tenth of the channels.
+// squeezeChannels is mmcv's make_divisible(channels // ratio, divisor): the nearest
+// multiple of divisor, or the next one if that loses more than a tenth of the
+// channels.
 func (s SE) squeezeChannels(channels int) int {
 	want := channels / s.Ratio
 	got := max(s.Divisor, (want+s.Divisor/2)/s.Divisor*s.Divisor)

@@ -9,27 +9,27 @@ import (
 	"repvgg/internal/model"
 )
 
-// Config is everything that decides what a RepVGG classifier computes.
+// Config is everything that determines what a RepVGG classifier computes.
 type Config struct {
 	Arch Arch
 	Form model.Form
-	// InChannels are those of the images, BaseChannels what the width factors of
-	// the stages multiply, doubled from stage to stage.
+	// InChannels is the number of channels of the images. BaseChannels is multiplied by
+	// the stages' width factors, and doubles from stage to stage.
 	InChannels, BaseChannels int
-	// Strides and Dilations of the stages; the stride is that of a stage's first
-	// block.
+	// Strides and Dilations are those of the stages. A stage's stride applies to its
+	// first block.
 	Strides, Dilations []int
-	// OutIndices are the stages whose maps are given; the classifier takes the last
+	// OutIndices are the stages whose maps are outputs. The classifier takes the last
 	// of them.
 	OutIndices []int
-	// Eps is added to the variances of the batch normalizations.
+	// Eps is the epsilon of the batch normalizations.
 	Eps float64
-	// Classes of the head; 0 for a network that ends in a feature map.
+	// Classes is the number of classes. 0 means a network that ends in a feature map.
 	Classes int
 }
 
-// Default is a config with all that its framework lets one leave out: four
-// stages that halve the map.
+// Default returns a config with the framework's default values: four stages, each
+// of which halves the map.
 func Default() Config {
 	return Config{
 		InChannels: 3, BaseChannels: 64,
@@ -38,18 +38,17 @@ func Default() Config {
 	}
 }
 
-// Bounds on what a config may ask for. The largest published variant has 47
-// blocks and 2560 channels; these keep a mistyped number from allocating
-// without end.
+// Bounds on a config. The largest published variant has 47 blocks and 2560
+// channels. The bounds keep a mistyped number from allocating too much memory.
 const (
 	maxBlocks   = 1024
 	maxChannels = 1 << 16
 	maxClasses  = 1 << 20
 )
 
-// FieldError is a config that can't be assembled.
+// FieldError is the error for a config that can't be assembled.
 type FieldError struct {
-	// Field is the config's key in the frameworks that have one: arch.num_blocks.
+	// Field is the wrong key, as frameworks name it in configs: arch.num_blocks.
 	Field string
 	Text  string
 }
@@ -62,7 +61,7 @@ func fieldErrorf(field, format string, args ...any) *FieldError {
 
 func inRange(n, limit int) bool { return n >= 1 && n <= limit }
 
-// Assemble checks a config and describes its network as a plan. The error is a
+// Assemble checks a config and returns the plan of its network. Errors are of type
 // FieldError.
 func Assemble(c Config) (*model.Plan, error) {
 	if err := c.check(); err != nil {
@@ -78,7 +77,7 @@ func Assemble(c Config) (*model.Plan, error) {
 	return p, nil
 }
 
-// check refuses what would not build.
+// check returns an error if the config is invalid.
 func (c *Config) check() error {
 	a, stages := &c.Arch, len(c.Arch.NumBlocks)
 	switch {
@@ -130,8 +129,8 @@ func (c *Config) check() error {
 		if index < 1 || groups < 1 || groups > maxChannels {
 			return fieldErrorf("arch.group_layer_map", "want {block from 1: groups}, got {%d: %d}", index, groups)
 		}
-		// The published maps reach beyond the last block of shallow nets; the
-		// original refuses such a map only where it is spelled out.
+		// The published maps go beyond the last block of shallow networks. The original
+		// refuses such a map only if it is spelled out.
 		if a.Name == "" && index > blocks {
 			return fieldErrorf("arch.group_layer_map", "block %d does not exist: there are %d blocks", index, blocks)
 		}
@@ -142,12 +141,12 @@ func (c *Config) check() error {
 	return nil
 }
 
-// width is the number of channels of a stage.
+// width returns the number of channels of a stage.
 func (c *Config) width(stage int) int {
 	return int(float64(c.BaseChannels<<stage) * c.Arch.WidthFactor[stage])
 }
 
-// assemble lists the blocks of a checked config.
+// assemble returns the plan of a valid config.
 func (c *Config) assemble() *model.Plan {
 	p := &model.Plan{Form: c.Form, InChannels: c.InChannels}
 	add := func(name string, in, out, stride, dilation int) {
@@ -183,12 +182,12 @@ func (c *Config) assemble() *model.Plan {
 	return p
 }
 
-// blockName is the path of a block of a stage, both from 0, in a plan.
+// blockName returns a block's path in a plan. The stage and the index count from 0.
 func blockName(stage, index int) string {
 	return "backbone.stage_" + strconv.Itoa(stage+1) + "." + strconv.Itoa(index)
 }
 
-// The names of a block's parts in a plan, which are MMClassification's.
+// The names of a block's modules in a plan, which are MMClassification's.
 const (
 	branch3x3  = "branch_3x3"
 	branch1x1  = "branch_1x1"
@@ -197,9 +196,9 @@ const (
 	seLayer    = "se_layer"
 )
 
-// NewBlock is a block of RepVGG: a 3x3 convolution whose padding is its dilation,
-// a 1x1 convolution and, where the shapes allow it, the identity, each with a
-// batch normalization; then ReLU.
+// NewBlock returns a RepVGG block. Its branches are a 3x3 convolution, whose
+// padding equals its dilation, a 1x1 convolution and, if the shapes allow it, the
+// identity. Each has a batch normalization. A ReLU follows.
 func NewBlock(name string, in, out, stride, dilation, groups int, eps float64) model.Block {
 	three := model.Conv{In: in, Out: out, KernelH: 3, KernelW: 3, Stride: stride, PadH: dilation, PadW: dilation, Dilation: dilation, Groups: groups}
 	branch := func(part string, c model.Conv) model.Branch {
@@ -217,7 +216,7 @@ func NewBlock(name string, in, out, stride, dilation, groups int, eps float64) m
 	return b
 }
 
-// NewSE is the squeeze-and-excitation layer of a block.
+// NewSE returns the squeeze-and-excitation layer of a block.
 func NewSE(block string, channels int) *model.SqueezeExcite {
 	layer := func(part string) model.LinearNames {
 		path := block + "." + seLayer + "." + part + ".conv"
@@ -226,12 +225,12 @@ func NewSE(block string, channels int) *model.SqueezeExcite {
 	return &model.SqueezeExcite{Channels: channels, Name: seLayer, Reduce: layer("conv1"), Expand: layer("conv2")}
 }
 
-// NewHead is the classifier.
+// NewHead returns the classifier.
 func NewHead(features, classes int) *model.Head {
 	return &model.Head{Features: features, Classes: classes, LinearNames: model.LinearNames{Weight: "head.fc.weight", Bias: "head.fc.bias"}}
 }
 
-// Variant is the plan of a published architecture, A0 to B3g4 and D2se, in its
+// Variant returns the plan of a published architecture, A0 to B3g4 or D2se, in its
 // train form.
 func Variant(name string, classes int) (*model.Plan, error) {
 	arch, err := NamedArch(name)

@@ -10,7 +10,7 @@ import (
 	"repvgg/internal/model"
 )
 
-// TestAssembleRefuses names the field of a config that can't be assembled.
+// TestAssembleRefuses checks that the error names the wrong field of a config.
 func TestAssembleRefuses(t *testing.T) {
 	for _, c := range []struct {
 		change      func(c *Config)
@@ -52,7 +52,8 @@ func TestAssembleRefuses(t *testing.T) {
 	}
 }
 
-// TestSqueezeChannels steps up where rounding would lose over a tenth.
+// TestSqueezeChannels includes channels for which rounding would lose more than a
+// tenth.
 func TestSqueezeChannels(t *testing.T) {
 	for _, c := range []struct{ ratio, divisor, channels, want int }{{16, 8, 64, 8}, {16, 1, 64, 4}, {11, 8, 128, 16}, {5, 4, 128, 24}} {
 		if got := (SE{c.ratio, c.divisor}).squeezeChannels(c.channels); got != c.want {
@@ -61,7 +62,8 @@ func TestSqueezeChannels(t *testing.T) {
 	}
 }
 
-// TestModules has what PyTorch registers of a network with squeeze-and-excitation.
+// TestModules compares with the modules that PyTorch registers for a network with
+// squeeze-and-excitation.
 func TestModules(t *testing.T) {
 	c := Default()
 	c.Classes = 10
@@ -84,7 +86,8 @@ func TestModules(t *testing.T) {
 	}
 }
 
-// TestIdentifyAdvises: what a user should do with a checkpoint that does not fit.
+// TestIdentifyAdvises checks the advice for a checkpoint that does not fit its
+// config.
 func TestIdentifyAdvises(t *testing.T) {
 	p, err := Variant("B1g4", 7)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"repvgg/internal/python"
 )
 
-// counts are exact figures, made by running the original's modules under the
-// original's counter; D2se's deploy form with squeeze-and-excitation executed.
+// counts are exact figures from the original's counter and modules. For D2se's
+// deploy form, squeeze-and-excitation was included.
 var counts = []struct {
 	variant                   string
 	trainParams, deployParams int64
@@ -30,9 +30,9 @@ var counts = []struct {
 	{"D2se", 133334836, 120387572, 36562445400, 32861538904},
 }
 
-// published is the table of the original's page as it prints it: epochs, then
-// parameters in millions and FLOPs in billions, each train and deploy, then top-1
-// and top-5.
+// published is the table of the original's page, as printed there: epochs,
+// parameters in millions, FLOPs in billions (train and deploy for both), top-1,
+// top-5.
 const published = `
 RepVGG-A0* 120 | 9.11 (train) 8.31 (deploy) | 1.52 (train) 1.36 (deploy) | 72.41 90.50
 RepVGG-A1* 120 | 14.09 (train) 12.79 (deploy) | 2.64 (train) 2.37 (deploy) | 74.47 91.85
@@ -48,7 +48,7 @@ RepVGG-B3g4* 200 | 83.83 (train) 75.63 (deploy) | 17.9 (train) 16.08 (deploy) | 
 RepVGG-D2se* 200 | 133.33 (train) 120.39 (deploy) | 36.56 (train) 32.85 (deploy) | 81.81 95.94
 `
 
-// variant is the network of a published config: repvgg-A0, repvgg-A0_deploy.
+// variant returns the network of a published config: repvgg-A0, repvgg-A0_deploy.
 func variant(t *testing.T, config string) *model.Plan {
 	t.Helper()
 	name, deploy := strings.CutSuffix(strings.TrimPrefix(config, "repvgg-"), "_deploy")
@@ -62,7 +62,7 @@ func variant(t *testing.T, config string) *model.Plan {
 	return p
 }
 
-// small is a network of six blocks.
+// small returns a network of six blocks.
 func small(t *testing.T, form model.Form, groups map[int]int, se *SE) *model.Plan {
 	t.Helper()
 	c := Default()
@@ -95,8 +95,8 @@ func TestCountsAreTheOriginals(t *testing.T) {
 	}
 }
 
-// TestPublishedFigures compares what is counted with what the original's page
-// prints: 48 figures, digit by digit.
+// TestPublishedFigures compares our counts with the 48 figures on the original's
+// page, digit by digit.
 func TestPublishedFigures(t *testing.T) {
 	zoo := Zoo()
 	lines := strings.Split(strings.TrimSpace(published), "\n")
@@ -127,7 +127,7 @@ func TestPublishedFigures(t *testing.T) {
 			}
 			wantFLOPs := cost.FLOPs
 			if row.Name == "RepVGG-D2se" && form == model.Deploy {
-				// The page leaves squeeze-and-excitation out: 13745240 operations less.
+				// The page leaves out squeeze-and-excitation: 13745240 operations fewer.
 				if !strings.Contains(row.Note(), "32.86") || giga(flops-13745240) != wantFLOPs {
 					t.Errorf("%s: %d FLOPs, note %q", row.Name, flops, row.Note())
 				}
@@ -147,7 +147,7 @@ func TestPublishedFigures(t *testing.T) {
 
 func TestZooWeights(t *testing.T) {
 	for _, row := range Zoo() {
-		// The publisher's files end in the date and eight digits of a SHA-256.
+		// The names of the publisher's files end in the date and eight digits of a SHA-256.
 		name, ok := strings.CutPrefix(row.Weights, "https://download.openmmlab.com/mmclassification/v0/repvgg/"+row.TrainConfig+"_3rdparty_4xb64-")
 		if !ok || !strings.Contains(name, strconv.Itoa(row.Epochs)+"e_in1k_20210909-") || len(name) < 13 || !strings.HasSuffix(name, ".pth") {
 			t.Errorf("%s: weights %q", row.Name, row.Weights)
@@ -155,8 +155,8 @@ func TestZooWeights(t *testing.T) {
 	}
 }
 
-// TestCountParts has the parts of A0 and of a small network by hand, on an input
-// that is not square.
+// TestCountParts compares the parts of A0 and of a small network with figures
+// computed by hand, for an input that is not square.
 func TestCountParts(t *testing.T) {
 	p := variant(t, "repvgg-A0")
 	c, err := p.Count(224, 224)
@@ -179,7 +179,8 @@ func TestCountParts(t *testing.T) {
 	if c, err = p.Count(33, 20); err != nil {
 		t.Fatal(err)
 	}
-	// The stem gives 17 x 10, stage 1's block of 16 channels in 4 groups 9 x 5.
+	// The stem's output is 17 x 10. The block of stage 1, with 16 channels in 4 groups,
+	// gives 9 x 5.
 	b := c.Blocks[1]
 	if b.InH != 17 || b.InW != 10 || b.OutH != 9 || b.OutW != 5 {
 		t.Errorf("block 1 turns %d x %d into %d x %d", b.InH, b.InW, b.OutH, b.OutW)
@@ -195,7 +196,8 @@ func TestCountParts(t *testing.T) {
 	}
 }
 
-// TestCountMatchesTensors compares parameters with the shapes of the state dict.
+// TestCountMatchesTensors compares the parameter count with the shapes of the state
+// dict.
 func TestCountMatchesTensors(t *testing.T) {
 	for _, form := range []model.Form{model.Train, model.Deploy} {
 		p := small(t, form, map[int]int{1: 4, 3: 2}, &SE{Ratio: 3, Divisor: 2})
@@ -230,7 +232,7 @@ func TestCountRefuses(t *testing.T) {
 	}
 }
 
-// giga is a number as the published page has it.
+// giga formats a number as the published page does.
 func giga(n int64) string { return python.Rounded(float64(n)/1e9, 2) }
 
 func atoi(t *testing.T, s string) int {

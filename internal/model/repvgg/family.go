@@ -1,7 +1,7 @@
 // Package repvgg describes the RepVGG networks (Ding et al., "RepVGG: Making
-// VGG-style ConvNets Great Again", 2021): the published architectures, how a
-// network is assembled from one, how frameworks name its tensors, and what was
-// published of each variant.
+// VGG-style ConvNets Great Again", 2021). It has the published architectures,
+// assembles a network from an architecture, and knows the frameworks' tensor names
+// and the published figures of each variant.
 package repvgg
 
 import (
@@ -11,8 +11,7 @@ import (
 	"repvgg/internal/model"
 )
 
-// The key maps of the frameworks whose checkpoints are read and written. Plans
-// have MMClassification's names.
+// The key maps of the supported frameworks. Plans have MMClassification's names.
 var (
 	MMClassification = newKeyMap("mmcls", "MMClassification",
 		[]string{"backbone.stem", "backbone.stage_{1}.{}"}, "head.fc",
@@ -28,11 +27,12 @@ var (
 		"reparam_conv", "attn.fc1", "attn.fc2")
 )
 
-// KeyMaps are all of them, the default first.
+// KeyMaps returns all key maps, the default first.
 func KeyMaps() []*model.KeyMap { return []*model.KeyMap{MMClassification, Official, Timm} }
 
-// newKeyMap makes the rules of a framework: blocks are the paths of the stem and
-// of the other blocks, parts the modules of a block in the order of planParts.
+// newKeyMap returns the key map of a framework. blocks are the paths of the stem
+// and of the other blocks. parts are the modules of a block, in the order of
+// planParts.
 func newKeyMap(id, owner string, blocks []string, head string, parts ...string) *model.KeyMap {
 	planBlocks := []string{"backbone.stem", "backbone.stage_{1}.{}"}
 	planParts := []string{
@@ -49,7 +49,7 @@ func newKeyMap(id, owner string, blocks []string, head string, parts ...string) 
 	return k
 }
 
-// Family is that of the plans that Assemble makes.
+// Family returns the family of the plans that Assemble returns.
 func Family() *model.Family { return &family }
 
 var family = model.Family{
@@ -68,8 +68,8 @@ var family = model.Family{
 	Modules: modules,
 }
 
-// FormOf is the form of the blocks that a state dict with the names of plans
-// holds. ok is false if there are blocks of neither form, or of both.
+// FormOf returns the form of the blocks in a state dict, whose names are those in
+// plans. ok is false if it has blocks of neither form, or of both.
 func FormOf(names []string) (form model.Form, ok bool) {
 	var train, deploy bool
 	for _, name := range names {
@@ -82,8 +82,7 @@ func FormOf(names []string) (form model.Form, ok bool) {
 	return form, train != deploy
 }
 
-// isRepVGGplus looks for the blocks that the official code's RepVGGplus has and
-// RepVGG does not.
+// isRepVGGplus looks for blocks that only RepVGGplus of the official code has.
 func isRepVGGplus(shapes map[string][]int) bool {
 	for name := range shapes {
 		if strings.HasPrefix(name, "stage") && strings.Contains(name, ".blocks.") && strings.Contains(name, ".rbr_") {
@@ -93,7 +92,8 @@ func isRepVGGplus(shapes map[string][]int) bool {
 	return false
 }
 
-// modules are those of MMClassification's network in its deploy form.
+// modules returns the paths of the modules of MMClassification's network in its
+// deploy form.
 func modules(p *model.Plan) []string {
 	paths := []string{"", "backbone"}
 	stage := ""

@@ -8,9 +8,8 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// Identify finds the named architecture, and the number of classes, that the
-// tensors of a state dict make, of either form, by their shapes. Names are the
-// plans'.
+// Identify finds the named architecture and the number of classes of a state dict,
+// in either form, by the shapes of its tensors. The names are those in plans.
 func Identify(shapes map[string][]int) (arch string, classes int, ok bool) {
 	shapes = maps.Clone(shapes)
 	maps.DeleteFunc(shapes, func(name string, _ []int) bool { return model.IsCounter(name) })

@@ -8,8 +8,8 @@ import (
 	"repvgg/internal/model"
 )
 
-// TestIdentify tells every named architecture in both forms, and none if a
-// tensor is missing, too many, or misshapen.
+// TestIdentify checks that every named architecture is identified in both forms,
+// and that none is if a tensor is missing, superfluous or misshapen.
 func TestIdentify(t *testing.T) {
 	for _, name := range ArchNames() {
 		c := Default()

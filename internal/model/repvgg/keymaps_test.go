@@ -7,8 +7,8 @@ import (
 	"repvgg/internal/model"
 )
 
-// TestKeyMaps has some names of each framework, and translates every name of
-// networks with all parts there and back.
+// TestKeyMaps checks some names of each framework, and translates every name of
+// networks with all kinds of parts there and back.
 func TestKeyMaps(t *testing.T) {
 	for _, c := range []struct{ mmcls, official, timm string }{
 		{"backbone.stem.branch_3x3.conv.weight", "stage0.rbr_dense.conv.weight", "stem.conv_kxk.conv.weight"},
@@ -55,7 +55,8 @@ func TestKeyMaps(t *testing.T) {
 	}
 }
 
-// TestForeignNames leaves what is no tensor of a RepVGG as it is.
+// TestForeignNames checks that no rule matches the name of a tensor that is not a
+// RepVGG's.
 func TestForeignNames(t *testing.T) {
 	for _, name := range []string{
 		"", "weight", "stage0", "stage0.weight", "stage0.0.rbr_dense.conv.weight", "stage1.rbr_dense.conv.weight",

@@ -1,29 +1,29 @@
 package repvgg
 
-// Published is a row of the table that the original's page on RepVGG has
-// (configs/repvgg/README.md of MMClassification 0.25). Its accuracies are on
-// ImageNet-1k, as the publisher states them: nothing here measured them.
+// Published is a row of the table on the original's page on RepVGG
+// (configs/repvgg/README.md of MMClassification 0.25). The accuracies are the
+// publisher's, on ImageNet-1k. They were not measured here.
 type Published struct {
-	// Name as it stands in the table: RepVGG-A0.
+	// Name is the name in the table: RepVGG-A0.
 	Name string
 	// TrainConfig and DeployConfig are the names of the embedded configs.
 	TrainConfig, DeployConfig string
 	Epochs                    int
 	Train, Deploy             PublishedCost
-	// Top1 and Top5 are the publisher's accuracies, in per cent.
+	// Top1 and Top5 are the publisher's accuracies, in percent.
 	Top1, Top5 float64
-	// Weights is where the publisher has the training checkpoint.
+	// Weights is the URL of the publisher's training checkpoint.
 	Weights string
 }
 
-// PublishedCost is what the table gives for one form, digit by digit.
+// PublishedCost is the cost of one form in the table, digit by digit.
 type PublishedCost struct {
-	// Params are in millions, FLOPs in billions for one image of 224 x 224.
+	// Params is in millions. FLOPs is in billions, for one image of 224 x 224.
 	Params, FLOPs string
 }
 
-// Note says where a row of the table differs from what is counted here; mostly
-// it is empty.
+// Note explains where a row of the table differs from our counts. It is usually
+// empty.
 func (p *Published) Note() string {
 	if p.Name == "RepVGG-D2se" {
 		return "the published FLOPs of the deploy form leave squeeze-and-excitation out, which it needs to give the training form's results; with it they are 32.86 G"
@@ -31,12 +31,12 @@ func (p *Published) Note() string {
 	return ""
 }
 
-// AccuracyNote goes with every table that shows the published accuracies.
+// AccuracyNote accompanies every table of the published accuracies.
 const AccuracyNote = "top-1 and top-5 are the publisher's figures on ImageNet-1k; they were not measured here"
 
 const weights = "https://download.openmmlab.com/mmclassification/v0/repvgg/"
 
-// Zoo is the published table, in its order.
+// Zoo returns the published table, in its order.
 func Zoo() []Published {
 	return []Published{
 		{"RepVGG-A0", "repvgg-A0", "repvgg-A0_deploy", 120, PublishedCost{"9.11", "1.52"}, PublishedCost{"8.31", "1.36"}, 72.41, 90.50, weights + "repvgg-A0_3rdparty_4xb64-coslr-120e_in1k_20210909-883ab98c.pth"},

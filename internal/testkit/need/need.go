@@ -1,6 +1,6 @@
-// Package need is for tests only: it finds the real programs that results are
-// compared with. A test whose program is not there is skipped, visibly, or fails
-// where a variable of the environment requires it, as CI does.
+// Package need is for tests only. It finds the programs that results are compared
+// with. If a program is missing, the test is skipped, with a message. If an
+// environment variable requires the program, as in CI, the test fails instead.
 package need
 
 import (
@@ -15,17 +15,17 @@ import (
 	"testing"
 )
 
-// The variables that make a missing program a failure.
+// The environment variables that make a missing program a failure.
 const (
 	Torch       = "REPVGG_REQUIRE_TORCH"
 	OpenCV      = "REPVGG_REQUIRE_OPENCV"
 	ONNXRuntime = "REPVGG_REQUIRE_ONNXRUNTIME"
 )
 
-// interpreter is Debian's, for which python3-torch and others are packaged.
+// interpreter is Debian's Python, for which python3-torch and others are packaged.
 const interpreter = "/usr/bin/python3"
 
-// Python gives an interpreter that imports the modules.
+// Python returns an interpreter that can import the modules.
 func Python(t testing.TB, variable string, modules ...string) string {
 	t.Helper()
 	program := ""
@@ -47,8 +47,8 @@ func missing(t testing.TB, variable, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// Script runs a Python script with arguments and logs what it prints; the test
-// fails if it does.
+// Script runs a Python script with arguments, and logs its output. If the script
+// fails, the test fails.
 func Script(t testing.TB, python string, args ...string) {
 	t.Helper()
 	out, err := exec.Command(python, append([]string{"-B"}, args...)...).CombinedOutput()
@@ -58,15 +58,15 @@ func Script(t testing.TB, python string, args ...string) {
 	t.Logf("%s", out)
 }
 
-// Outputs is what onnxruntime gives for a model.
+// Outputs is the result of running a model in onnxruntime.
 type Outputs struct {
 	Inputs, Outputs []string // names
 	Dims            []int
 	Values          []float32
 }
 
-// RunONNX runs a model in onnxruntime on float32 values of a shape, by the script
-// run.js in the folder testdata/onnx.
+// RunONNX runs a model in onnxruntime on float32 values with a shape. It uses the
+// script onnx/run.js in the folder testdata.
 func RunONNX(t testing.TB, testdata, model string, x []float32, shape []int) (Outputs, error) {
 	t.Helper()
 	if err := exec.Command("node", "-e", "require('onnxruntime-node')").Run(); err != nil {
