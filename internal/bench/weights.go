@@ -9,9 +9,10 @@ import (
 	"repvgg/internal/tensor"
 )
 
-// RandomWeights gives seeded random values for any plan with which activations
-// keep their size from the first layer to the last, as in a trained network:
-// arithmetic on zeros, denormals or infinities could take another time.
+// RandomWeights returns random weights with a fixed seed for any plan. With them,
+// activations keep their size from the first layer to the last, as in a trained
+// network. This matters because arithmetic on zeros, denormals or infinities could
+// take a different time.
 //
 // Convolution weights have the variance 2 / fan-in (He et al., "Delving deep into
 // rectifiers", 2015). The running means are about 0 and the running variances about
@@ -26,7 +27,7 @@ type randomWeights struct {
 	variances, gates map[string]bool
 }
 
-// Rows makes values that depend on nothing but the tensor's name and the row.
+// Rows writes values that depend only on the name of the tensor and on the row.
 func (r *randomWeights) Rows(dst []float32, s tensor.Spec, from, to int) error {
 	mean, span := 0.0, 0.1
 	switch {

@@ -64,12 +64,14 @@ type LinearNames struct{ Weight, Bias string }
 // normalization.
 func (b *Branch) Identity() bool { return b.Conv == nil }
 
-// WeightSpec is the tensor of the convolution's weight; the branch is no identity.
+// WeightSpec returns the tensor of the convolution's weight. The branch must not be
+// an identity.
 func (b *Branch) WeightSpec() tensor.Spec {
 	return tensor.Spec{Name: b.Weight, Shape: b.Conv.WeightShape()}
 }
 
-// tensors of a branch of so many output channels, as a state dict has them.
+// tensors returns the tensors of a branch with the given number of output channels,
+// in the order of a state dict.
 func (b *Branch) tensors(channels int) []tensor.Spec {
 	var specs []tensor.Spec
 	if b.Conv != nil {

@@ -1,10 +1,10 @@
 package tensor
 
-// Finite reports whether no value is infinite or NaN. Whatever is read goes through
-// it: it takes less than a cycle a value.
+// Finite reports whether no value is infinite or NaN. It takes less than one cycle per
+// value, because every value that is read goes through it.
 func Finite(values []float32) bool {
-	// Zero times a value is zero, or NaN, which stays in a sum. Several sums, so that
-	// none waits for the one before.
+	// A finite value times 0 is 0. Other values give NaN, and so does every sum with
+	// NaN. There are four sums so that additions need not wait for one another.
 	var a, b, c, d float32
 	for ; len(values) >= 8; values = values[8:] {
 		v := (*[8]float32)(values)
