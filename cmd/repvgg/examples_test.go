@@ -92,7 +92,7 @@ func splitExample(text string) (command, output string) {
 // matches compares an output with a page, on which [...] means any text.
 func matches(got, want string) bool {
 	var parts []string
-	for _, part := range strings.Split(want, "[...]") {
+	for part := range strings.SplitSeq(want, "[...]") {
 		parts = append(parts, regexp.QuoteMeta(consoleNumber.ReplaceAllString(part, "#")))
 	}
 	return regexp.MustCompile("(?s)^" + strings.Join(parts, ".*") + "$").MatchString(consoleNumber.ReplaceAllString(got, "#"))

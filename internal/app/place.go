@@ -50,8 +50,8 @@ func resolved(path string) string {
 	}
 	rest := ""
 	for dir := path; ; dir = filepath.Dir(dir) {
-		if real, err := filepath.EvalSymlinks(dir); err == nil {
-			return filepath.Join(real, rest)
+		if target, err := filepath.EvalSymlinks(dir); err == nil {
+			return filepath.Join(target, rest)
 		}
 		if dir == filepath.Dir(dir) {
 			return path

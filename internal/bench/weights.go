@@ -27,7 +27,7 @@ type randomWeights struct {
 	variances, gates map[string]bool
 }
 
-// Rows returns values that depend only on the tensor's name and the row.
+// Rows writes values that depend only on the name of the tensor and on the row.
 func (r *randomWeights) Rows(dst []float32, s tensor.Spec, from, to int) error {
 	mean, span := 0.0, 0.1
 	switch {

@@ -10,13 +10,13 @@ var (
 	next    int
 )
 
-// Do calls make, which creates something, and registers remove, which removes it.
-// If make fails, nothing is registered. Call done when there is nothing left to
+// Do calls work, which creates something, and registers remove, which removes it.
+// If work fails, nothing is registered. Call done when there is nothing left to
 // remove.
-func Do(remove func(), make func() error) (done func(), err error) {
+func Do(remove func(), work func() error) (done func(), err error) {
 	mu.Lock()
 	defer mu.Unlock()
-	if err := make(); err != nil {
+	if err := work(); err != nil {
 		return nil, err
 	}
 	id := next

@@ -64,8 +64,8 @@ type LinearNames struct{ Weight, Bias string }
 // normalization.
 func (b *Branch) Identity() bool { return b.Conv == nil }
 
-// WeightSpec describes the weight of the convolution. The branch must not be an
-// identity.
+// WeightSpec returns the tensor of the convolution's weight. The branch must not be
+// an identity.
 func (b *Branch) WeightSpec() tensor.Spec {
 	return tensor.Spec{Name: b.Weight, Shape: b.Conv.WeightShape()}
 }

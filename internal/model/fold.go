@@ -57,7 +57,11 @@ func (f *folded) Rows(dst []float32, spec tensor.Spec, from, to int) error {
 	what := "bias"
 	if spec.Name == b.Weight {
 		what = "weight"
-		if err := f.weight(b, dst, from, to); err != nil {
+		sum := f.weightBySteps
+		if b.common() {
+			sum = f.commonWeight
+		}
+		if err := sum(b, dst, from, to); err != nil {
 			return err
 		}
 	} else {
@@ -112,18 +116,18 @@ func (f *folded) bias(b *Block, dst []float32, from, to int) {
 			sum += a.shift[c]
 		}
 		if !b.hasIdentity() {
-			sum += 0 // see weight
+			sum += 0 // see weightBySteps
 		}
 		dst[c-from] = sum
 	}
 }
 
-// weight sums the branches' kernels of output channels [from, to), in the branches'
+// weightBySteps sums the branches' kernels of output channels [from, to), in the branches'
 // order. Each is scaled by its norm and centred in the block's kernel. As in the
 // frameworks, the zeros around a smaller kernel are added too, because they decide
 // the sign of a sum that is zero. So does the 0 that the frameworks add for a
 // missing identity.
-func (f *folded) weight(b *Block, dst []float32, from, to int) error {
+func (f *folded) weightBySteps(b *Block, dst []float32, from, to int) error {
 	in := b.In / b.Groups
 	row := in * b.Taps()
 	for i := range b.Branches {
@@ -171,40 +175,19 @@ func (f *folded) weight(b *Block, dst []float32, from, to int) error {
 // addKernels adds the scaled kernels of one output channel, with the shape small,
 // to the centres of the kernels in dst, with the shape large.
 func addKernels(dst, kernels []float32, scale float32, large, small Conv) {
-	centre := make([]int, 0, small.Taps()) // indices of the centre of a kernel of dst
+	frame := make([]float32, large.Taps())
 	top, left := (large.KernelH-small.KernelH)/2, (large.KernelW-small.KernelW)/2
-	for y := range small.KernelH {
-		for x := range small.KernelW {
-			centre = append(centre, (top+y)*large.KernelW+left+x)
+	for len(kernels) > 0 {
+		for y := range small.KernelH {
+			for x := range small.KernelW {
+				frame[(top+y)*large.KernelW+left+x] = float32(scale * kernels[y*small.KernelW+x])
+			}
 		}
-	}
-	if large.Taps() == 9 && len(centre) == 1 {
-		addPointwise(dst, kernels, scale)
-		return
-	}
-	sums := make([]float32, len(centre))
-	for taps := large.Taps(); len(kernels) > 0; dst, kernels = dst[taps:], kernels[len(centre):] {
-		to := dst[:taps]
-		for i, at := range centre {
-			sums[i] = to[at] + float32(scale*kernels[i])
+		to := dst[:len(frame)]
+		for i, v := range frame {
+			to[i] += v
 		}
-		for i := range to {
-			to[i] += 0
-		}
-		for i, at := range centre {
-			to[at] = sums[i]
-		}
-	}
-}
-
-// addPointwise is addKernels for 1x1 kernels in 3x3 kernels, the usual case.
-func addPointwise(dst, kernels []float32, scale float32) {
-	for _, k := range kernels {
-		to := (*[9]float32)(dst)
-		to[0], to[1], to[2] = to[0]+0, to[1]+0, to[2]+0
-		to[3], to[4], to[5] = to[3]+0, to[4]+float32(scale*k), to[5]+0
-		to[6], to[7], to[8] = to[6]+0, to[7]+0, to[8]+0
-		dst = dst[9:]
+		dst, kernels = dst[len(frame):], kernels[small.Taps():]
 	}
 }
 
@@ -226,12 +209,12 @@ func addIdentity(dst []float32, scale float32, own int, c Conv, first bool) {
 }
 
 // FoldedBranch is a branch with its normalization folded in, for running the train
-// form. It is the tensor.Source of its convolution's weight.
+// form. It is the tensor.Source of the folded weight of its convolution.
 type FoldedBranch struct {
 	*Branch
-	// Scale and Shift are the effect of the norm and the bias: Scale*x + Shift for each
-	// channel, where x is a sum of the convolution or the input of an identity. The
-	// weights that Rows returns include Scale.
+	// The norm and the bias turn the output x of the convolution, or the input x of an
+	// identity, into Scale*x + Shift, with a scale and a shift for each channel. The
+	// folded weight includes Scale.
 	Scale, Shift []float64
 
 	src tensor.Source
@@ -262,7 +245,7 @@ func (b *Block) Fold(i int, src tensor.Source) (*FoldedBranch, error) {
 	return f, nil
 }
 
-// Rows reads rows of the weight and scales them.
+// Rows reads rows of the convolution's weight and scales them.
 func (f *FoldedBranch) Rows(dst []float32, spec tensor.Spec, from, to int) error {
 	if err := f.src.Rows(dst, spec, from, to); err != nil {
 		return err

@@ -171,3 +171,44 @@ func TestFoldZeroSigns(t *testing.T) {
 		}
 	}
 }
+
+// TestFoldCommon holds the single pass for RepVGG's branches against the steps for
+// any: the same bits, zeros of both signs included.
+func TestFoldCommon(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for range 200 {
+		groups := 1 + rng.IntN(3)
+		c := Conv{In: groups * (1 + rng.IntN(4)), KernelH: 3, KernelW: 3, PadH: 1, PadW: 1, Stride: 1, Dilation: 1, Groups: groups}
+		c.Out = c.In
+		b := Block{Name: "b", Conv: c, Weight: "w", Bias: "bias", Branches: []Branch{branchOf("three", c, 3, 3), branchOf("one", c, 1, 1)}}
+		if rng.IntN(2) == 0 {
+			b.Branches = append(b.Branches, branchOf("id", c, 0, 0))
+		}
+		p := &Plan{InChannels: c.In, Blocks: []Block{b}, Depth: 1}
+		values := randomValues(rng, p)
+		for _, v := range values {
+			for i := range v {
+				if rng.IntN(3) == 0 {
+					v[i] = float32(math.Copysign(0, float64(rng.IntN(2))-0.5))
+				}
+			}
+		}
+		got, err := tensor.Load(Fold(p, values), b.WeightSpec())
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps := &folded{src: values}
+		if err := steps.readNorms(&b); err != nil {
+			t.Fatal(err)
+		}
+		want := make([]float32, len(got))
+		if err := steps.weightBySteps(&b, want, 0, c.Out); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range want {
+			if math.Float32bits(got[i]) != math.Float32bits(v) {
+				t.Fatalf("%d branches, %d groups: value %d is %v, by steps %v", len(b.Branches), groups, i, got[i], v)
+			}
+		}
+	}
+}

@@ -197,9 +197,9 @@ func TestFoldFails(t *testing.T) {
 		}
 		failed := false
 		for i := range p.Blocks[1].Branches {
-			branch, err := p.Blocks[1].Fold(i, values)
-			if err == nil && !branch.Identity() {
-				_, err = tensor.Load(branch, branch.WeightSpec())
+			f, err := p.Blocks[1].Fold(i, values)
+			if err == nil && !f.Identity() {
+				_, err = tensor.Load(f, f.WeightSpec())
 			}
 			failed = failed || err != nil
 		}

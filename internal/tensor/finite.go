@@ -1,10 +1,10 @@
 package tensor
 
-// Finite reports whether no value is infinite or NaN. It takes less than one cycle
-// per value, because every value that is read goes through it.
+// Finite reports whether no value is infinite or NaN. It takes less than one cycle per
+// value, because every value that is read goes through it.
 func Finite(values []float32) bool {
-	// Zero times a value is zero, or NaN if the value is not finite, and NaN stays in a
-	// sum. With several sums, none waits for another.
+	// A finite value times 0 is 0. Other values give NaN, and so does every sum with
+	// NaN. There are four sums so that additions need not wait for one another.
 	var a, b, c, d float32
 	for ; len(values) >= 8; values = values[8:] {
 		v := (*[8]float32)(values)
