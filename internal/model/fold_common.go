@@ -2,15 +2,15 @@ package model
 
 import "slices"
 
-// common reports whether the branches are RepVGG's: a 3x3 kernel, a 1x1 kernel, and
-// the identity or not. They have nearly all weights that are ever folded.
+// common reports whether the branches are RepVGG's: a 3x3 kernel, a 1x1 kernel and,
+// optionally, the identity. Nearly all weights are in such blocks.
 func (b *Block) common() bool {
 	n := len(b.Branches)
 	return b.KernelH == 3 && b.KernelW == 3 && (n == 2 || n == 3 && b.Branches[2].Identity()) &&
 		!b.Branches[0].Identity() && b.Branches[0].Conv.Taps() == 9 && !b.Branches[1].Identity() && b.Branches[1].Conv.Taps() == 1
 }
 
-// commonWeight is weight for such a block, with all of its steps in one pass.
+// commonWeight is weightBySteps for such a block, in a single pass.
 func (f *folded) commonWeight(b *Block, dst []float32, from, to int) error {
 	in := b.In / b.Groups
 	f.scratch = slices.Grow(f.scratch[:0], (to-from)*in)[:(to-from)*in]
@@ -35,8 +35,8 @@ func (f *folded) commonWeight(b *Block, dst []float32, from, to int) error {
 	return nil
 }
 
-// foldKernels adds the kernels of one output channel up: scale times each of
-// kernels, pointScale times each of points and the zeros around it, and zero.
+// foldKernels sums the kernels of one output channel in place: scale times each of
+// kernels, plus pointScale times each of points with zeros around it, plus zero.
 func foldKernels(kernels, points []float32, scale, pointScale, zero float32) {
 	for _, p := range points {
 		k := (*[9]float32)(kernels)

@@ -172,8 +172,8 @@ func TestFoldZeroSigns(t *testing.T) {
 	}
 }
 
-// TestFoldCommon holds the single pass for RepVGG's branches against the steps for
-// any: the same bits, zeros of both signs included.
+// TestFoldCommon checks that the single pass for RepVGG's branches gives the same
+// bits as the steps for any branches, including the signs of zeros.
 func TestFoldCommon(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for range 200 {
